@@ -1,0 +1,1 @@
+"""Autoencoders, VAEs and GANs: trained by Lightning, configured by Hydra, compared on one protocol."""

@@ -1,0 +1,112 @@
+"""An exponential moving average of the networks that make images."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from genlab.errors import positive
+from genlab.protocols import Averageable, require
+
+
+class EMA(Callback):
+    """Averages a model's inference networks over training and puts the average in place for every evaluation.
+
+    Half-life counts images and not steps, so it means the same at any batch size. It ramps up: at the start the
+    average forgets faster, or early samples would be those of an untrained network (as in Karras et al. 2022).
+    Checkpoints hold the raw weights in `state_dict` and the averaged ones in `ema`.
+
+    Args:
+        half_life: images after which a weight's share in the average has halved.
+        ramp_up: the half-life is at most this share of the images seen so far.
+    """
+
+    def __init__(self, half_life: float = 10_000, ramp_up: float = 0.05) -> None:
+        self.half_life = positive("callbacks.ema.half_life", half_life)
+        self.ramp_up = positive("callbacks.ema.ramp_up", ramp_up)
+        self.images_seen = 0
+        self.average: AveragedModel | None = None
+        self._update_share = 1.0
+
+    def decay(self, n_images: int) -> float:
+        """Share of the old average that stays after the n_images of a batch, given the images seen before them."""
+        half_life = min(self.half_life, self.ramp_up * self.images_seen)
+        return 0.5 ** (n_images / half_life) if half_life > 0 else 0.0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Start the average at the initial weights."""
+        if self.average is None:
+            require(pl_module, Averageable, "callbacks.ema", "remove it with ~callbacks.ema")
+            self.average = AveragedModel(_inference_networks(pl_module), multi_avg_fn=self._lerp, use_buffers=True)
+            self.average.requires_grad_(False)
+            self.average.update_parameters(_inference_networks(pl_module))  # the first call of AveragedModel copies
+
+    def _lerp(self, average: Any, current: Any, n_averaged: Any) -> None:
+        if average[0].is_floating_point():
+            torch._foreach_lerp_(average, current, self._update_share)
+        else:  # counters of batches
+            torch._foreach_copy_(average, current)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Follow the model to its device."""
+        assert self.average is not None
+        self.average.to(pl_module.device)
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the average towards the new weights."""
+        assert self.average is not None
+        n_images = len(batch[0]) * trainer.world_size
+        self._update_share = 1.0 - self.decay(n_images)
+        self.average.update_parameters(_inference_networks(pl_module))
+        self.images_seen += n_images
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the average in place."""
+        self._swap(pl_module, "ema")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the raw weights back."""
+        self._swap(pl_module, "raw")
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Put the raw weights back, should a validation have failed."""
+        self._swap(pl_module, "raw")
+
+    def _swap(self, pl_module: Any, weights: str) -> None:
+        if self.average is None or pl_module.weights_in_use == weights:
+            return
+        networks = _inference_networks(pl_module)
+        for mine, theirs in zip(_tensors(self.average.module), _tensors(networks), strict=True):
+            mine.data, theirs.data = theirs.data, mine.data
+        pl_module.weights_in_use = weights
+
+    def state_dict(self) -> dict[str, Any]:
+        """The count of images that the ramp-up needs."""
+        return {"images_seen": self.images_seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.images_seen = state_dict["images_seen"]
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep the averaged weights under the names that they have in the model's state_dict."""
+        assert self.average is not None
+        checkpoint["ema"] = self.average.module.state_dict()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Go on averaging."""
+        assert self.average is not None
+        self.average.module.load_state_dict(checkpoint["ema"])
+
+
+def _inference_networks(model: Any) -> nn.ModuleDict:
+    return nn.ModuleDict(model.inference_networks())
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]

@@ -1,0 +1,97 @@
+"""Pictures that are made at intervals, kept in the run folder and shown by the loggers that can."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from torch import Generator, Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+
+from genlab.callbacks.schedule import is_due
+from genlab.errors import whole_number
+from genlab.images import grid, save_png, to_float
+from genlab.protocols import Reconstructs, Samples, require
+
+
+def show(trainer: Trainer, key: str, picture: Tensor) -> None:
+    """Hand a picture (3, H, W) in [0, 1] to every logger that shows images."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(key, [to_pil_image(picture)], step=trainer.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(key, picture, trainer.global_step)
+
+
+class SampleGrid(Callback):
+    """Samples from the same noise at every n-th epoch and at the end: `epoch_0005.png`, ...
+
+    Args:
+        dirpath: folder for the pictures.
+        n_rows, n_columns: of the grid.
+        every_n_epochs: how often.
+        seed: fixes the noise.
+    """
+
+    def __init__(self, dirpath: str, n_rows: int = 8, n_columns: int = 8, every_n_epochs: int = 5, seed: int = 0):
+        self.dirpath, self.seed = Path(dirpath), seed
+        self.n_rows = whole_number("callbacks.samples.n_rows", n_rows)
+        self.n_columns = whole_number("callbacks.samples.n_columns", n_columns)
+        self.every_n_epochs = whole_number("callbacks.samples.every_n_epochs", every_n_epochs)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model that can't sample."""
+        require(pl_module, Samples, "callbacks.samples", "remove it with ~callbacks.samples")
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Draw the grid and write it, on one process."""
+        if not is_due(trainer, self.every_n_epochs) or not trainer.is_global_zero:
+            return
+        samples = pl_module.sample(self.n_rows * self.n_columns, Generator().manual_seed(self.seed))
+        picture = grid(samples, self.n_columns)
+        save_png(picture, self.dirpath / f"epoch_{trainer.current_epoch + 1:04d}.png")
+        show(trainer, "samples/grid", picture)
+
+
+class ReconstructionGrid(Callback):
+    """The same test images above their reconstructions at every n-th epoch and at the end: `epoch_0005.png`, ...
+
+    Args:
+        dirpath: folder for the pictures.
+        n_pairs: how many test images, the first of the test split.
+        n_columns: pairs in a row.
+        every_n_epochs: how often.
+    """
+
+    def __init__(self, dirpath: str, n_pairs: int = 24, n_columns: int = 8, every_n_epochs: int = 5):
+        self.dirpath = Path(dirpath)
+        self.n_pairs = whole_number("callbacks.reconstructions.n_pairs", n_pairs)
+        self.n_columns = whole_number("callbacks.reconstructions.n_columns", n_columns)
+        self.every_n_epochs = whole_number("callbacks.reconstructions.every_n_epochs", every_n_epochs)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model without an encoder."""
+        remedy = "remove it with ~callbacks.reconstructions, or choose callbacks=without_encoder"
+        require(pl_module, Reconstructs, "callbacks.reconstructions", remedy)
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Draw the grid and write it, on one process."""
+        if not is_due(trainer, self.every_n_epochs) or not trainer.is_global_zero:
+            return
+        x = to_float(trainer.datamodule.images("test")[: self.n_pairs].to(pl_module.device))  # type: ignore[attr-defined]
+        picture = grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)
+        save_png(picture, self.dirpath / f"epoch_{trainer.current_epoch + 1:04d}.png")
+        show(trainer, "reconstructions/grid", picture)
+
+
+def above(x: Tensor, x_hat: Tensor, n_columns: int) -> Tensor:
+    """Order images (N, C, H, W) and their reconstructions so that in rows of n_columns each stands above its own.
+
+    Only whole rows are kept, or the one row that there is.
+    """
+    n = len(x) // n_columns * n_columns or len(x)
+    rows = zip(x[:n].split(n_columns), x_hat[:n].split(n_columns), strict=True)
+    return torch.cat([row for pair in rows for row in pair])

@@ -1,0 +1,44 @@
+"""The progress bar."""
+
+from time import perf_counter
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+
+from genlab.protocols import Scores
+
+
+class Progress(RichProgressBar):
+    """Lightning's rich bar with images per second over this epoch and the newest score.
+
+    Args:
+        refresh_rate: batches between two updates.
+    """
+
+    def __init__(self, refresh_rate: int = 5) -> None:
+        super().__init__(refresh_rate=refresh_rate)
+        self._epoch_start, self._images, self._speed = perf_counter(), 0, 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start counting."""
+        super().on_train_epoch_start(trainer, pl_module)
+        self._epoch_start, self._images = perf_counter(), 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count."""
+        self._images += len(batch[0]) * trainer.world_size
+        self._speed = self._images / (perf_counter() - self._epoch_start)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What the bar shows: losses, images/s, score."""
+        metrics: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
+        metrics.pop("v_num", None)
+        metrics["images/s"] = round(self._speed)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Scores) and callback.score_key in trainer.callback_metrics:
+                metrics[callback.score_key] = trainer.callback_metrics[callback.score_key].item()
+        return metrics

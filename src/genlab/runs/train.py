@@ -1,0 +1,86 @@
+"""Training: from a configuration to a run folder."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from omegaconf import DictConfig, OmegaConf
+
+from genlab.loggers import CSVLogger, WandbLogger
+from genlab.protocols import Scores
+from genlab.runs.build import build
+from genlab.runs.folder import open_run_folder, recorded
+from genlab.runs.machine import check_machine
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Train the model of a configuration and leave a run folder behind.
+
+    Returns:
+        The newest score, lower being better, for a sweeper to minimise; None if nothing scores.
+
+    Raises:
+        UsageError: for any input that can't work, before training starts.
+    """
+    quieten()
+    run_dir = Path(cfg.paths.run_dir)
+    check_machine(cfg.trainer)
+    open_run_folder(run_dir, cfg)
+    with recorded(run_dir):
+        seed_everything(cfg.seed, workers=True, verbose=False)
+        config: Any = OmegaConf.to_container(cfg, resolve=True)
+        datamodule = build(cfg.data)
+        model = build(cfg.model)
+        callbacks = [ConfigInCheckpoint(config), *(build(node) for node in cfg.callbacks.values())]
+        loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
+        trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers)
+        for logger in loggers:
+            logger.log_hyperparams(config)
+        log.info("%s on %s, run folder %s", type(model).__name__, datamodule.name, run_dir)
+        try:
+            trainer.fit(model, datamodule)
+        finally:
+            _finish_wandb(loggers)
+        return _newest_score(trainer)
+
+
+class ConfigInCheckpoint(Callback):
+    """Puts the resolved configuration into every checkpoint, so that the file alone is enough to rebuild the model."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Plain containers only: the file has to load with weights_only=True."""
+        checkpoint["config"] = self.config
+
+
+def quieten() -> None:
+    """Silence what Lightning tells a user of this project that has no bearing on the run."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # arrays in memory need none
+        ".*smaller than the logging interval.*",
+        ".*isinstance.treespec, LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def _finish_wandb(loggers: list[Any]) -> None:
+    """End the W&B run, or the next job of a sweep would log into it."""
+    if any(isinstance(logger, WandbLogger) for logger in loggers):
+        import wandb
+
+        wandb.finish()
+
+
+def _newest_score(trainer: Trainer) -> float | None:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, Scores) and callback.score_key in trainer.callback_metrics:
+            return trainer.callback_metrics[callback.score_key].item()
+    return None

@@ -1,0 +1,19 @@
+"""Train a model: `python src/train.py model=gan data=digits`. `--help` lists what there is to choose."""
+
+import hydra
+from omegaconf import DictConfig
+
+from genlab.cli import entry_point, failures_logged
+
+
+@entry_point
+@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    """Train; imports torch only now, so that --help answers at once."""
+    from genlab.runs.train import train
+
+    return failures_logged(lambda: train(cfg))
+
+
+if __name__ == "__main__":
+    main()
