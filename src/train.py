@@ -3,16 +3,17 @@
 import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, failures_logged
+from genlab.cli import entry_point, job
 
 
 @entry_point
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
+@job
 def main(cfg: DictConfig) -> float | None:
     """Train; imports torch only now, so that --help answers at once."""
     from genlab.runs.train import train
 
-    return failures_logged(lambda: train(cfg))
+    return train(cfg)
 
 
 if __name__ == "__main__":

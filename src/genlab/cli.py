@@ -10,11 +10,14 @@ from typing import Any
 
 from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from genlab.errors import UsageError, unknown
+
+USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
 log = logging.getLogger(__name__)
 
@@ -31,30 +34,47 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
         try:
             main()
-        except (UsageError, HydraException, OmegaConfBaseException) as error:
+        except USER_ERRORS as error:
             sys.exit(f"error: {sentence(error)}")
 
     return wrapped
 
 
-def failures_logged(task: Callable[[], Any]) -> Any:
-    """Run one job; in a sweep its error is logged at once, since Hydra would name only the first, at the very end."""
-    try:
-        return task()
-    except Exception as error:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            log.error("This cell failed, the sweep goes on: %s", sentence(error))
-        raise
+def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
+
+    In a sweep it is logged and passed on: Hydra goes on with the next cell, and names the first failure at the end.
+    """
+
+    @wraps(task)
+    def wrapped(cfg: DictConfig) -> Any:
+        try:
+            return task(cfg)
+        except Exception as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                log.error("This cell failed: %s", sentence(error))
+            elif isinstance(error, USER_ERRORS):
+                sys.exit(f"error: {sentence(error)}")
+            raise
+
+    return wrapped
 
 
 def sentence(error: Exception) -> str:
     """Say in one sentence what is wrong with an input."""
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return unknown(f"option of {group}", name, list(error.options))
-    cause = error.__cause__ or error
-    if isinstance(cause, OmegaConfBaseException) and cause.full_key and hasattr(cause.parent_node, "keys"):
+        return unknown(group, name, list(error.options))
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} can't be read as key=value: {_one_line(error)} Quote values with special characters."
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} is missing: type {cause.full_key}=VALUE (--help shows examples)."
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         group, _, name = str(cause.full_key).rpartition(".")
-        valid = [str(key) for key in cause.parent_node.keys()]  # noqa: SIM118  # a config, not a dict
-        return unknown(f"key in {group or 'the config'}", name, valid)
+        return unknown(f"{group} key".strip(), name, [str(key) for key in cause.parent_node])
+    return _one_line(error)
+
+
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

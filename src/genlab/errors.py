@@ -9,7 +9,7 @@ class UsageError(ValueError):
 
 
 def unknown(what: str, name: str, valid: list[str]) -> str:
-    """Return the sentence for an unknown `name`, with the nearest valid one and the whole list."""
+    """Return the sentence for a `what` of an unknown `name`, with the nearest valid one and the whole list."""
     near = get_close_matches(name, valid, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"There is no {what} {name!r}.{hint} Valid: {', '.join(sorted(valid))}."

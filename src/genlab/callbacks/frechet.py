@@ -100,7 +100,8 @@ class FrechetDistance(Callback):
         }
         key = f"{phase}/{self.encoder.metric}"
         pl_module.log(key, score, sync_dist=True)  # equal on all processes
-        log.info("%s = %.4g after epoch %d (%s)", key, score, trainer.current_epoch + 1, self.describe())
+        when = f" after epoch {trainer.current_epoch + 1}" if phase == "val" else ""
+        log.info("%s = %.4g%s (%s)", key, score, when, self.describe())
         return score
 
     def describe(self) -> str:

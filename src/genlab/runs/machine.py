@@ -1,8 +1,10 @@
 """What the machine offers, against what the config asks for."""
 
 import logging
+import warnings
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from genlab.errors import UsageError
@@ -24,7 +26,21 @@ def check_machine(trainer: DictConfig) -> None:
             f"trainer.accelerator={accelerator} asks for a GPU and PyTorch sees none here: type trainer=cpu, or "
             "trainer=default to take what the machine has."
         )
-    if accelerator == "auto" and "ddp" in str(trainer.get("strategy", "")) and not torch.cuda.is_available():
+    if accelerator == "auto" and "ddp" in str(trainer.get("strategy")).lower() and not torch.cuda.is_available():
         log.warning("trainer=ddp finds no CUDA GPU: it runs in one process on the CPU (trainer=ddp_cpu takes two).")
         trainer.accelerator = "cpu"
         trainer.devices = 1
+
+
+def quieten() -> None:
+    """Silence what Lightning tells a user without bearing on the run, and all processes but the first."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if rank_zero_only.rank != 0:
+        logging.getLogger("genlab").setLevel(logging.ERROR)
+    for message in (
+        ".*does not have many workers.*",  # arrays in memory need none
+        ".*smaller than the logging interval.*",
+        ".*isinstance.treespec, LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", message)

@@ -1,7 +1,6 @@
 """Training: from a configuration to a run folder."""
 
 import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from genlab.loggers import CSVLogger, WandbLogger
 from genlab.protocols import Scores
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
-from genlab.runs.machine import check_machine
+from genlab.runs.machine import check_machine, quieten
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +56,6 @@ class ConfigInCheckpoint(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Plain containers only: the file has to load with weights_only=True."""
         checkpoint["config"] = self.config
-
-
-def quieten() -> None:
-    """Silence what Lightning tells a user of this project that has no bearing on the run."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",  # arrays in memory need none
-        ".*smaller than the logging interval.*",
-        ".*isinstance.treespec, LeafSpec.*",
-    ):
-        warnings.filterwarnings("ignore", message)
 
 
 def _finish_wandb(loggers: list[Any]) -> None:

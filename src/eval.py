@@ -1,0 +1,20 @@
+"""Evaluate a run on the test split: `python src/eval.py run=logs/train/runs/DATE_TIME`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from genlab.cli import entry_point, job
+
+
+@entry_point
+@hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
+@job
+def main(cfg: DictConfig) -> None:
+    """Evaluate; imports torch only now, so that --help answers at once."""
+    from genlab.runs.evaluate import evaluate
+
+    evaluate(cfg)
+
+
+if __name__ == "__main__":
+    main()

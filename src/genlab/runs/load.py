@@ -1,0 +1,77 @@
+"""From a run folder or a checkpoint file back to a model. What is loaded is data, never code."""
+
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from genlab.errors import UsageError, unknown
+from genlab.models.base import ImageModel
+from genlab.runs.build import build
+
+
+class Run(NamedTuple):
+    """A trained model, its data and the whole configuration it was trained with."""
+
+    model: ImageModel
+    datamodule: Any
+    config: dict[str, Any]
+    checkpoint: Path
+
+
+def load_run(run: str, weights: str = "ema") -> Run:
+    """Rebuild a model from a run folder or from a checkpoint file alone, wherever it was moved.
+
+    A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt`. The file is read with weights_only=True,
+    and only targets of the allow-list are instantiated.
+
+    Args:
+        run: path of the folder or file.
+        weights: `ema`, the averaged ones where the run has them, or `raw`.
+
+    Raises:
+        UsageError: if there is no such run, or if the file is no checkpoint of this project.
+    """
+    if weights not in ("ema", "raw"):
+        raise UsageError(unknown("value of weights", weights, ["ema", "raw"]))
+    path = find_checkpoint(Path(run))
+    checkpoint = read_checkpoint(path)
+    config = checkpoint["config"]
+    model: ImageModel = build(config["model"])
+    averaged = checkpoint.get("ema", {}) if weights == "ema" else {}
+    model.load_state_dict(checkpoint["state_dict"] | averaged)
+    model.on_load_checkpoint(checkpoint)
+    model.weights_in_use = "ema" if averaged else "raw"
+    return Run(model.eval(), build(config["data"]), config, path)
+
+
+def find_checkpoint(run: Path) -> Path:
+    """The checkpoint file of a run folder, or the file itself."""
+    if run.is_file():
+        return run
+    if not run.is_dir():
+        raise UsageError(f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file.")
+    for name in ("best.ckpt", "last.ckpt"):
+        if (run / "checkpoints" / name).is_file():
+            return run / "checkpoints" / name
+    raise UsageError(
+        f"run={run} is no run folder: checkpoints/best.ckpt and checkpoints/last.ckpt are missing. Give the folder "
+        "that holds config.yaml and checkpoints/, or a .ckpt file."
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of this project, tensors and plain containers only."""
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UsageError(
+            f"{path} is refused: it is no checkpoint, or it holds more than tensors and plain containers and could "
+            "run code."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read as a checkpoint, it may be damaged ({error}).") from error
+    if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
+        raise UsageError(f"{path} is no checkpoint of this project: it holds no configuration.")
+    return checkpoint
