@@ -1,0 +1,47 @@
+"""Fixtures that several tests share."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from genlab.runs.train import train
+from settings import TINY, config
+
+
+class TrainedRun(NamedTuple):
+    """A run folder and the score that `train` returned."""
+
+    path: Path
+    score: float | None
+
+
+@pytest.fixture(scope="session")
+def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for all tests, so that the reference is described once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def vae_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> TrainedRun:
+    """A VAE trained for two short epochs with all default callbacks."""
+    return _trained("vae", tmp_path_factory.mktemp("vae"), shared_data)
+
+
+@pytest.fixture(scope="session")
+def gan_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> TrainedRun:
+    """A GAN trained for two short epochs with all default callbacks."""
+    return _trained("gan", tmp_path_factory.mktemp("gan"), shared_data)
+
+
+def _trained(model: str, path: Path, data_dir: Path) -> TrainedRun:
+    overrides = [*TINY, "trainer.max_epochs=2", "callbacks.frechet.n_samples=32", "~callbacks.progress"]
+    cfg = config(*overrides, f"model={model}", f"paths.data_dir={data_dir}", run_dir=path)
+    return TrainedRun(path, train(cfg))
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A CPU generator with a fixed seed."""
+    return torch.Generator().manual_seed(0)

@@ -1,0 +1,67 @@
+"""Every model with every network on two image shapes, as the config tree has them."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from genlab.protocols import Averageable, Reconstructs, Samples
+from genlab.runs.build import build
+from genlab.runs.load import load_run
+from genlab.runs.train import train
+from settings import CONFIGS, TINY, config, options
+
+SHAPES = [("data=digits", "data.size=28"), ("data=shapes", "data.size=17", "data.channels=3")]
+ROLES = ("encoder", "decoder", "generator", "discriminator")
+
+
+def roles(model: str) -> list[str]:
+    """The network roles that a model's defaults list names."""
+    return [role for role in ROLES if f"- {role}:" in (CONFIGS / "model" / f"{model}.yaml").read_text()]
+
+
+def combinations() -> list[tuple[str, ...]]:
+    """Overrides for each model and each choice of network for all of its roles."""
+    found = []
+    for model in options("model"):
+        for names in product(*(options(f"model/{role}") for role in roles(model))):
+            networks = [f"model/{role}={name}" for role, name in zip(roles(model), names, strict=True)]
+            widths = [f"model.{role}.width=8" for role in roles(model)]
+            found.append((f"model={model}", *networks, *widths))
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape[0])
+@pytest.mark.parametrize("combination", combinations(), ids=lambda c: ",".join(o for o in c if "width" not in o))
+def test_it_trains_samples_and_comes_back_from_its_checkpoint_with_the_same_samples(combination, shape, tmp_path):
+    few = ("trainer.max_steps=2", "model.latent_dim=3", "callbacks=none", "+callbacks@callbacks=checkpoint")
+    cfg = config(*TINY, *combination, *shape, *few, run_dir=tmp_path)
+    train(cfg)
+    loaded, again = (load_run(str(run)).model for run in (tmp_path, tmp_path / "checkpoints" / "last.ckpt"))
+    with torch.no_grad():
+        x, same = (model.sample(4, torch.Generator().manual_seed(0)) for model in (loaded, again))
+    assert x.shape == (4, *cfg.data.image_shape)
+    assert x.abs().max() <= 1
+    assert torch.equal(x, same)
+    trained_weights, untrained = loaded.state_dict(), build(cfg.model).state_dict()
+    assert any(not torch.equal(trained_weights[name], untrained[name]) for name in untrained)
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_every_model_fulfils_its_protocols(name, generator):
+    model = build(config(f"model={name}").model)
+    assert isinstance(model, Samples)
+    assert isinstance(model, Averageable)
+    assert model.prior(5, generator).shape == (5, model.latent_dim)
+    if isinstance(model, Reconstructs):
+        x = torch.zeros(2, *model.image_shape)
+        assert model.encode(x).shape == (2, model.latent_dim)
+        assert torch.equal(model.reconstruct(x), model.reconstruct(x))
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_the_same_seed_gives_the_same_samples_and_another_seed_others(name):
+    model = build(config(f"model={name}").model)
+    first, same, other = (model.sample(3, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
