@@ -76,7 +76,8 @@ def test_too_few_shapes_are_refused(n_images):
 @pytest.mark.parametrize("name", options("data"))
 @pytest.mark.parametrize(("size", "channels"), [(16, 1), (20, 3)])
 def test_every_data_set_gives_uint8_images_of_the_shape_that_is_asked_for(name, size, channels):
-    datamodule = build(config(f"data={name}", f"data.size={size}", f"data.channels={channels}", "data.limit=32").data)
+    few = ("data.limit=32", "data.batch_size=8")
+    datamodule = build(config(f"data={name}", f"data.size={size}", f"data.channels={channels}", *few).data)
     for split in ("train", "val", "test"):
         images = datamodule.images(split)
         assert images.dtype == torch.uint8

@@ -32,7 +32,12 @@ def build(node: Any, **kwargs: Any) -> Any:
         if isinstance(cause, UsageError):
             raise cause from None
         if isinstance(cause, TypeError) and "argument" in str(cause):
-            raise UsageError(f"{node.get('_target_')}: {cause}. {_arguments(node['_target_'])}") from error
+            raise UsageError(f"{cause}. {_arguments(node, str(cause))}") from error
+        if isinstance(cause, TypeError) and "'str' object is not callable" in str(cause):
+            raise UsageError(
+                f"A text stands in the config where {node['_target_']} wants an object: an option of a group is chosen "
+                "with a slash, as in model/encoder=mlp, and not with a dot."
+            ) from error
         raise
 
 
@@ -69,6 +74,10 @@ def _within(name: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in ALLOWED_PACKAGES)
 
 
-def _arguments(target: str) -> str:
-    names = [name for name in inspect.signature(get_object(target)).parameters if name != "self"]
-    return f"It takes: {', '.join(names)}."
+def _arguments(node: Any, complaint: str) -> str:
+    """List what the class that complains takes; Python's complaint starts with its name."""
+    for target in targets(node):
+        if complaint.startswith(f"{target.rsplit('.', 1)[-1]}."):
+            names = [name for name in inspect.signature(get_object(target)).parameters if name != "self"]
+            return f"It takes: {', '.join(names)}."
+    return ""

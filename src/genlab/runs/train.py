@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from omegaconf import DictConfig, OmegaConf
 
 from genlab.loggers import CSVLogger, WandbLogger
@@ -36,7 +37,7 @@ def train(cfg: DictConfig) -> float | None:
         model = build(cfg.model)
         callbacks = [ConfigInCheckpoint(config), *(build(node) for node in cfg.callbacks.values())]
         loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
-        trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers)
+        trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
         for logger in loggers:
             logger.log_hyperparams(config)
         log.info("%s on %s, run folder %s", type(model).__name__, datamodule.name, run_dir)
@@ -56,6 +57,14 @@ class ConfigInCheckpoint(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Plain containers only: the file has to load with weights_only=True."""
         checkpoint["config"] = self.config
+
+
+def _only(callbacks: list[Callback]) -> dict[str, bool]:
+    """Keep Lightning from adding checkpoints and a progress bar of its own where the configuration has none."""
+    return {
+        "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
+        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in callbacks),
+    }
 
 
 def _finish_wandb(loggers: list[Any]) -> None:

@@ -1,0 +1,115 @@
+"""Scores and pictures: that they are right, and that they change nothing."""
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from genlab.callbacks import FrechetDistance
+from genlab.callbacks.pictures import above
+from genlab.errors import UsageError
+from genlab.images import to_uint8
+from genlab.metrics.frechet import frechet_distance
+from genlab.metrics.reference import feature_moments
+from genlab.runs.build import build
+from settings import TINY, config
+
+
+class Brightness:
+    """A feature encoder that takes no time: mean and spread of the pixels."""
+
+    metric = "fd_brightness"
+    library = "tests"
+    dim = 2
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        pixels = images.float().flatten(1)
+        return torch.stack([pixels.mean(1), pixels.std(1)], 1)
+
+    def to(self, device):
+        return self
+
+
+def fitted(cfg, callbacks):
+    torch.manual_seed(0)
+    model, data = build(cfg.model), build(cfg.data)
+    trainer: Trainer = build(cfg.trainer, callbacks=callbacks, logger=False, enable_checkpointing=False)
+    trainer.progress_bar_callback.disable()  # type: ignore[union-attr]
+    trainer.fit(model, data)
+    return model, data, trainer
+
+
+@pytest.mark.parametrize("name", ["ae", "vae", "gan"])
+def test_measuring_leaves_weights_random_state_mode_and_gradients_as_it_found_them(name, tmp_path):
+    """A run that is scored and drawn at every epoch ends bit for bit where one without any callback ends."""
+    cfg = config(*TINY, f"model={name}", "trainer.max_epochs=3", run_dir=tmp_path)
+    plain, _, _ = fitted(cfg, [])
+    plain_state = torch.get_rng_state()
+    sampling = cfg.callbacks.samples
+    sampling.every_n_epochs = 1
+    callbacks = [build(cfg.callbacks.ema), build(sampling), FrechetDistance(Brightness(), 20, every_n_epochs=1)]
+    if name != "gan":
+        callbacks.append(build(cfg.callbacks.reconstructions))
+    measured, _, trainer = fitted(cfg, callbacks)
+    assert "val/fd_brightness" in trainer.callback_metrics
+    assert torch.equal(torch.get_rng_state(), plain_state)
+    assert measured.training == plain.training
+    for (key, value), same in zip(plain.state_dict().items(), measured.state_dict().values(), strict=True):
+        assert torch.equal(value, same), key
+
+
+def test_the_score_is_the_distance_of_exactly_the_seeds_samples_to_the_reference():
+    cfg = config(*TINY, "model=vae")
+    frechet = FrechetDistance(Brightness(), n_samples=30, batch_size=7, reference="val", seed=5)
+    model, data, trainer = fitted(cfg, [frechet])
+    with torch.no_grad():
+        samples = to_uint8(model.sample(30, torch.Generator().manual_seed(5)))
+    moments = [feature_moments(images, Brightness(), 11, torch.device("cpu")) for images in (data.images("val"), samples)]
+    assert trainer.callback_metrics["val/fd_brightness"].item() == pytest.approx(frechet_distance(*moments), rel=1e-5)
+    assert frechet.protocol["n_fake"] == 30
+    assert frechet.protocol["n_real"] == 64
+    assert frechet.protocol["reference"] == "val"
+    assert frechet.protocol["weights"] == "raw"
+
+
+def test_a_score_is_measured_every_n_epochs_and_at_the_end():
+    epochs = []
+
+    class Remember(FrechetDistance):
+        def _measure(self, trainer, pl_module, phase):
+            epochs.append(trainer.current_epoch + 1)
+            return 0.0
+
+    fitted(config(*TINY, "trainer.max_epochs=5"), [Remember(Brightness(), every_n_epochs=2)])
+    assert epochs == [2, 4, 5]
+
+
+def test_a_run_that_max_steps_ends_within_an_epoch_is_scored_too():
+    frechet = FrechetDistance(Brightness(), n_samples=10)
+    for model in ("vae", "gan"):
+        _, _, trainer = fitted(config(*TINY, f"model={model}", "trainer.max_steps=2"), [frechet])
+        assert trainer.global_step == 2
+        assert frechet.score is not None
+
+
+@pytest.mark.parametrize("options", [{"n_samples": 1}, {"batch_size": 0}, {"every_n_epochs": 0}])
+def test_impossible_options_are_refused(options):
+    with pytest.raises(UsageError, match=next(iter(options))):
+        FrechetDistance(Brightness(), **options)
+
+
+def test_an_unknown_reference_lists_the_splits():
+    with pytest.raises(UsageError, match="Valid: test, train, val"):
+        fitted(config(*TINY), [FrechetDistance(Brightness(), reference="trian")])
+
+
+def test_a_gan_asked_for_reconstructions_is_refused_before_training():
+    cfg = config(*TINY, "model=gan", "callbacks=reconstructions")
+    with pytest.raises(UsageError, match=r"GAN has none.*~callbacks\.reconstructions"):
+        fitted(cfg, [build(cfg.callbacks.reconstructions)])
+
+
+def test_each_image_stands_above_its_own_reconstruction():
+    x = torch.arange(6.0).view(6, 1, 1, 1)
+    assert above(x, -x, 3).flatten().tolist() == [0, 1, 2, -0.0, -1, -2, 3, 4, 5, -3, -4, -5]
+    assert above(x, -x, 4).flatten().tolist() == [0, 1, 2, 3, -0.0, -1, -2, -3]
+    assert len(above(x, -x, 8)) == 12

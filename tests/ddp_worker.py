@@ -1,0 +1,54 @@
+"""One of two gloo processes: trains every model for a few steps and keeps its weights. test_ddp.py starts it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+
+from genlab.runs.build import build
+from settings import config, options
+
+STEPS = 3
+
+
+class JointNoise(Callback):
+    """Makes every process draw the noise of the joint batch and take its own rows."""
+
+    def on_train_start(self, trainer, pl_module):
+        pl_module.noise.manual_seed(123)
+        rank, world_size, randn = trainer.global_rank, trainer.world_size, torch.randn
+
+        def rows_of_joint_noise(*shape: Any, generator: Any = None) -> torch.Tensor:
+            n, *rest = shape[0] if len(shape) == 1 else shape
+            return randn(n * world_size, *rest, generator=generator)[rank * n : (rank + 1) * n]
+
+        self.randn, torch.randn = randn, rows_of_joint_noise  # type: ignore[assignment]
+
+    def on_train_end(self, trainer, pl_module):
+        torch.randn = self.randn
+
+
+def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) -> dict[str, torch.Tensor]:
+    """Train on 16 images a step over all processes; SGD and no batch statistics, so that gradients decide alone."""
+    overrides = [f"model={model_name}", f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
+    overrides += ["model.optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.001}"]
+    overrides += ["data.batch_size=8"] if trainer_name == "ddp_cpu" else ["data.batch_size=16"]
+    overrides += ["model.generator.norm=null"] if model_name == "gan" else []
+    cfg = config(*overrides)
+    cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.001}
+    torch.manual_seed(0)
+    model = build(cfg.model)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = build(cfg.trainer, callbacks=[JointNoise()] if joint_noise else [], **quiet)
+    trainer.fit(model, build(cfg.data))
+    return {"z of this process": torch.randn(2, 3, generator=model.noise), **model.state_dict()}
+
+
+if __name__ == "__main__":
+    states = {
+        (name, joint): state_after_training(name, "ddp_cpu", joint) for name in options("model") for joint in (True, False)
+    }
+    torch.save(states, Path(sys.argv[1]) / f"rank{os.environ['RANK']}.pt")

@@ -1,0 +1,112 @@
+"""W&B in its offline mode, with its files read back."""
+
+import json
+import socket
+
+import pytest
+
+from genlab.loggers import wandb as module
+from genlab.loggers.wandb import offline_reason
+from settings import TINY, run_script
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch, tmp_path):
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_without_a_key_it_is_offline():
+    assert "no API key" in (offline_reason() or "")
+
+
+def test_a_key_in_netrc_counts(tmp_path, monkeypatch):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine api.wandb.ai login user password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setattr(module, "_reachable", lambda host, port: True)
+    assert offline_reason() is None
+
+
+def test_with_a_key_and_no_network_it_is_offline(monkeypatch):
+    with socket.socket() as closed:  # a port of this machine on which nobody listens
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+        assert offline_reason() == "127.0.0.1 can't be reached"
+
+
+def test_with_a_key_and_a_server_it_is_online(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+        assert offline_reason() is None
+
+
+def test_the_users_own_mode_is_respected(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert offline_reason() == "WANDB_MODE=offline"
+
+
+def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_path):
+    few = ("callbacks.frechet.n_samples=8", "~callbacks.progress", "data.limit=16", "seed=3", "tags=[lecture]")
+    run_dir = tmp_path / "run"
+    result = run_script(
+        "train", *TINY, *few, "logger=[wandb,tensorboard]", f"hydra.run.dir={run_dir}", cwd=tmp_path, HOME=str(tmp_path)
+    )
+    assert result.returncode == 0, result.stderr
+    assert "wandb sync" in result.stdout
+    (offline_run,) = (run_dir / "wandb").glob("offline-run-*")
+    run_id = (run_dir / "wandb_run_id.txt").read_text()
+    assert offline_run.name.endswith(run_id)
+    folders = {path.parent.name for path in (offline_run / "files" / "media").rglob("*.png")}
+    assert folders == {"samples", "reconstructions"}
+    history, summary, settings = stored_records(offline_run / f"run-{run_id}.wandb")
+    assert any("train/loss" in row and row["trainer/global_step"] == 0 for row in history)
+    assert any("samples/grid/_type" in row for row in history)
+    assert settings["config"]["model"]["latent_dim"] > 0
+    assert settings["config"]["seed"] == 3
+    assert settings["tags"] == ["lecture"]
+    assert summary == {"val/fd_efficientnet_lite0"}
+    assert list((run_dir / "tensorboard").glob("events*"))
+
+
+def stored_records(path):
+    """What an offline file holds: rows of the history, the metrics summarised by their minimum, and the run."""
+    from wandb.proto import wandb_internal_pb2
+
+    history, minimised, run = [], set(), {}
+    for data in log_records(path.read_bytes()):
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        kind = record.WhichOneof("record_type")
+        if kind == "history":
+            row = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
+            history.append({key: json.loads(value) for key, value in row.items()})
+        elif kind == "metric" and record.metric.summary.min:
+            minimised.add(record.metric.name)
+        elif kind == "run":
+            items = {i.key: json.loads(i.value_json) for i in record.run.config.update}
+            run = {"config": items, "tags": list(record.run.tags)}
+        elif kind == "config" and run:
+            run["config"] |= {i.key: json.loads(i.value_json) for i in record.config.update if i.key}
+    return history, minimised, run
+
+
+def log_records(data: bytes):
+    """The records of a file in LevelDB's log format, as W&B writes it: 7 bytes of header, then blocks of 32 KiB.
+
+    Each piece of a record has a checksum (4 bytes), a length (2), a type (1: whole, 2: first, 3: middle, 4: last).
+    """
+    position, record = 7, b""
+    while position + 7 <= len(data):
+        if 32768 - position % 32768 < 7:  # too little is left of the block for another piece
+            position += 32768 - position % 32768
+            continue
+        length, kind = int.from_bytes(data[position + 4 : position + 6], "little"), data[position + 6]
+        record += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield record
+            record = b""

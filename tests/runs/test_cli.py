@@ -1,0 +1,147 @@
+"""What a user types, and what they read back."""
+
+import json
+
+import pytest
+import torch
+
+from genlab.cli import USER_ERRORS, sentence
+from genlab.errors import UsageError
+from genlab.runs.machine import check_machine
+from genlab.runs.train import train
+from settings import CONFIGS, ROOT, config, options, run_script
+
+QUICK = ("trainer=cpu", "trainer.max_epochs=1", "callbacks=none", "data.limit=16", "data.batch_size=16")
+
+WRONG = [  # what is typed, and parts of what has to be said
+    ("model=gann", ["no model 'gann'", "'gan'", "ae, gan, vae"]),
+    ("model/decoder=convv", ["no model/decoder 'convv'", "conv, mlp"]),
+    ("experiment=nonsense", ["no experiment 'nonsense'", "Valid: "]),
+    ("model.latent_dims=3", ["no model key 'latent_dims'", "'latent_dim'"]),
+    ("sead=3", ["no key 'sead'", "'seed'"]),
+    ("a==b", ["'a==b' can't be read"]),
+    ("model.latent_dim=0", ["model.latent_dim=0", "at least 1"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "parts"), WRONG, ids=[typed for typed, _ in WRONG])
+def test_a_wrong_input_ends_with_one_sentence_and_exit_code_1_before_training(typed, parts, tmp_path):
+    result = run_script("train", typed, cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+REFUSED = [  # the same, for what shows only when objects are built, in this process
+    ("data.batch_size=0", ["data.batch_size=0", "at least 1"]),
+    ("data.batch_size=5000", ["data.batch_size=5000", "4000 training images"]),
+    ("data.size=4", ["data.size=4", "at least 8"]),
+    ("model.latent_dim=many", ["model.latent_dim=many", "whole number"]),
+    ("model.decoder.width=0", ["width=0", "at least 1"]),
+    ("+model.depth=3", ["unexpected keyword argument 'depth'", "It takes: image_shape, latent_dim"]),
+    ("+model.decoder.kernel=3", ["unexpected keyword argument 'kernel'", "It takes: in_shape, out_shape"]),
+    ("model.encoder=mlp", ["model/encoder=mlp"]),
+    ("model.encoder._target_=os.system", ["'os.system'", "refused"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "parts"), REFUSED, ids=[typed for typed, _ in REFUSED])
+def test_what_can_not_be_built_is_said_in_one_sentence(typed, parts, tmp_path):
+    with pytest.raises(USER_ERRORS) as error:
+        train(config(typed, "trainer=cpu", "callbacks=none", run_dir=tmp_path))
+    for part in parts:
+        assert part in sentence(error.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused_with_the_way_out(tmp_path):
+    with pytest.raises(UsageError, match=r"asks for a GPU.*trainer=cpu"):
+        train(config("trainer=gpu", run_dir=tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_ddp_without_a_gpu_runs_on_the_cpu_and_says_so(caplog):
+    cfg = config("trainer=ddp").trainer
+    check_machine(cfg)
+    assert (cfg.accelerator, cfg.devices) == ("cpu", 1)
+    assert "on the CPU" in caplog.text
+
+
+def test_an_error_that_is_not_the_users_keeps_its_traceback(tmp_path):
+    result = run_script("train", *QUICK, "trainer.max_epochs=soon", f"hydra.run.dir={tmp_path}/run", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "Traceback" in (tmp_path / "run" / "train.log").read_text()
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    assert summary["error"].startswith("AssertionError")
+
+
+@pytest.mark.parametrize("script", ["train", "eval", "sample"])
+@pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]], ids=" ".join)
+def test_help_and_the_configuration_come_without_importing_torch(script, question, tmp_path):
+    """A torch that can't be imported stands in its place."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
+    (tmp_path / "lightning.py").write_text("raise SystemExit('lightning was imported')")
+    result = run_script(script, *question, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "imported" not in result.stderr
+    assert result.stdout
+
+
+def test_help_lists_every_group_with_its_options_and_three_examples(tmp_path):
+    text = run_script("train", "--help", cwd=tmp_path).stdout
+    for group in ("data", "model", "model/encoder", "model/objective", "trainer", "logger", "debug", "features"):
+        assert f"{group}: {', '.join(options(group))}" in text
+    assert text.count("python src/train.py") == 3
+
+
+@pytest.mark.parametrize("script", ["eval", "sample"])
+@pytest.mark.parametrize(
+    ("run", "part"), [([], "run=VALUE"), (["run=nowhere"], "does not exist"), (["run=."], "no run folder")]
+)
+def test_a_run_that_is_none_is_refused(script, run, part, tmp_path):
+    result = run_script(script, *run, cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert part in line
+
+
+def test_env_file_sets_where_runs_go_and_the_shell_wins_over_it(tmp_path):
+    (tmp_path / ".env").write_text("LOG_DIR=from_file\nDATA_DIR=from_file\n")
+    question = ("--cfg", "job", "-p", "paths.log_dir", "--resolve")
+    assert run_script("train", *question, cwd=tmp_path).stdout.strip() == "from_file"
+    assert run_script("train", *question, cwd=tmp_path, LOG_DIR="from_shell").stdout.strip() == "from_shell"
+
+
+def test_the_example_env_file_names_every_variable_that_a_config_reads():
+    read = {
+        name.split(",")[0].rstrip("}")
+        for path in CONFIGS.rglob("*.yaml")
+        for name in path.read_text().split("oc.env:")[1:]
+        for name in [name.split()[0]]
+    }
+    assert read
+    example = (ROOT / ".env.example").read_text()
+    assert [name for name in sorted(read) if f"{name}=" not in example] == []
+
+
+def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives_a_failing_one(tmp_path):
+    sweep = ("-m", f"hydra.sweep.dir={tmp_path}/sweep", "model=ae,gan", "model.latent_dim=2,0")
+    result = run_script("train", *QUICK, *sweep, cwd=tmp_path)
+    cells = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("sweep/*/summary.json")}
+    assert {name.split("model=")[1]: cell["status"] for name, cell in cells.items()} == {
+        "ae,model.latent_dim=2": "completed",
+        "gan,model.latent_dim=2": "completed",
+        "ae,model.latent_dim=0": "failed",
+        "gan,model.latent_dim=0": "failed",
+    }
+    assert result.returncode == 1
+    assert result.stdout.count("This cell failed: model.latent_dim=0 is not possible") == 2
+
+
+def test_a_plain_error_is_put_on_one_line():
+    assert sentence(ValueError("two\n  lines")) == "two lines"

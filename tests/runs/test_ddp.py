@@ -1,0 +1,72 @@
+"""Two real gloo processes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ddp_worker import state_after_training
+from settings import ROOT, TINY, options, run_script
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What two processes hold after training: {(model, joint noise): state} of each."""
+    folder = tmp_path_factory.mktemp("ranks")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*command, str(ROOT / "tests" / "ddp_worker.py"), str(folder)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+def weights(state):
+    return {name: value for name, value in state.items() if name != "z of this process"}
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("name", options("model"))
+def test_both_processes_end_with_identical_weights(ranks, name, joint):
+    first, second = (weights(rank[name, joint]) for rank in ranks)
+    for key, value in first.items():
+        assert torch.equal(value, second[key]), key
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_two_processes_equal_one_on_the_joint_batch_with_the_joint_noise(ranks, name):
+    alone = weights(state_after_training(name, "cpu", joint_noise=True))
+    for key, value in weights(ranks[0][name, True]).items():
+        torch.testing.assert_close(value, alone[key], atol=1e-6, rtol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_training_moved_the_weights_that_are_compared(ranks, name):
+    with_joint, with_own_noise = (weights(ranks[0][name, joint]) for joint in (True, False))
+    if name != "ae":  # an autoencoder draws no noise
+        assert any(not torch.equal(value, with_own_noise[key]) for key, value in with_joint.items())
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_each_process_draws_its_own_z(ranks, name):
+    first, second = (rank[name, False]["z of this process"] for rank in ranks)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["gan", "vae"])
+def test_the_command_line_trains_in_two_processes_and_leaves_one_run_folder(name, tmp_path):
+    few = ("callbacks.frechet.n_samples=10", "data.limit=32", "data.batch_size=8", "trainer.max_epochs=1")
+    result = run_script("train", *TINY[4:], *few, f"model={name}", "trainer=ddp_cpu", cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    assert "find_unused_parameters" not in result.stderr
+    (run,) = (tmp_path / "logs" / "train" / "runs").iterdir()
+    assert (run / "checkpoints" / "best.ckpt").is_file()
+    assert [line.split(",")[0] for line in (run / "metrics.csv").read_text().splitlines()[1:]] == ["0", "1", "1"]
