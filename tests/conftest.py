@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from settings import TINY, config
 
 from genlab.runs.train import train
-from settings import TINY, config
 
 
 class TrainedRun(NamedTuple):

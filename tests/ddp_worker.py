@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback
+from settings import config, options
 
 from genlab.runs.build import build
-from settings import config, options
 
 STEPS = 3
 
@@ -33,7 +33,12 @@ class JointNoise(Callback):
 
 def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) -> dict[str, torch.Tensor]:
     """Train on 16 images a step over all processes; SGD and no batch statistics, so that gradients decide alone."""
-    overrides = [f"model={model_name}", f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
+    overrides = [
+        f"model={model_name}",
+        f"trainer={trainer_name}",
+        "data.limit=64",
+        f"trainer.max_steps={STEPS}",
+    ]
     overrides += ["model.optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.001}"]
     overrides += ["data.batch_size=8"] if trainer_name == "ddp_cpu" else ["data.batch_size=16"]
     overrides += ["model.generator.norm=null"] if model_name == "gan" else []
@@ -49,6 +54,8 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
 
 if __name__ == "__main__":
     states = {
-        (name, joint): state_after_training(name, "ddp_cpu", joint) for name in options("model") for joint in (True, False)
+        (name, joint): state_after_training(name, "ddp_cpu", joint)
+        for name in options("model")
+        for joint in (True, False)
     }
     torch.save(states, Path(sys.argv[1]) / f"rank{os.environ['RANK']}.pt")

@@ -13,7 +13,13 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 
 # A few steps of small networks on a few images, on one CPU device.
-TINY = ("data.limit=64", "data.batch_size=16", "trainer=cpu", "trainer.max_epochs=1", "trainer.log_every_n_steps=1")
+TINY = (
+    "data.limit=64",
+    "data.batch_size=16",
+    "trainer=cpu",
+    "trainer.max_epochs=1",
+    "trainer.log_every_n_steps=1",
+)
 
 
 def options(group: str) -> list[str]:

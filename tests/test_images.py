@@ -2,7 +2,7 @@
 
 import torch
 
-from genlab.images import grid, grey_to_rgb, resized, to_float, to_uint8, with_channels
+from genlab.images import grey_to_rgb, grid, resized, to_float, to_uint8, with_channels
 
 
 def test_all_256_levels_survive_the_way_to_float_and_back():

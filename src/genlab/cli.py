@@ -13,7 +13,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from genlab.errors import UsageError, unknown
 
@@ -66,7 +71,9 @@ def sentence(error: Exception) -> str:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return unknown(group, name, list(error.options))
     if isinstance(error, OverrideParseException):
-        return f"{error.override!r} can't be read as key=value: {_one_line(error)} Quote values with special characters."
+        return (
+            f"{error.override!r} can't be read as key=value: {_one_line(error)} Quote values with special characters."
+        )
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} is missing: type {cause.full_key}=VALUE (--help shows examples)."

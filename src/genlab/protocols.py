@@ -87,4 +87,6 @@ def require(model: object, protocol: type, what: str, remedy: str) -> None:
     """Raise a UsageError unless `model` fulfils `protocol`, naming `what` needs it and the `remedy`."""
     if not isinstance(model, protocol):
         missing = [name for name in sorted(vars(protocol)) if not name.startswith("_") and not hasattr(model, name)]
-        raise UsageError(f"{what} needs a model with {', '.join(missing)}(), {type(model).__name__} has none: {remedy}.")
+        raise UsageError(
+            f"{what} needs a model with {', '.join(missing)}(), {type(model).__name__} has none: {remedy}."
+        )

@@ -2,23 +2,22 @@
 
 import pytest
 from lightning.pytorch import Callback
+from settings import TINY, config
 
 from genlab.callbacks import Checkpoint
 from genlab.errors import UsageError
 from genlab.runs.build import build
 from genlab.runs.load import read_checkpoint
 from genlab.runs.train import ConfigInCheckpoint
-from settings import TINY, config
 
 
 class Scorer(Callback):
     """Gives the scores of a list, one an epoch."""
 
     score_key = "val/score"
-    protocol: dict = {}
 
     def __init__(self, scores):
-        self.scores, self.score = iter(scores), None
+        self.scores, self.score, self.protocol = iter(scores), None, {}
 
     def on_validation_epoch_end(self, trainer, pl_module):
         self.score = next(self.scores)
@@ -26,7 +25,11 @@ class Scorer(Callback):
 
 def fit(tmp_path, *overrides, scores=(), **options):
     cfg = config(*TINY, "model=gan", *overrides)
-    callbacks = [ConfigInCheckpoint({}), Checkpoint(str(tmp_path), **options), *([Scorer(scores)] if scores else [])]
+    callbacks = [
+        ConfigInCheckpoint({}),
+        Checkpoint(str(tmp_path), **options),
+        *([Scorer(scores)] if scores else []),
+    ]
     trainer = build(cfg.trainer, callbacks=callbacks, logger=False)
     trainer.progress_bar_callback.disable()
     trainer.fit(build(cfg.model), build(cfg.data))

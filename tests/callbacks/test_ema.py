@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from settings import config
 
 from genlab.callbacks import EMA
 from genlab.runs.build import build
 from genlab.runs.load import read_checkpoint
-from settings import config
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from settings import TINY, config
 
 from genlab.callbacks import FrechetDistance
 from genlab.callbacks.pictures import above
@@ -11,7 +12,6 @@ from genlab.images import to_uint8
 from genlab.metrics.frechet import frechet_distance
 from genlab.metrics.reference import feature_moments
 from genlab.runs.build import build
-from settings import TINY, config
 
 
 class Brightness:
@@ -46,7 +46,11 @@ def test_measuring_leaves_weights_random_state_mode_and_gradients_as_it_found_th
     plain_state = torch.get_rng_state()
     sampling = cfg.callbacks.samples
     sampling.every_n_epochs = 1
-    callbacks = [build(cfg.callbacks.ema), build(sampling), FrechetDistance(Brightness(), 20, every_n_epochs=1)]
+    callbacks = [
+        build(cfg.callbacks.ema),
+        build(sampling),
+        FrechetDistance(Brightness(), 20, every_n_epochs=1),
+    ]
     if name != "gan":
         callbacks.append(build(cfg.callbacks.reconstructions))
     measured, _, trainer = fitted(cfg, callbacks)
@@ -63,7 +67,9 @@ def test_the_score_is_the_distance_of_exactly_the_seeds_samples_to_the_reference
     model, data, trainer = fitted(cfg, [frechet])
     with torch.no_grad():
         samples = to_uint8(model.sample(30, torch.Generator().manual_seed(5)))
-    moments = [feature_moments(images, Brightness(), 11, torch.device("cpu")) for images in (data.images("val"), samples)]
+    moments = [
+        feature_moments(images, Brightness(), 11, torch.device("cpu")) for images in (data.images("val"), samples)
+    ]
     assert trainer.callback_metrics["val/fd_brightness"].item() == pytest.approx(frechet_distance(*moments), rel=1e-5)
     assert frechet.protocol["n_fake"] == 30
     assert frechet.protocol["n_real"] == 64

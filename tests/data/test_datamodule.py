@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from settings import config
 
 from genlab.errors import UsageError
 from genlab.runs.build import build
-from settings import config
 
 
 def datamodule(*overrides: str):
@@ -33,7 +33,11 @@ def test_images_and_labels_stay_together():
 
 def test_a_limit_takes_so_many_images_of_each_split():
     module = datamodule("data.limit=20", "data.batch_size=4")
-    assert {name: len(split.images) for name, split in module.splits.items()} == {"train": 20, "val": 20, "test": 20}
+    assert {name: len(split.images) for name, split in module.splits.items()} == {
+        "train": 20,
+        "val": 20,
+        "test": 20,
+    }
 
 
 def test_loading_leaves_the_global_random_state_alone():
@@ -53,7 +57,14 @@ def test_worker_processes_serve_the_same_batches():
 
 @pytest.mark.parametrize(
     "override",
-    ["data.batch_size=0", "data.size=4", "data.size=257", "data.channels=2", "data.limit=0", "data.num_workers=-1"],
+    [
+        "data.batch_size=0",
+        "data.size=4",
+        "data.size=257",
+        "data.channels=2",
+        "data.limit=0",
+        "data.num_workers=-1",
+    ],
 )
 def test_an_impossible_value_is_refused_by_the_name_of_its_key(override):
     with pytest.raises(UsageError, match=override.split("=")[0]):

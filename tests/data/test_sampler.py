@@ -1,5 +1,7 @@
 """Which images make up which batch."""
 
+from itertools import chain
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ def rows(batches) -> list[int]:
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_in_training_no_image_is_seen_twice_in_an_epoch_over_all_processes(world_size):
     ranks = [rows(TrainBatches(50, 4, seed=0, rank=rank, world_size=world_size)) for rank in range(world_size)]
-    seen = sum(ranks, [])
+    seen = list(chain.from_iterable(ranks))
     assert len(seen) == len(set(seen)) == 50 // (4 * world_size) * 4 * world_size
     assert len({len(part) for part in ranks}) == 1
 
@@ -37,6 +39,6 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 @pytest.mark.parametrize(("n_images", "batch_size", "world_size"), [(500, 128, 1), (500, 128, 2), (7, 2, 3), (5, 9, 2)])
 def test_in_evaluation_each_image_is_seen_exactly_once(n_images, batch_size, world_size):
     ranks = [EvaluationBatches(n_images, batch_size, rank, world_size) for rank in range(world_size)]
-    assert sorted(sum((rows(rank) for rank in ranks), [])) == list(range(n_images))
+    assert sorted(chain.from_iterable(rows(rank) for rank in ranks)) == list(range(n_images))
     assert len({len(rank) for rank in ranks}) == 1  # as many batches on each, or one would wait for the others
     assert all(0 < len(batch) <= batch_size for rank in ranks for batch in rank)

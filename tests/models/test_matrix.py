@@ -4,12 +4,12 @@ from itertools import product
 
 import pytest
 import torch
+from settings import CONFIGS, TINY, config, options
 
 from genlab.protocols import Averageable, Reconstructs, Samples
 from genlab.runs.build import build
 from genlab.runs.load import load_run
 from genlab.runs.train import train
-from settings import CONFIGS, TINY, config, options
 
 SHAPES = [("data=digits", "data.size=28"), ("data=shapes", "data.size=17", "data.channels=3")]
 ROLES = ("encoder", "decoder", "generator", "discriminator")

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from settings import config, options
 from torch import nn
 
 from genlab.errors import UsageError
 from genlab.networks import MLP, ConvDown, ConvUp
 from genlab.networks.layers import stage_sizes
 from genlab.runs.build import build
-from settings import config, options
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 33, 17), (3, 9, 64), (1, 255, 31)]
 DOWN = [("encoder", (6,)), ("discriminator", (1,))]

@@ -1,15 +1,17 @@
 """What a user types, and what they read back."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from settings import CONFIGS, ROOT, config, options, run_script
 
 from genlab.cli import USER_ERRORS, sentence
 from genlab.errors import UsageError
+from genlab.runs.load import find_checkpoint
 from genlab.runs.machine import check_machine
 from genlab.runs.train import train
-from settings import CONFIGS, ROOT, config, options, run_script
 
 QUICK = ("trainer=cpu", "trainer.max_epochs=1", "callbacks=none", "data.limit=16", "data.batch_size=16")
 
@@ -94,20 +96,31 @@ def test_help_and_the_configuration_come_without_importing_torch(script, questio
 
 def test_help_lists_every_group_with_its_options_and_three_examples(tmp_path):
     text = run_script("train", "--help", cwd=tmp_path).stdout
-    for group in ("data", "model", "model/encoder", "model/objective", "trainer", "logger", "debug", "features"):
+    for group in (
+        "data",
+        "model",
+        "model/encoder",
+        "model/objective",
+        "trainer",
+        "logger",
+        "debug",
+        "features",
+    ):
         assert f"{group}: {', '.join(options(group))}" in text
     assert text.count("python src/train.py") == 3
 
 
 @pytest.mark.parametrize("script", ["eval", "sample"])
-@pytest.mark.parametrize(
-    ("run", "part"), [([], "run=VALUE"), (["run=nowhere"], "does not exist"), (["run=."], "no run folder")]
-)
-def test_a_run_that_is_none_is_refused(script, run, part, tmp_path):
-    result = run_script(script, *run, cwd=tmp_path)
+def test_a_run_has_to_be_named(script, tmp_path):
+    result = run_script(script, cwd=tmp_path)
     assert result.returncode == 1
-    (line,) = result.stderr.strip().splitlines()
-    assert part in line
+    assert result.stderr.strip() == "error: run is missing: type run=VALUE (--help shows examples)."
+
+
+@pytest.mark.parametrize(("run", "part"), [("nowhere", "run=nowhere does not exist"), (".", "run=. is no run folder")])
+def test_a_run_that_is_none_is_refused(run, part):
+    with pytest.raises(UsageError, match=part):
+        find_checkpoint(Path(run))
 
 
 def test_env_file_sets_where_runs_go_and_the_shell_wins_over_it(tmp_path):
@@ -131,13 +144,16 @@ def test_the_example_env_file_names_every_variable_that_a_config_reads():
 
 def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives_a_failing_one(tmp_path):
     sweep = ("-m", f"hydra.sweep.dir={tmp_path}/sweep", "model=ae,gan", "model.latent_dim=2,0")
-    result = run_script("train", *QUICK, *sweep, cwd=tmp_path)
+    result = run_script("train", *sweep, *QUICK, cwd=tmp_path)
     cells = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("sweep/*/summary.json")}
-    assert {name.split("model=")[1]: cell["status"] for name, cell in cells.items()} == {
-        "ae,model.latent_dim=2": "completed",
-        "gan,model.latent_dim=2": "completed",
-        "ae,model.latent_dim=0": "failed",
-        "gan,model.latent_dim=0": "failed",
+    status = {
+        tuple(part for part in name.split(",") if "model" in part): cell["status"] for name, cell in cells.items()
+    }
+    assert status == {
+        ("model.latent_dim=2", "model=ae"): "completed",
+        ("model.latent_dim=2", "model=gan"): "completed",
+        ("model.latent_dim=0", "model=ae"): "failed",
+        ("model.latent_dim=0", "model=gan"): "failed",
     }
     assert result.returncode == 1
     assert result.stdout.count("This cell failed: model.latent_dim=0 is not possible") == 2

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import torch
-
 from ddp_worker import state_after_training
 from settings import ROOT, TINY, options, run_script
 
@@ -16,7 +15,10 @@ def ranks(tmp_path_factory):
     """What two processes hold after training: {(model, joint noise): state} of each."""
     folder = tmp_path_factory.mktemp("ranks")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]), "OMP_NUM_THREADS": "1"}
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+        "OMP_NUM_THREADS": "1",
+    }
     result = subprocess.run(
         [*command, str(ROOT / "tests" / "ddp_worker.py"), str(folder)],
         env=env,
@@ -69,4 +71,8 @@ def test_the_command_line_trains_in_two_processes_and_leaves_one_run_folder(name
     assert "find_unused_parameters" not in result.stderr
     (run,) = (tmp_path / "logs" / "train" / "runs").iterdir()
     assert (run / "checkpoints" / "best.ckpt").is_file()
-    assert [line.split(",")[0] for line in (run / "metrics.csv").read_text().splitlines()[1:]] == ["0", "1", "1"]
+    assert [line.split(",")[0] for line in (run / "metrics.csv").read_text().splitlines()[1:]] == [
+        "0",
+        "1",
+        "1",
+    ]

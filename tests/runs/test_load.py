@@ -6,13 +6,13 @@ import shutil
 import pytest
 import torch
 from omegaconf import OmegaConf
+from settings import config, options
 
 from genlab.errors import UsageError
 from genlab.runs.build import build, check_target
 from genlab.runs.evaluate import evaluate
 from genlab.runs.load import find_checkpoint, load_run, read_checkpoint
 from genlab.runs.sample import sample
-from settings import config, options
 
 EVAL = ("trainer=cpu", "frechet.n_samples=32", "+trainer.enable_progress_bar=false")
 
@@ -30,7 +30,9 @@ class Malice:
 def test_a_checkpoint_moved_elsewhere_is_enough(vae_run, tmp_path):
     moved = tmp_path / "anything.ckpt"
     shutil.copy(vae_run.path / "checkpoints" / "best.ckpt", moved)
-    here, there = (load_run(str(path)).model.sample(3, torch.Generator().manual_seed(0)) for path in (vae_run.path, moved))
+    here, there = (
+        load_run(str(path)).model.sample(3, torch.Generator().manual_seed(0)) for path in (vae_run.path, moved)
+    )
     assert torch.equal(here, there)
 
 

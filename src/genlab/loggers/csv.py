@@ -50,7 +50,7 @@ class CSVLogger(Logger):
     def _add_columns(self, keys: list[str]) -> None:
         """Write the header, or the whole file again under a wider one."""
         rows: list[dict[str, str]] = []
-        if not self._columns and self.path.is_file() or set(keys) - set(self._columns):
+        if (not self._columns and self.path.is_file()) or set(keys) - set(self._columns):
             if self.path.is_file():
                 with self.path.open(newline="") as file:
                     reader = csv.DictReader(file)

@@ -41,7 +41,11 @@ class WandbLogger(loggers.WandbLogger):
 
 @rank_zero_only
 def _say_offline(reason: str, save_dir: str) -> None:
-    log.warning("W&B runs offline (%s). Upload this run later with: wandb sync %s/wandb/offline-run-*", reason, save_dir)
+    log.warning(
+        "W&B runs offline (%s). Upload this run later with: wandb sync %s/wandb/offline-run-*",
+        reason,
+        save_dir,
+    )
 
 
 def offline_reason() -> str | None:

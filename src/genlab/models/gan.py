@@ -45,7 +45,7 @@ class GAN(AdversarialModel):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One step of D up its objective, then one of G against the new D, on the same fakes."""
         real, _ = batch
-        d_optimizer, g_optimizer = self.optimizers()  # type: ignore[misc]
+        d_optimizer, g_optimizer = self.optimizers()  # type: ignore[attr-defined]
         fake = self.decode(self.prior(len(real), self.noise))
 
         d_loss = self.objective.discriminator(self.discriminator(real), self.discriminator(fake.detach()))

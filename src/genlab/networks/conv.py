@@ -1,6 +1,7 @@
 """Convolutional networks as in the lecture: strided convolutions down, a fully connected layer, and the way back."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ def _widths(n_stages: int, width: int, max_width: int) -> list[int]:
 
 
 class ConvDown(nn.Module):
-    """Encoder or discriminator: convolutions of stride 2, then one fully connected layer (B, C, H, W) -> (B, *out_shape).
+    """Encoder or discriminator: convolutions of stride 2, then one fully connected layer to `out_shape`.
 
     Every stage halves the image (rounding down) by a 4x4 convolution of stride 2 and padding 1; there are as many as
     leave at least 4 pixels a side. The first stage has no normalisation (DCGAN, Radford et al. 2015, section 3).
@@ -52,7 +53,7 @@ class ConvDown(nn.Module):
         sizes = stage_sizes(in_shape)
         widths = [in_shape[0], *_widths(len(sizes) - 1, width, max_width)]
         self.layers = nn.Sequential()
-        for stage, (c_in, c_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for stage, (c_in, c_out) in enumerate(pairwise(widths)):
             stage_norm = norm if stage > 0 else None
             self.layers.append(nn.Conv2d(c_in, c_out, 4, stride=2, padding=1, bias=stage_norm is None))
             if stage_norm is not None:
@@ -105,8 +106,9 @@ class ConvUp(nn.Module):
             nn.Linear(prod(in_shape), widths[0] * prod(sizes[0])),
             nn.Unflatten(1, (widths[0], *sizes[0])),
         )
-        for stage, (c_in, c_out) in enumerate(zip(widths, widths[1:], strict=False)):
-            odd = tuple(fine - 2 * coarse for coarse, fine in zip(sizes[stage], sizes[stage + 1], strict=True))
+        for stage, (c_in, c_out) in enumerate(pairwise(widths)):
+            (h, w), (fine_h, fine_w) = sizes[stage], sizes[stage + 1]
+            odd = (fine_h - 2 * h, fine_w - 2 * w)
             if norm is not None:
                 self.layers.append(norm(c_in))
             self.layers.append(activation())

@@ -29,8 +29,6 @@ def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, i
     return sizes
 
 
-
-
 def init_normal(network: nn.Module, std: float) -> None:
     """Draw all convolution and linear weights from N(0, std^2) and zero their biases (DCGAN, Radford et al. 2015)."""
     for layer in network.modules():

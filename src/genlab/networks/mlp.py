@@ -1,6 +1,7 @@
 """Fully connected networks: any shape to any shape."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
@@ -30,9 +31,13 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         widths = [prod(in_shape), *[width] * depth]
-        hidden = [layer for i, o in zip(widths, widths[1:], strict=False) for layer in (nn.Linear(i, o), activation())]
+        hidden = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), activation())]
         self.layers = nn.Sequential(
-            nn.Flatten(), *hidden, nn.Linear(widths[-1], prod(out_shape)), nn.Unflatten(1, out_shape), output()
+            nn.Flatten(),
+            *hidden,
+            nn.Linear(widths[-1], prod(out_shape)),
+            nn.Unflatten(1, out_shape),
+            output(),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import seed_everything
@@ -37,8 +38,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     }
     if trainer.is_global_zero:
         _show(result, run)
-        with open(f"{cfg.paths.run_dir}/evaluation.json", "w") as file:
-            json.dump(result, file, indent=2)
+        Path(cfg.paths.run_dir, "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
     return result
 
 

@@ -51,7 +51,9 @@ def find_checkpoint(run: Path) -> Path:
     if run.is_file():
         return run
     if not run.is_dir():
-        raise UsageError(f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file.")
+        raise UsageError(
+            f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file."
+        )
     for name in ("best.ckpt", "last.ckpt"):
         if (run / "checkpoints" / name).is_file():
             return run / "checkpoints" / name

@@ -36,7 +36,7 @@ def quieten() -> None:
     """Silence what Lightning tells a user without bearing on the run, and all processes but the first."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if rank_zero_only.rank != 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:
         logging.getLogger("genlab").setLevel(logging.ERROR)
     for message in (
         ".*does not have many workers.*",  # arrays in memory need none

@@ -43,7 +43,10 @@ class Grid:
     """Samples in rows and columns."""
 
     def __init__(self, n_rows: int = 8, n_columns: int = 8) -> None:
-        self.n_rows, self.n_columns = whole_number("mode.n_rows", n_rows), whole_number("mode.n_columns", n_columns)
+        self.n_rows, self.n_columns = (
+            whole_number("mode.n_rows", n_rows),
+            whole_number("mode.n_columns", n_columns),
+        )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
         """Return the picture (3, H, W) in [0, 1]."""
@@ -54,7 +57,10 @@ class Reconstruct:
     """Test images above their reconstructions."""
 
     def __init__(self, n_rows: int = 3, n_columns: int = 8) -> None:
-        self.n_rows, self.n_columns = whole_number("mode.n_rows", n_rows), whole_number("mode.n_columns", n_columns)
+        self.n_rows, self.n_columns = (
+            whole_number("mode.n_rows", n_rows),
+            whole_number("mode.n_columns", n_columns),
+        )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
         """Return the picture (3, H, W) in [0, 1]."""
@@ -68,7 +74,10 @@ class Interpolate:
     """Straight lines through code space, one a row, from one prior code to another."""
 
     def __init__(self, n_rows: int = 8, n_columns: int = 10) -> None:
-        self.n_rows, self.n_columns = whole_number("mode.n_rows", n_rows), whole_number("mode.n_columns", n_columns, 2)
+        self.n_rows, self.n_columns = (
+            whole_number("mode.n_rows", n_rows),
+            whole_number("mode.n_columns", n_columns, 2),
+        )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
         """Return the picture (3, H, W) in [0, 1]."""
