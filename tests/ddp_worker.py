@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback
 from settings import config, options
 
+from genlab.callbacks import EMA
 from genlab.runs.build import build
 
 STEPS = 3
@@ -32,24 +33,26 @@ class JointNoise(Callback):
 
 
 def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) -> dict[str, torch.Tensor]:
-    """Train on 16 images a step over all processes; SGD and no batch statistics, so that gradients decide alone."""
-    overrides = [
-        f"model={model_name}",
-        f"trainer={trainer_name}",
-        "data.limit=64",
-        f"trainer.max_steps={STEPS}",
-    ]
-    overrides += ["model.optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.001}"]
+    """Train on 16 images a step over all processes, with SGD, so that equal gradients give equal weights.
+
+    With joint noise the networks have no batch statistics, as these differ between two halves and the whole batch.
+    """
+    overrides = [f"model={model_name}", f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
     overrides += ["data.batch_size=8"] if trainer_name == "ddp_cpu" else ["data.batch_size=16"]
-    overrides += ["model.generator.norm=null"] if model_name == "gan" else []
+    overrides += ["model.generator.norm=null"] if model_name == "gan" and joint_noise else []
     cfg = config(*overrides)
     cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.001}
     torch.manual_seed(0)
-    model = build(cfg.model)
+    model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = build(cfg.trainer, callbacks=[JointNoise()] if joint_noise else [], **quiet)
+    trainer = build(cfg.trainer, callbacks=[ema, *([JointNoise()] if joint_noise else [])], **quiet)
     trainer.fit(model, build(cfg.data))
-    return {"z of this process": torch.randn(2, 3, generator=model.noise), **model.state_dict()}
+    assert ema.average is not None
+    return {
+        **{f"raw {name}": value.detach() for name, value in model.named_parameters()},
+        **{f"averaged {name}": value for name, value in ema.average.module.state_dict().items()},
+        "z of this process": torch.randn(2, 3, generator=model.noise),
+    }
 
 
 if __name__ == "__main__":

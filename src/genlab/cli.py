@@ -12,11 +12,10 @@ from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
-    MissingMandatoryValue,
     OmegaConfBaseException,
 )
 
@@ -54,6 +53,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     @wraps(task)
     def wrapped(cfg: DictConfig) -> Any:
         try:
+            for key in sorted(OmegaConf.missing_keys(cfg)):
+                raise UsageError(f"{key} is missing: type {key}=VALUE (--help shows examples).")
             return task(cfg)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -75,8 +76,6 @@ def sentence(error: Exception) -> str:
             f"{error.override!r} can't be read as key=value: {_one_line(error)} Quote values with special characters."
         )
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
-    if isinstance(cause, MissingMandatoryValue):
-        return f"{cause.full_key} is missing: type {cause.full_key}=VALUE (--help shows examples)."
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         group, _, name = str(cause.full_key).rpartition(".")
         return unknown(f"{group} key".strip(), name, [str(key) for key in cause.parent_node])

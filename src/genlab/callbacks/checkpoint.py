@@ -1,6 +1,5 @@
 """Checkpoints: the last state and the best one."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from genlab.callbacks.schedule import is_due
 from genlab.errors import whole_number
 from genlab.protocols import Scores
-
-log = logging.getLogger(__name__)
 
 
 class Checkpoint(LightningCheckpoint):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
@@ -91,8 +92,11 @@ class ImageModel(LightningModule):
         self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
 
     def on_validation_start(self) -> None:
-        """Evaluate with the same noise every time, so that values of two epochs can be compared."""
+        """Evaluate the same model with the same noise every time and on all processes."""
         self.evaluation_noise = Generator().manual_seed(0)
+        if dist.is_available() and dist.is_initialized():
+            for buffer in self.buffers():  # each process has batch statistics of its own since its last step
+                dist.broadcast(buffer, src=0)
 
     def on_test_start(self) -> None:
         """Evaluate with the same noise every time."""

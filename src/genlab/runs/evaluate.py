@@ -1,7 +1,6 @@
 """Evaluation of a trained model on the test split."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from rich.table import Table
 from genlab.runs.build import build
 from genlab.runs.load import Run, load_run
 from genlab.runs.machine import check_machine, quieten
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def sample(cfg: DictConfig) -> Path:
     """
     mode: Mode = build(cfg.mode)
     run = load_run(cfg.run, cfg.weights)
-    run.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    run.model.to(torch.accelerator.current_accelerator() or "cpu")
     with torch.no_grad():
         picture = mode(run, Generator().manual_seed(cfg.seed))
     path = Path(cfg.output or f"{cfg.paths.run_dir}/{type(mode).__name__.lower()}.png")
