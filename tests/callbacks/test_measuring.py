@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from brightness import Brightness
 from lightning.pytorch import Trainer
 from settings import TINY, config
 
@@ -12,21 +13,6 @@ from genlab.images import to_uint8
 from genlab.metrics.frechet import frechet_distance
 from genlab.metrics.reference import feature_moments
 from genlab.runs.build import build
-
-
-class Brightness:
-    """A feature encoder that takes no time: mean and spread of the pixels."""
-
-    metric = "fd_brightness"
-    library = "tests"
-    dim = 2
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        pixels = images.float().flatten(1)
-        return torch.stack([pixels.mean(1), pixels.std(1)], 1)
-
-    def to(self, device):
-        return self
 
 
 def fitted(cfg, callbacks):

@@ -1,0 +1,41 @@
+"""That training leads somewhere."""
+
+import pytest
+import torch
+from brightness import Brightness
+from settings import config, options
+
+from genlab.images import to_float, to_uint8
+from genlab.metrics.frechet import frechet_distance
+from genlab.metrics.reference import feature_moments
+from genlab.protocols import Reconstructs
+from genlab.runs.build import build
+
+CPU = torch.device("cpu")
+
+
+@torch.no_grad()
+def distances(model, images) -> dict[str, float]:
+    """How far samples are from the data in brightness and contrast, and reconstructions from their originals."""
+    model.eval()
+    reference, fake = images, to_uint8(model.sample(300, torch.Generator().manual_seed(0)))
+    moments = [feature_moments(part, Brightness(), 100, CPU) for part in (reference, fake)]
+    found = {"samples": frechet_distance(*moments)}
+    if isinstance(model, Reconstructs):
+        x = to_float(images[:100])
+        found["reconstructions"] = (x - model.reconstruct(x)).square().mean().item()
+    model.train()
+    return found
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_a_short_training_brings_samples_and_reconstructions_much_nearer_to_the_data(name):
+    cfg = config(f"model={name}", "trainer=cpu", "data.limit=1000", "data.batch_size=32", "trainer.max_epochs=4")
+    torch.manual_seed(0)
+    model, data = build(cfg.model), build(cfg.data)
+    before = distances(model, data.images("test"))
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    build(cfg.trainer, **quiet).fit(model, data)
+    after = distances(model, data.images("test"))
+    assert after["samples"] < before["samples"] / 4
+    assert all(after[kind] < before[kind] / 2 for kind in after)
