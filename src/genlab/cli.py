@@ -53,8 +53,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     @wraps(task)
     def wrapped(cfg: DictConfig) -> Any:
         try:
-            for key in sorted(OmegaConf.missing_keys(cfg)):
-                raise UsageError(f"{key} is missing: type {key}=VALUE (--help shows examples).")
+            if missing := sorted(OmegaConf.missing_keys(cfg)):
+                raise UsageError(f"{missing[0]} is missing: type {missing[0]}=VALUE (--help shows examples).")
             return task(cfg)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -64,6 +64,19 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             raise
 
     return wrapped
+
+
+class ConsoleHandler(logging.StreamHandler):
+    """Logs to whatever `sys.stdout` is at that moment, so that lines appear above a live progress bar."""
+
+    @property
+    def stream(self) -> Any:
+        """The stream; logging's own handler keeps the one of its creation."""
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        pass
 
 
 def sentence(error: Exception) -> str:

@@ -69,6 +69,26 @@ class Scores(Protocol):
     protocol: dict[str, Any]  # what must be equal for two values to be comparable
 
 
+class Likelihood(Protocol):
+    """p(x | z), given what the decoder made of z."""
+
+    def nll(self, x: Tensor, mean: Tensor) -> Tensor:
+        """-log p(x | z) with all constants: images (B, C, H, W) and decoder outputs to (B,) in nats."""
+
+    def sample(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw images from p(x | z)."""
+
+
+class AdversarialLoss(Protocol):
+    """What the two players minimise, as scalars, from logits of any shape."""
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """The loss of D."""
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        """The loss of G."""
+
+
 class Split(NamedTuple):
     """One part of a data set: uint8 images (N, C, H, W) and labels (N,) or (N, factors)."""
 
@@ -87,6 +107,5 @@ def require(model: object, protocol: type, what: str, remedy: str) -> None:
     """Raise a UsageError unless `model` fulfils `protocol`, naming `what` needs it and the `remedy`."""
     if not isinstance(model, protocol):
         missing = [name for name in sorted(vars(protocol)) if not name.startswith("_") and not hasattr(model, name)]
-        raise UsageError(
-            f"{what} needs a model with {', '.join(missing)}(), {type(model).__name__} has none: {remedy}."
-        )
+        methods = " and ".join(f"{name}()" for name in missing)
+        raise UsageError(f"{what} needs a model with {methods}, and {type(model).__name__} has none: {remedy}.")

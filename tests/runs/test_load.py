@@ -131,5 +131,7 @@ def test_every_mode_draws_a_picture_of_a_vae(mode, vae_run, tmp_path):
 
 
 def test_a_gan_can_not_reconstruct(gan_run, tmp_path):
-    with pytest.raises(UsageError, match=r"mode=reconstruct needs a model with encode.*mode=grid"):
+    with pytest.raises(
+        UsageError, match=r"mode=reconstruct needs a model with encode\(\) and reconstruct\(\).*mode=grid"
+    ):
         sample(config("mode=reconstruct", f"run={gan_run.path}", run_dir=tmp_path, name="sample"))

@@ -6,9 +6,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 
-from genlab.callbacks.schedule import is_due
+from genlab.callbacks.state import is_due, scorer
 from genlab.errors import whole_number
-from genlab.protocols import Scores
 
 
 class Checkpoint(LightningCheckpoint):
@@ -39,9 +38,9 @@ class Checkpoint(LightningCheckpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score that has just been measured is the lowest so far."""
-        scores = [callback.score for callback in _callbacks(trainer) if isinstance(callback, Scores)]
-        if scores and scores[0] is not None and scores[0] < self.best_score:
-            self.best_score = scores[0]
+        who = scorer(trainer)
+        if who is not None and who.score is not None and who.score < self.best_score:
+            self.best_score = who.score
             self._save(trainer, "best.ckpt")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -63,7 +62,3 @@ class Checkpoint(LightningCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on comparing with the score to beat."""
         self.best_score = state_dict["best_score"]
-
-
-def _callbacks(trainer: Trainer) -> list[Any]:
-    return list(trainer.callbacks)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
 
-from genlab.callbacks.schedule import is_due
+from genlab.callbacks.state import is_due
 from genlab.errors import whole_number
 
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Generator
 
-from genlab.callbacks.schedule import is_due
+from genlab.callbacks.state import is_due
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from genlab.callbacks.schedule import is_due
+from genlab.callbacks.state import is_due
 from genlab.errors import whole_number
 from genlab.images import grid, save_png, to_float
 from genlab.protocols import Reconstructs, Samples, require

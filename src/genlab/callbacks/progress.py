@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
-from genlab.protocols import Scores
+from genlab.callbacks.state import newest_score
 
 
 class Progress(RichProgressBar):
@@ -37,8 +37,8 @@ class Progress(RichProgressBar):
         """What the bar shows: losses, images/s, score."""
         metrics: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
         metrics.pop("v_num", None)
-        metrics["images/s"] = round(self._speed)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Scores) and callback.score_key in trainer.callback_metrics:
-                metrics[callback.score_key] = trainer.callback_metrics[callback.score_key].item()
+        metrics["images/s"] = f"{self._speed:.0f}"
+        if newest := newest_score(trainer):
+            metrics.pop(newest[0], None)
+            metrics["score"] = f"{newest[1]:.4g}"
         return metrics

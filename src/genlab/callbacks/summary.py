@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from genlab.protocols import Scores
+from genlab.callbacks.state import scorer
 from genlab.runs.folder import update_summary
 
 
@@ -61,9 +61,9 @@ class Summary(Callback):
 
     def _metrics(self, trainer: Trainer) -> dict[str, Any]:
         metrics: dict[str, Any] = {key: {"value": value.item()} for key, value in trainer.callback_metrics.items()}
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Scores) and callback.score_key in metrics:
-                metrics[callback.score_key]["protocol"] = callback.protocol
+        who = scorer(trainer)
+        if who is not None and who.score_key in metrics:
+            metrics[who.score_key]["protocol"] = who.protocol
         return metrics
 
     def state_dict(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from genlab.losses import Minimax
 from genlab.models.adversarial import AdversarialModel
 from genlab.models.base import Network, OptimizerFactory
+from genlab.protocols import AdversarialLoss
 
 
 class GAN(AdversarialModel):
@@ -29,7 +29,7 @@ class GAN(AdversarialModel):
         latent_dim: int,
         generator: Network,
         discriminator: Network,
-        objective: Minimax,
+        objective: AdversarialLoss,
         optimizer: OptimizerFactory,
     ) -> None:
         super().__init__(image_shape, latent_dim)

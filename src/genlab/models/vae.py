@@ -8,8 +8,9 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from genlab.errors import positive
-from genlab.losses import Gaussian, kl_to_standard_normal
+from genlab.losses import kl_to_standard_normal
 from genlab.models.base import ImageModel, Network, OptimizerFactory
+from genlab.protocols import Likelihood
 
 
 class VAE(ImageModel):
@@ -34,7 +35,7 @@ class VAE(ImageModel):
         latent_dim: int,
         encoder: Network,
         decoder: Network,
-        likelihood: Gaussian,
+        likelihood: Likelihood,
         optimizer: OptimizerFactory,
         beta: float = 1.0,
     ) -> None:

@@ -8,8 +8,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from omegaconf import DictConfig, OmegaConf
 
+from genlab.callbacks.state import newest_score
 from genlab.loggers import CSVLogger, WandbLogger
-from genlab.protocols import Scores
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
 from genlab.runs.machine import check_machine, quieten
@@ -45,7 +45,8 @@ def train(cfg: DictConfig) -> float | None:
             trainer.fit(model, datamodule)
         finally:
             _finish_wandb(loggers)
-        return _newest_score(trainer)
+        newest = newest_score(trainer)
+        return newest[1] if newest else None
 
 
 class ConfigInCheckpoint(Callback):
@@ -73,10 +74,3 @@ def _finish_wandb(loggers: list[Any]) -> None:
         import wandb
 
         wandb.finish()
-
-
-def _newest_score(trainer: Trainer) -> float | None:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, Scores) and callback.score_key in trainer.callback_metrics:
-            return trainer.callback_metrics[callback.score_key].item()
-    return None

@@ -1,0 +1,27 @@
+"""What callbacks ask of the trainer: whether it is time to act, and who scores."""
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from genlab.protocols import Scores
+
+
+def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
+    """Whether the epoch that is ending is an n-th one or the last; always outside of training."""
+    if trainer.state.fn != TrainerFn.FITTING:
+        return True
+    epoch = trainer.current_epoch + 1
+    return epoch % every_n_epochs == 0 or epoch == trainer.max_epochs or trainer.should_stop
+
+
+def scorer(trainer: Trainer) -> Scores | None:
+    """The callback by whose score runs and checkpoints are ranked: the first that has one."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, Scores)), None)
+
+
+def newest_score(trainer: Trainer) -> tuple[str, float] | None:
+    """Key and value of the latest score; None before the first."""
+    who = scorer(trainer)
+    value = trainer.callback_metrics.get(who.score_key) if who else None
+    return None if who is None or value is None else (who.score_key, value.item())
