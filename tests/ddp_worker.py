@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback
+from omegaconf import DictConfig
 from settings import config, options
 
 from genlab.callbacks import EMA
@@ -39,8 +40,10 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
     """
     overrides = [f"model={model_name}", f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
     overrides += ["data.batch_size=8"] if trainer_name == "ddp_cpu" else ["data.batch_size=16"]
-    overrides += ["model.generator.norm=null"] if model_name == "gan" and joint_noise else []
     cfg = config(*overrides)
+    for node in cfg.model.values():
+        if joint_noise and isinstance(node, DictConfig) and "norm" in node:
+            node.norm = None
     cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.001}
     torch.manual_seed(0)
     model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0)

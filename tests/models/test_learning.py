@@ -39,3 +39,19 @@ def test_a_short_training_brings_samples_and_reconstructions_much_nearer_to_the_
     after = distances(model, data.images("test"))
     assert after["samples"] < before["samples"] / 4
     assert all(after[kind] < before[kind] / 2 for kind in after)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_an_autoencoder_with_a_long_code_does_not_turn_all_images_black(seed):
+    """Without a bound on its codes it does, on all of these seeds: a tanh that saturates passes no gradient."""
+    torch.manual_seed(seed)
+    cfg = config("model=ae", "model.latent_dim=32", "data.limit=1000")
+    model, data = build(cfg.model), build(cfg.data)
+    optimizer, images = model.configure_optimizers(), to_float(data.images("train"))
+    black = (images + 1).square().flatten(1).sum(1).mean()
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = model.losses(images[torch.randint(len(images), (64,))])["loss"]
+        loss.backward()
+        optimizer.step()
+    assert loss < black / 2
