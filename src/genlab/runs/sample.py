@@ -30,7 +30,8 @@ def sample(cfg: DictConfig) -> Path:
     """
     mode: Mode = build(cfg.mode)
     run = load_run(cfg.run, cfg.weights)
-    run.model.to(torch.accelerator.current_accelerator() or "cpu")
+    if torch.accelerator.is_available():
+        run.model.to(torch.accelerator.current_accelerator())
     with torch.no_grad():
         picture = mode(run, Generator().manual_seed(cfg.seed))
     path = Path(cfg.output or f"{cfg.paths.run_dir}/{type(mode).__name__.lower()}.png")
