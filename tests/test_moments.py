@@ -2,7 +2,7 @@
 
 import torch
 
-from genlab.moments import Moments
+from genlab.moments import Moments, symmetric_root
 
 
 def test_the_moments_of_a_stream_are_those_of_all_vectors_at_once(generator):
@@ -30,3 +30,14 @@ def test_a_large_offset_does_not_cancel_in_float32():
     for row in x.split(1):
         moments.update(row)
     assert moments.cov.item() == 1.0
+
+
+def test_the_root_of_a_covariance_is_symmetric_and_squares_to_it(generator):
+    x = torch.randn(10, 4, generator=generator, dtype=torch.float64)
+    root = symmetric_root(x.T @ x)
+    torch.testing.assert_close(root @ root, x.T @ x)
+    torch.testing.assert_close(root, root.T)
+
+
+def test_a_covariance_without_full_rank_has_a_root():
+    assert torch.equal(symmetric_root(torch.diag(torch.tensor([4.0, 0.0]))), torch.diag(torch.tensor([2.0, 0.0])))

@@ -55,3 +55,9 @@ class Moments:
         for n, mean, scatter in parts:
             total._merge(n, mean.to(total.mean), scatter.to(total.scatter))
         return total
+
+
+def symmetric_root(cov: Tensor) -> Tensor:
+    """The symmetric S^(1/2) of a covariance S (D, D), which is unique; eigenvalues below 0 by rounding count as 0."""
+    eigenvalues, vectors = torch.linalg.eigh(cov)
+    return (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T

@@ -1,9 +1,8 @@
 """The Fréchet distance between two sets of feature vectors."""
 
 import torch
-from torch import Tensor
 
-from genlab.moments import Moments
+from genlab.moments import Moments, symmetric_root
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
@@ -19,14 +18,8 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     if min(a.n, b.n) < 2:
         raise ValueError(f"A Fréchet distance needs at least two vectors in each set, got {a.n} and {b.n}.")
     mean_a, mean_b, cov_a, cov_b = (t.double() for t in (a.mean, b.mean, a.cov, b.cov))
-    root_a = _symmetric_root(cov_a)
+    root_a = symmetric_root(cov_a)
     eigenvalues = torch.linalg.eigvalsh(root_a @ cov_b @ root_a)
     trace_of_root = eigenvalues.clamp(min=0).sqrt().sum()
     distance = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace_of_root
     return max(0.0, distance.item())
-
-
-def _symmetric_root(cov: Tensor) -> Tensor:
-    """S^(1/2) of a covariance (D, D)."""
-    eigenvalues, vectors = torch.linalg.eigh(cov)
-    return (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from genlab.models.base import ImageModel, Network, OptimizerFactory
-from genlab.moments import Moments
+from genlab.moments import Moments, symmetric_root
 
 
 class AE(ImageModel):
@@ -62,8 +62,7 @@ class AE(ImageModel):
         z = m + S^(1/2) e with the symmetric root, the one that is unique: the same noise e keeps giving similar
         images while S changes slowly. Computed on the CPU in float64, as some devices have no eigh.
         """
-        eigenvalues, vectors = torch.linalg.eigh(self.code_cov.cpu().double())
-        root = (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T
+        root = symmetric_root(self.code_cov.cpu().double())
         noise = torch.randn(n, self.latent_dim, generator=generator)
         return self.code_mean + (noise.double() @ root).to(self.code_mean)
 
