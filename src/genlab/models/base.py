@@ -11,8 +11,8 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from genlab.errors import whole_number
+from genlab.networks.layers import ImageShape
 
-ImageShape = tuple[int, int, int]
 Network = Callable[[tuple[int, ...], tuple[int, ...]], nn.Module]  # (in_shape, out_shape) -> module
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
