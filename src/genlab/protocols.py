@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor, nn
 
 from genlab.errors import UsageError
@@ -89,18 +90,31 @@ class AdversarialLoss(Protocol):
         """The loss of G."""
 
 
-class Split(NamedTuple):
-    """One part of a data set: uint8 images (N, C, H, W) and labels (N,) or (N, factors)."""
+class ImageArray(Protocol):
+    """Uint8 images (N, C, H, W), in memory or on disk."""
 
-    images: Tensor
+    @property
+    def shape(self) -> torch.Size:
+        """(N, C, H, W)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Tensor:
+        """Images (B, C, H, W), by a slice or by row numbers (B,)."""
+
+
+class Split(NamedTuple):
+    """One part of a data set: images, and labels (N,) or (N, entries)."""
+
+    images: ImageArray
     labels: Tensor
 
 
 class Source(Protocol):
     """Where images come from."""
 
-    def __call__(self, size: int, channels: int) -> Mapping[str, Split]:
-        """Return the splits `train`, `val` and `test` at this size and with this many channels."""
+    def __call__(self, size: int, channels: int, limit: int | None = None) -> Mapping[str, Split]:
+        """Return the splits `train`, `val` and `test`, of at most `limit` images each."""
 
 
 def require(model: object, protocol: type, what: str, remedy: str) -> None:

@@ -1,69 +1,140 @@
 """Batches."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from settings import config
+from lightning.pytorch import Callback
+from settings import TINY, config
 
+from genlab.data import Digits, ImageDataModule
+from genlab.data.binary import binarized
 from genlab.errors import UsageError
 from genlab.runs.build import build
 
 
-def datamodule(*overrides: str):
+def datamodule(*overrides: str) -> ImageDataModule:
     module = build(config(*overrides).data)
     module.setup()
     return module
 
 
+def on_device(module: ImageDataModule, loader: str = "train_dataloader", epoch: int = 0) -> list[torch.Tensor]:
+    """The images of an epoch as the model gets them."""
+    batches = getattr(module, loader)()
+    if loader == "train_dataloader":
+        batches.batches.set_epoch(epoch)
+    return [module.on_after_batch_transfer(batch, 0)[0] for batch in batches]
+
+
 def test_a_batch_is_uint8_until_it_is_on_the_device_and_then_between_minus_one_and_one():
     module = datamodule("data.batch_size=8")
-    x, y = next(iter(module.train_dataloader()))
-    assert (x.dtype, x.shape, y.shape) == (torch.uint8, (8, 1, 28, 28), (8,))
-    on_device, _ = module.on_after_batch_transfer((x, y), 0)
-    assert (on_device.min().item(), on_device.max().item()) == (-1.0, 1.0)
+    batch = next(iter(module.train_dataloader()))
+    assert (batch.images.dtype, batch.images.shape, batch.labels.shape) == (torch.uint8, (8, 1, 28, 28), (8,))
+    x, y = module.on_after_batch_transfer(batch, 0)
+    assert (x.min().item(), x.max().item()) == (-1.0, 1.0)
+    assert torch.equal(y, batch.labels)
 
 
 def test_images_and_labels_stay_together():
     module = datamodule("data.batch_size=16")
     train = module.splits["train"]
-    for x, y in list(module.train_dataloader())[:3]:
+    for x, y, *_ in list(module.train_dataloader())[:3]:
         for image, label in zip(x, y, strict=True):
-            row = (train.images == image).flatten(1).all(1).nonzero().item()
+            row = (train.images[:] == image).flatten(1).all(1).nonzero().item()
             assert train.labels[row] == label
 
 
-def test_a_limit_takes_so_many_images_of_each_split():
+@pytest.mark.parametrize("name", ["digits", "shapes"])
+def test_a_limit_takes_so_many_images_of_each_split(name):
+    module = datamodule(f"data={name}", "data.limit=20", "data.batch_size=4")
+    sizes = {name: (len(split.images), len(split.labels)) for name, split in module.splits.items()}
+    assert sizes == {"train": (20, 20), "val": (20, 20), "test": (20, 20)}
+
+
+def test_examples_come_from_all_over_a_split_and_are_no_more_than_there_are():
     module = datamodule("data.limit=20", "data.batch_size=4")
-    assert {name: len(split.images) for name, split in module.splits.items()} == {
-        "train": 20,
-        "val": 20,
-        "test": 20,
-    }
+    images = module.images("val")
+    assert torch.equal(module.examples("val", 4), images[torch.tensor([0, 5, 10, 15])])
+    assert torch.equal(module.examples("val", 99), images[:])
 
 
-def test_loading_leaves_the_global_random_state_alone():
-    module = datamodule()
+@pytest.mark.parametrize("options", [(), ("data.flip=true", "data.binarize=dynamic")], ids=["plain", "random"])
+def test_loading_leaves_the_global_random_state_alone(options):
+    module = datamodule("data.limit=64", *options)
     state = torch.get_rng_state()
-    next(iter(module.train_dataloader()))
-    next(iter(module.val_dataloader()))
+    on_device(module)
+    on_device(module, "val_dataloader")
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_worker_processes_serve_the_same_batches():
     few = ("data.limit=64", "data.batch_size=16")
     without, with_one = (datamodule(*few, f"data.num_workers={n}").train_dataloader() for n in (0, 1))
-    for (x, _), (same, _) in zip(without, with_one, strict=True):
-        assert torch.equal(x, same)
+    for loader in (without, with_one):
+        loader.batches.set_epoch(3)  # as Lightning does, between making the iterator and the first batch
+    for batch, same in zip(without, with_one, strict=True):
+        assert torch.equal(batch.images, same.images)
+
+
+def test_flips_mirror_about_half_of_the_training_images_and_others_in_another_epoch():
+    few = ("data.limit=400", "data.batch_size=400")
+    plain, flipped, later = (
+        torch.cat(on_device(datamodule(*few, f"data.flip={flip}"), epoch=epoch))
+        for flip, epoch in ((False, 0), (True, 0), (True, 1))
+    )
+    is_flipped = (flipped == plain.flip(-1)).flatten(1).all(1)
+    assert ((flipped == plain).flatten(1).all(1) | is_flipped).all()
+    assert 150 < is_flipped.sum() < 250
+    again = torch.cat(on_device(datamodule(*few, "data.flip=true")))
+    assert torch.equal(again, flipped)
+    assert not torch.equal(later, flipped)
+
+
+def test_images_are_not_flipped_in_evaluation():
+    few = ("data.limit=64", "data.batch_size=64")
+    plain, flip = (on_device(datamodule(*few, f"data.flip={flip}"), "val_dataloader") for flip in (False, True))
+    assert torch.equal(plain[0], flip[0])
+
+
+def test_a_binarised_pixel_is_white_as_often_as_its_level_says():
+    levels = torch.tensor([0, 51, 128, 255], dtype=torch.uint8).view(1, 1, 2, 2).expand(4000, 1, 2, 2)
+    drawn = binarized(levels, torch.Generator().manual_seed(0)).float().mean(0).flatten() / 255
+    assert drawn[0] == 0
+    assert drawn[3] == 1
+    assert torch.allclose(drawn[1:3], torch.tensor([51 / 255, 128 / 255]), atol=0.03)
+
+
+def test_dynamic_binarisation_draws_anew_in_each_epoch_and_alike_in_each_evaluation():
+    module = datamodule("data.limit=32", "data.batch_size=32", "data.binarize=dynamic")
+    order, later = (on_device(module, epoch=epoch)[0] for epoch in (0, 1))
+    assert set(order.unique().tolist()) == {-1.0, 1.0}
+    assert not torch.equal(order.sum((1, 2, 3)).sort().values, later.sum((1, 2, 3)).sort().values)
+    first, second = (on_device(module, "val_dataloader")[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_fixed_binarisation_is_drawn_once_for_all_runs():
+    few = ("data.limit=32", "data.batch_size=32", "data.binarize=fixed")
+    first, other = (datamodule(*few, f"seed={seed}").images("train")[:] for seed in (0, 1))
+    assert torch.equal(first, other)
+    assert set(first.unique().tolist()) == {0, 255}
+    later = datamodule(*few)
+    sums = [on_device(later, epoch=epoch)[0].sum((1, 2, 3)).sort().values for epoch in (0, 1)]
+    assert torch.equal(*sums)
 
 
 @pytest.mark.parametrize(
     "override",
     [
         "data.batch_size=0",
+        "data.size=0",
         "data.size=4",
         "data.size=257",
         "data.channels=2",
         "data.limit=0",
         "data.num_workers=-1",
+        "data.binarize=yes",
     ],
 )
 def test_an_impossible_value_is_refused_by_the_name_of_its_key(override):
@@ -73,4 +144,75 @@ def test_an_impossible_value_is_refused_by_the_name_of_its_key(override):
 
 def test_a_batch_larger_than_the_data_set_is_refused_with_both_numbers():
     with pytest.raises(UsageError, match=r"data\.batch_size=4001.*4000 training images"):
-        datamodule("data.batch_size=4001")
+        datamodule("data.batch_size=4001").train_dataloader()
+
+
+def test_a_setting_that_the_source_does_not_take_is_refused_with_those_that_it_does():
+    with pytest.raises(UsageError, match=r"unexpected keyword argument 'depth'.*root.*test_share.*crop"):
+        build(config("data=folder", "data.root=x", "+data.depth=3").data)
+
+
+def test_a_grey_data_set_in_colour_is_said_once(caplog):
+    caplog.set_level("INFO")
+    datamodule("data.channels=3")
+    assert caplog.text.count("digits are grey") == 1
+    caplog.clear()
+    datamodule()
+    assert "grey" not in caplog.text
+
+
+def test_a_configuration_of_an_earlier_version_still_gives_the_digits():
+    """Its source is an object and no partial, and there is no flip, no binarize."""
+    node = {
+        "_target_": "genlab.data.ImageDataModule",
+        "source": {"_target_": "genlab.data.Digits"},
+        "name": "digits",
+        "channels": 1,
+        "size": 28,
+        "image_shape": [1, 28, 28],
+        "batch_size": 64,
+        "limit": 10,
+        "num_workers": 0,
+        "seed": 0,
+    }
+    assert torch.equal(build(node).images("test")[:], Digits()(limit=10)["test"].images[:])
+
+
+class SaveAt(Callback):
+    """Writes a checkpoint after some batch."""
+
+    def __init__(self, step: int, path: Path) -> None:
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
+@pytest.mark.parametrize("n_workers", [0, 1])
+@pytest.mark.parametrize("step", [6, 8], ids=["middle of an epoch", "last batch of an epoch"])
+def test_a_resumed_run_sees_the_images_that_the_uninterrupted_one_would_have_seen(
+    step, n_workers, tmp_path, monkeypatch
+):
+    """Three epochs of four batches, flips and binarisation included."""
+    seen: list[float] = []
+    original = ImageDataModule.on_after_batch_transfer
+
+    def watched(self, batch, dataloader_idx):
+        x, y = original(self, batch, dataloader_idx)
+        if batch.is_training:
+            seen.append((x * torch.linspace(1, 2, 28)).sum().item())
+        return x, y
+
+    monkeypatch.setattr(ImageDataModule, "on_after_batch_transfer", watched)
+    options = (*TINY, "data.flip=true", "data.binarize=dynamic", f"data.num_workers={n_workers}")
+    cfg = config(*options, "trainer.max_epochs=3")
+    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    path = tmp_path / "some.ckpt"
+    build(cfg.trainer, callbacks=[SaveAt(step, path)], **silent).fit(build(cfg.model), build(cfg.data))
+    assert len(set(seen)) == len(seen) == 12
+
+    whole = list(seen)
+    seen.clear()
+    build(cfg.trainer, **silent).fit(build(cfg.model), build(cfg.data), ckpt_path=str(path))
+    assert seen == whole[step:]

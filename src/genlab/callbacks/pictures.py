@@ -60,7 +60,7 @@ class ReconstructionGrid(Callback):
 
     Args:
         dirpath: folder for the pictures.
-        n_pairs: how many test images, the first of the test split.
+        n_pairs: how many test images, from all over the split.
         n_columns: pairs in a row.
         every_n_epochs: how often.
     """
@@ -81,7 +81,7 @@ class ReconstructionGrid(Callback):
         """Draw the grid and write it, on one process."""
         if not is_due(trainer, self.every_n_epochs) or not trainer.is_global_zero:
             return
-        x = to_float(trainer.datamodule.images("test")[: self.n_pairs].to(pl_module.device))  # type: ignore[attr-defined]
+        x = to_float(trainer.datamodule.examples("test", self.n_pairs).to(pl_module.device))  # type: ignore[attr-defined]
         picture = grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)
         save_png(picture, self.dirpath / f"epoch_{trainer.current_epoch + 1:04d}.png")
         show(trainer, "reconstructions/grid", picture)

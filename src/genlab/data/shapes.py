@@ -29,14 +29,17 @@ class Shapes:
         self.n_images = whole_number("data.source.n_images", n_images, minimum=10)
         self.seed = seed
 
-    def __call__(self, size: int, channels: int) -> dict[str, Split]:
-        """Return the splits as uint8 images (N, channels, size, size) with labels (N, 6): `FACTORS`."""
+    def __call__(self, size: int, channels: int, limit: int | None = None) -> dict[str, Split]:
+        """Return the splits as uint8 images (N, channels, size, size) with labels (N, 6): `FACTORS`.
+
+        A limit takes the first images of each split.
+        """
         factors = draw_factors(self.n_images, torch.Generator().manual_seed(self.seed))
         images = torch.cat([render(part, size, channels) for part in factors.split(500)])
         n_held_out = self.n_images // 10
         parts = [self.n_images - 2 * n_held_out, n_held_out, n_held_out]
         return {
-            name: Split(x, y)
+            name: Split(x[:limit], y[:limit])
             for name, x, y in zip(("train", "val", "test"), images.split(parts), factors.split(parts), strict=True)
         }
 

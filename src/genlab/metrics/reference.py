@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from genlab.data.arrays import MappedImages
 from genlab.moments import Moments
-from genlab.protocols import FeatureEncoder
+from genlab.protocols import FeatureEncoder, ImageArray
 
 log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
-def feature_moments(images: Tensor, encoder: FeatureEncoder, batch_size: int, device: torch.device) -> Moments:
+def feature_moments(images: ImageArray, encoder: FeatureEncoder, batch_size: int, device: torch.device) -> Moments:
     """Moments, in float64 on the CPU, of the features of uint8 images (N, C, H, W)."""
     moments = Moments(encoder.dim, torch.float64)
-    for batch in images.split(batch_size):
-        moments.update(encoder(batch.to(device)).cpu())
+    for start in range(0, len(images), batch_size):
+        moments.update(encoder(images[start : start + batch_size].to(device)).cpu())
     return moments
 
 
 def reference_moments(
-    images: Tensor, encoder: FeatureEncoder, batch_size: int, device: torch.device, cache_dir: Path | None
+    images: ImageArray, encoder: FeatureEncoder, batch_size: int, device: torch.device, cache_dir: Path | None
 ) -> Moments:
     """As `feature_moments`, kept in `cache_dir` under a fingerprint of the images themselves and of the encoder."""
     if cache_dir is None:
@@ -39,10 +39,12 @@ def reference_moments(
     return moments
 
 
-def _fingerprint(images: Tensor, encoder: FeatureEncoder) -> str:
+def _fingerprint(images: ImageArray, encoder: FeatureEncoder) -> str:
     digest = hashlib.sha256(f"{encoder.library} {tuple(images.shape)}".encode())
-    for batch in images.split(1000):
-        digest.update(batch.contiguous().numpy())
+    if isinstance(images, MappedImages):  # a large file need not be read for that
+        digest.update(images.fingerprint.encode())
+    else:
+        digest.update(images[:].contiguous().numpy().data)
     return digest.hexdigest()[:16]
 
 

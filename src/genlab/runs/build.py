@@ -10,7 +10,7 @@ from hydra.utils import get_object
 
 from genlab.errors import UsageError
 
-ALLOWED_PACKAGES = ("genlab", "lightning.pytorch", "torch.nn", "torch.optim")
+ALLOWED_PACKAGES = ("genlab", "lightning.pytorch", "torch.nn", "torch.optim", "torchvision.datasets")
 
 
 def build(node: Any, **kwargs: Any) -> Any:
@@ -75,9 +75,11 @@ def _within(name: str) -> bool:
 
 
 def _arguments(node: Any, complaint: str) -> str:
-    """List what the class that complains takes; Python's complaint starts with its name."""
+    """List what the class that complains takes, its base classes included; Python's complaint starts with a name."""
     for target in targets(node):
-        if complaint.startswith(f"{target.rsplit('.', 1)[-1]}."):
-            names = [name for name in inspect.signature(get_object(target)).parameters if name != "self"]
-            return f"It takes: {', '.join(names)}."
+        family = [base for base in get_object(target).__mro__ if _within(base.__module__)]
+        if any(complaint.startswith(f"{base.__name__}.") for base in family):
+            signatures = [inspect.signature(base).parameters.values() for base in family]
+            names = [p.name for signature in signatures for p in signature if p.kind is not p.VAR_KEYWORD]
+            return f"It takes: {', '.join(dict.fromkeys(names))}."
     return ""

@@ -66,7 +66,7 @@ class Reconstruct:
     def __call__(self, run: Run, generator: Generator) -> Tensor:
         """Return the picture (3, H, W) in [0, 1]."""
         require(run.model, Reconstructs, "mode=reconstruct", "choose mode=grid")
-        images = run.datamodule.images("test")[: self.n_rows * self.n_columns]
+        images = run.datamodule.examples("test", self.n_rows * self.n_columns)
         x = to_float(images.to(run.model.device))
         return grid(above(x, run.model.reconstruct(x), self.n_columns), self.n_columns)  # type: ignore[operator]
 

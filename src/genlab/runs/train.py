@@ -34,6 +34,7 @@ def train(cfg: DictConfig) -> float | None:
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)
+        datamodule.setup()  # before Lightning starts other processes, which find the data prepared
         model = build(cfg.model)
         callbacks = [ConfigInCheckpoint(config), *(build(node) for node in cfg.callbacks.values())]
         loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]

@@ -1,0 +1,79 @@
+"""Arrays of images on disk: written row by row, read through a memory map."""
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SMALL = 2**28  # bytes; a map of a smaller array may stay resident as a whole
+ROWS_AT_ONCE = 64  # the kernel may map up to 2 MiB around each row that is touched: 128 MiB at once
+
+
+class MappedImages:
+    """Uint8 images (N, C, H, W) in an `.npy` file, read through a memory map.
+
+    What a large file has been read into is handed back to the kernel at once, or the resident memory of each process
+    would grow to the whole file. The pages stay in the kernel's cache, which all processes share.
+
+    Args:
+        path: the file.
+        fingerprint: tells these images from any others.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path, self.fingerprint = path, fingerprint
+        self._array = np.load(path, mmap_mode="r")
+        self._map: mmap.mmap = self._array._mmap
+        self._is_large = self._array.nbytes > SMALL and hasattr(mmap, "MADV_DONTNEED")
+        self.shape = torch.Size(self._array.shape)
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        """Gather images (B, C, H, W) by their numbers, in memory of their own."""
+        index = np.arange(len(self))[rows] if isinstance(rows, slice) else rows.numpy()
+        images = np.empty((len(index), *self.shape[1:]), np.uint8)
+        step = ROWS_AT_ONCE if self._is_large else max(1, len(index))
+        for start in range(0, len(index), step):
+            part = slice(start, start + step)
+            np.take(self._array, index[part], axis=0, out=images[part], mode="clip")
+            if self._is_large:
+                self._map.madvise(mmap.MADV_DONTNEED)
+        return torch.from_numpy(images)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MappedImages, (self.path, self.fingerprint)  # worker processes map the file themselves
+
+
+class ImageWriter:
+    """Writes an `.npy` file of uint8 images (N, C, H, W) part by part, N being known at the end alone.
+
+    Written and not mapped: on a full disk a write raises an error, a store into a map kills the process.
+    """
+
+    def __init__(self, path: Path, image_shape: tuple[int, int, int]) -> None:
+        self.n, self.image_shape = 0, image_shape
+        self._file = path.open("wb")
+        self._write_header()
+
+    def append(self, images: np.ndarray) -> None:
+        """Add images (B, C, H, W)."""
+        self._file.write(np.ascontiguousarray(images).data)
+        self.n += len(images)
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write the final count into the header, for which NumPy leaves room."""
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
+
+    def _write_header(self) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.n, *self.image_shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)

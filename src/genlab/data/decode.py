@@ -1,0 +1,153 @@
+"""Every image of a split decoded once, by several processes, with a progress bar."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Generator
+from torch.utils.data import BatchSampler, DataLoader, Dataset
+
+from genlab.data.view import View
+
+CHUNK = 32  # images that a process decodes at a time
+FEW = 500  # images that are decoded sooner than further processes are started
+
+
+@dataclass(frozen=True)
+class RawImages:
+    """Images of one split as they are stored, with labels.
+
+    Args:
+        items: gives a pair for each row: what a `View` can open, and a label (a number, or a vector of them).
+        rows: which of the items belong to the split.
+        label_names: of the classes that a label counts, or of the entries of a label vector.
+        names: of the items, for the list of rejected ones; their row numbers if left out.
+    """
+
+    items: Any
+    rows: np.ndarray
+    label_names: Sequence[str] = ()
+    names: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, row: int) -> str:
+        """What to call an item."""
+        return self.names[row] if self.names else f"image {row}"
+
+    def limited(self, limit: int | None) -> "RawImages":
+        """Choose `limit` of the images, the same each time and from everywhere; all of them for None."""
+        if limit is None or limit >= len(self):
+            return self
+        chosen = np.random.default_rng(0).permutation(len(self))[:limit]
+        return replace(self, rows=self.rows[np.sort(chosen)])
+
+
+@dataclass
+class Chunk:
+    """Some decoded images (C, H, W), their labels, and what could not be decoded, with the reason."""
+
+    images: list[np.ndarray] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
+    n_grey: int = 0
+
+
+@dataclass
+class Decoded:
+    """What is known of a split when all of it is decoded. The sums are over the levels of all images, by channel."""
+
+    labels: list[Any] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
+    n_grey: int = 0
+    n_pixels: int = 0
+    total: Any = 0
+    squares: Any = 0
+
+    def add(self, chunk: Chunk, images: np.ndarray) -> None:
+        """Count images (B, C, H, W) in."""
+        self.labels += chunk.labels
+        self.n_grey += chunk.n_grey
+        self.n_pixels += images[:, 0].size
+        levels = images.astype(np.uint16)  # 255 squared is below 2^16
+        self.total += levels.sum((0, 2, 3), dtype=np.int64)
+        self.squares += np.square(levels).sum((0, 2, 3), dtype=np.int64)
+
+    def mean(self) -> np.ndarray:
+        """Mean level of each channel (C,), from 0 to 255."""
+        return np.asarray(self.total / self.n_pixels)
+
+    def std(self) -> np.ndarray:
+        """Standard deviation of the levels of each channel (C,)."""
+        return np.sqrt(self.squares / self.n_pixels - self.mean() ** 2)
+
+
+class Decoder(Dataset):
+    """Indexed by chunks of rows, so that it can run in the worker processes of a DataLoader."""
+
+    def __init__(self, raw: RawImages, view: View) -> None:
+        self.raw, self.view = raw, view
+
+    def __getitem__(self, rows: list[int]) -> Chunk:
+        chunk = Chunk()
+        for row in rows:
+            try:
+                source, label = self.raw.items[row]
+                image, is_grey = self.view(source)
+            except Exception as error:  # decoders raise what they like, and one bad file must not end the run
+                chunk.rejected[self.raw.name(row)] = f"{type(error).__name__}: {error}"
+            else:
+                chunk.images.append(image)
+                chunk.labels.append(label)
+                chunk.n_grey += is_grey
+        return chunk
+
+
+def decode(
+    raw: RawImages, view: View, write: Callable[[np.ndarray], None], n_workers: int | None, title: str
+) -> Decoded:
+    """Decode a split in the order of its rows and hand the images (B, C, H, W) to `write`.
+
+    Args:
+        raw: the split.
+        view: how the images are shown.
+        write: takes uint8 images (B, C, H, W) as they come.
+        n_workers: processes; None for as many as there are cores, or none for few images.
+        title: of the progress bar.
+    """
+    if n_workers is None:
+        n_workers = 0 if len(raw) < FEW else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    chunks = DataLoader(
+        Decoder(raw, view),
+        sampler=BatchSampler(raw.rows.tolist(), CHUNK, drop_last=False),
+        batch_size=None,
+        collate_fn=_unchanged,  # arrays travel through pipes: shared memory is scarce in containers
+        num_workers=n_workers,
+        generator=Generator(),  # or the loader draws from PyTorch's global one
+    )
+    result = Decoded()
+    with _progress() as bar:
+        task = bar.add_task(title, total=len(raw))
+        for chunk in chunks:
+            result.rejected |= chunk.rejected
+            if chunk.images:
+                images = np.stack(chunk.images)
+                write(images)
+                result.add(chunk, images)
+            bar.advance(task, len(chunk.images) + len(chunk.rejected))
+    return result
+
+
+def _unchanged(chunk: Any) -> Any:
+    return chunk
+
+
+def _progress() -> Progress:
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)

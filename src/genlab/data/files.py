@@ -1,0 +1,117 @@
+"""Image files as people have them: in nested folders, or in a .zip file, which is read where it is."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
+
+from PIL import Image
+
+from genlab.data.view import FORMATS
+from genlab.errors import UsageError
+
+
+class Files(NamedTuple):
+    """Image files below a root, in the order of their names.
+
+    Args:
+        root: a folder or a .zip file.
+        names: paths from the root, with "/".
+        versions: a text for each file that changes when the file does.
+    """
+
+    root: Path
+    names: list[str]
+    versions: list[str]
+
+    def source(self, row: int) -> Path | bytes:
+        """What a `View` can open: a path, or the bytes of a member of the archive."""
+        if self.root.is_dir():
+            return self.root / self.names[row]
+        return _archive(self.root, os.getpid()).read(self.names[row])
+
+
+class Labelled(NamedTuple):
+    """The items of `RawImages`: files with a label each."""
+
+    files: Files
+    labels: Any  # by row
+
+    def __getitem__(self, row: Any) -> Any:
+        return self.files.source(row), self.labels[row]
+
+
+def find_files(root: Path) -> Files:
+    """List the image files below a folder, or in a .zip file, at any depth.
+
+    Links are followed; hidden files and folders are left out, and files that are no images by their extension.
+
+    Raises:
+        UsageError: if there is no such folder or nothing in it that can be used, or if the archive is damaged or has
+            members outside of itself.
+    """
+    if not root.exists():
+        raise UsageError(f"data.root={root} does not exist: type the folder in which the images are.")
+    if not root.is_dir() and root.suffix.lower() != ".zip":
+        raise UsageError(f"data.root={root} is a file: type the folder in which the images are, or a .zip file.")
+    try:
+        found = sorted(_in_folder(root) if root.is_dir() else _in_zip(root))
+    except (OSError, BadZipFile) as error:
+        raise UsageError(f"data.root={root} can't be read ({error}).") from error
+    extensions = image_extensions()
+    images = [(name, version) for name, version in found if PurePosixPath(name).suffix.lower() in extensions]
+    if not images:
+        kinds = Counter(PurePosixPath(name).suffix.lower() or "(none)" for name, _ in found)
+        content = f"{len(found)} files of type {', '.join(sorted(kinds))} and no image" if found else "no files"
+        raise UsageError(f"data.root={root} holds {content}: images are files of type {', '.join(sorted(extensions))}.")
+    return Files(root, [name for name, _ in images], [f"{name} {version}" for name, version in images])
+
+
+@cache
+def image_extensions() -> frozenset[str]:
+    """Extensions of the formats that are read."""
+    return frozenset(extension for extension, form in Image.registered_extensions().items() if form in FORMATS)
+
+
+def _in_folder(root: Path) -> Iterator[tuple[str, str]]:
+    """Names below the root with size and time of change; a link that leads nowhere counts as a file without them."""
+    folders, visited = [""], set()
+    while folders:
+        folder = folders.pop()
+        info = (root / folder).stat()
+        if (info.st_dev, info.st_ino) in visited:
+            continue  # a link that leads back
+        visited.add((info.st_dev, info.st_ino))
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                name = f"{folder}{entry.name}"
+                if entry.name.startswith((".", "__MACOSX")):
+                    continue
+                try:
+                    info = entry.stat()
+                except OSError:
+                    yield name, "unreadable"
+                    continue
+                if stat.S_ISDIR(info.st_mode):
+                    folders.append(f"{name}/")
+                elif stat.S_ISREG(info.st_mode):
+                    yield name, f"{info.st_size} {info.st_mtime_ns}"
+
+
+def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
+    for member in _archive(path, os.getpid()).infolist():
+        way = PurePosixPath(member.filename.replace("\\", "/"))
+        if way.is_absolute() or ".." in way.parts or (way.parts[:1] and way.parts[0].endswith(":")):
+            raise UsageError(f"{path} holds {member.filename!r}, a path that leads out of the archive: it is refused.")
+        if not member.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in way.parts):
+            yield member.filename, f"{member.file_size} {member.CRC}"
+
+
+@cache
+def _archive(path: Path, process: int) -> ZipFile:
+    """One open archive a process: processes that share one would move each other's position in the file."""
+    return ZipFile(path)

@@ -1,0 +1,113 @@
+"""A person's own images: any tree of folders, or a .zip of one."""
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from genlab.data.decode import RawImages
+from genlab.data.files import Files, Labelled, find_files
+from genlab.data.prepared import PreparedSource, share
+from genlab.errors import UsageError
+
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+class Folder(PreparedSource):
+    """All images below a folder, whatever their format, size and depth.
+
+    The class of an image is the first folder on its way. Folders `train`, `val` and `test` at the top are the splits,
+    if all images are below them. A split that is missing is chosen by a hash of the file names, so that an image stays
+    in its split when others are added.
+
+    Args:
+        root: the folder, or a .zip file.
+        val_share, test_share: share of the images that a hash puts into the split.
+        preparation: see `PreparedSource`.
+
+    Raises:
+        UsageError: if there is no such folder, or too few images in it.
+    """
+
+    def __init__(self, root: str, val_share: float = 0.1, test_share: float = 0.1, **preparation: Any) -> None:
+        super().__init__(**preparation)
+        self.root = Path(root).expanduser()
+        self.val_share, self.test_share = share("data.val_share", val_share), share("data.test_share", test_share)
+        self.name = self.root.resolve().stem
+
+    @cached_property
+    def files(self) -> Files:
+        """The image files, listed once."""
+        return find_files(self.root)
+
+    def identity(self) -> dict[str, Any]:
+        """Name, size and age of every file, and the shares."""
+        return {
+            "files": len(self.files.names),
+            "sha256": hashlib.sha256("\n".join(self.files.versions).encode("utf-8", "surrogateescape")).hexdigest(),
+            "val_share": self.val_share,
+            "test_share": self.test_share,
+        }
+
+    def raw(self) -> Mapping[str, RawImages]:
+        """Return the files by split."""
+        names = self.files.names
+        ways = [PurePosixPath(name).parts[:-1] for name in names]
+        official = [SPLIT_FOLDERS.get(way[0].lower()) if way else None for way in ways]
+        if "train" in official and None not in official:
+            ways = [way[1:] for way in ways]
+        else:
+            official = [None] * len(names)
+        classes = [way[0] if way else "" for way in ways]
+        numbers = {name: number for number, name in enumerate(sorted(set(classes)))}
+        items = Labelled(self.files, [numbers[name] for name in classes])
+        rows = split_rows(names, official, self.val_share, self.test_share)
+        if not all(map(len, rows.values())):
+            raise UsageError(
+                f"data.root={self.root} holds {len(names)} images, too few for {' and '.join(rows)}: it takes 3 at "
+                "least, and a data.test_share above 0."
+            )
+        return {split: RawImages(items, chosen, list(numbers), names) for split, chosen in rows.items()}
+
+
+def split_rows(
+    names: list[str], official: list[str | None], val_share: float, test_share: float
+) -> dict[str, np.ndarray]:
+    """Choose the rows of each split: the official ones, and where there are none, by a hash of the names.
+
+    Args:
+        names: of the files, as paths from the root.
+        official: the split of each file, or None for all.
+        val_share, test_share: share of the files in a split that is not official; one file at least. No share for
+            validation means that the test images validate.
+    """
+    parts = np.array([part or "train" for part in official])
+    hashes = np.array([_uniform(name) for name in names])
+    low = 0.0
+    for split, wanted in (("test", test_share), ("val", val_share)):
+        if split in parts or wanted == 0:
+            continue
+        mine = np.flatnonzero((parts == "train") & (hashes >= low))
+        mine = mine[np.argsort(hashes[mine])]
+        low += wanted
+        parts[mine[: max(1, (hashes[mine] < low).sum())]] = split
+    rows = {split: np.flatnonzero(parts == split) for split in ("train", "val", "test")}
+    return rows if val_share > 0 or len(rows["val"]) else rows | {"val": rows["test"]}
+
+
+def _uniform(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone, however a file system composes its accents."""
+    text = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) / 2**64

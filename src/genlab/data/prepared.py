@@ -1,0 +1,98 @@
+"""What all data sets share whose images are decoded once and kept."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genlab.data.cache import Cache
+from genlab.data.decode import RawImages
+from genlab.data.view import View
+from genlab.errors import UsageError, whole_number
+from genlab.protocols import Split
+
+log = logging.getLogger(__name__)
+
+
+class PreparedSource(ABC):
+    """A source whose images are decoded, cropped and resized on first use, and memory-mapped afterwards.
+
+    A data set is a subclass that says where its images are (`raw`) and what identifies them (`identity`).
+
+    Args:
+        cache_dir: where the decoded images are kept.
+        crop, fit, filter, background: how an image is shown, see `View`.
+        max_rejects: share of the files that may be unreadable; they are left out and listed in the manifest.
+        decode_workers: processes that decode; None for as many as there are cores.
+    """
+
+    name: str  # of the data set, readable, for its folder and for messages
+    manifest: dict[str, Any]  # of the newest call
+
+    def __init__(
+        self,
+        cache_dir: str,
+        crop: Any = "none",
+        fit: str = "cover",
+        filter: str = "bilinear",
+        background: str = "white",
+        max_rejects: float = 0.01,
+        decode_workers: int | None = None,
+    ) -> None:
+        self.cache_dir = Path(cache_dir)
+        self.view_options = {"crop": crop, "fit": fit, "filter": filter, "background": background}
+        self.max_rejects = share("data.max_rejects", max_rejects)
+        self.decode_workers = None if decode_workers is None else whole_number("data.decode_workers", decode_workers, 0)
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Return plain JSON values that change when the images or their splits do."""
+
+    @abstractmethod
+    def raw(self) -> Mapping[str, RawImages]:
+        """Return the undecoded images of the splits `train`, `val` and `test`."""
+
+    def __call__(self, size: int, channels: int, limit: int | None = None) -> dict[str, Split]:
+        """Return the splits as uint8 images (N, channels, size, size) with labels, decoding them on first use."""
+        view = View(size, channels, **self.view_options)
+        made_from = {
+            "source": type(self).__name__,
+            **self.identity(),
+            "view": asdict(view),
+            "limit": limit,
+            "pillow": version("pillow"),
+        }
+        cache = Cache(self.cache_dir, self.name, made_from, view)
+        self.manifest, splits = cache.open(
+            lambda: {name: images.limited(limit) for name, images in self.raw().items()},
+            self.max_rejects,
+            self.decode_workers,
+        )
+        self._say_what_was_converted(channels)
+        return splits
+
+    def _say_what_was_converted(self, channels: int) -> None:
+        n, n_grey = sum(self.manifest["counts"].values()), self.manifest["grey"]
+        if channels == 3 and n_grey == n:
+            log.info("%s is grey: its one channel is repeated for data.channels=3.", self.name)
+        if channels == 1 and n_grey < n:
+            log.info("%s has colours: data.channels=1 keeps their brightness alone.", self.name)
+
+
+def share(key: str, value: Any) -> float:
+    """Return `value` if it is a number from 0 to 1; raise a UsageError that names `key` if not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UsageError(f"{key}={value} is not possible: it must be a share from 0 to 1.")
+    return float(value)
+
+
+def held_out(n: int, val_share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Divide the n images of an official training split into rows that train and rows that validate, always alike."""
+    n_val = round(val_share * n)
+    order = np.random.default_rng(0).permutation(n)
+    return np.sort(order[n_val:]), np.sort(order[:n_val])

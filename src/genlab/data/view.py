@@ -1,0 +1,151 @@
+"""How one image file becomes what a model sees: upright, of one colour mode, cropped and resized."""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageColor, ImageOps
+
+from genlab.errors import UsageError, unknown, whole_number
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+FILTERS = {name.lower(): value for name, value in Image.Resampling.__members__.items()}
+FITS = ("cover", "contain", "stretch")
+REDUCING_GAP = 3.0  # larger images are first reduced cheaply to 3 times the size: as good as not, says Pillow
+
+
+@dataclass(frozen=True)
+class View:
+    """What of an image is shown to a model, and how.
+
+    Args:
+        size: height and width of the result, in pixels.
+        channels: 1 (ITU-R 601 luma) or 3 (RGB).
+        crop: the central part of the upright original that is used: `none` for all of it, `center` for the largest
+            square, or pixels, as 148 or (height, width); no more than there are.
+        fit: what happens to a part that is not square: `cover` cuts it to a square, `contain` pads it with the
+            background, `stretch` distorts it.
+        filter: Pillow's name of the resampling filter, all antialiased but `nearest`.
+        background: colour under transparent pixels and around contained images: `white`, `#ff8000`, `rgb(0,0,0)`.
+
+    Raises:
+        UsageError: for an impossible value.
+    """
+
+    size: int
+    channels: int
+    crop: Any = "none"
+    fit: str = "cover"
+    filter: str = "bilinear"
+    background: str = "white"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crop", _crop(self.crop))
+        if self.fit not in FITS:
+            raise UsageError(unknown("data.fit", self.fit, list(FITS)))
+        if self.filter not in FILTERS:
+            raise UsageError(unknown("data.filter", self.filter, list(FILTERS)))
+        try:
+            ImageColor.getrgb(str(self.background))
+        except ValueError:
+            raise UsageError(
+                f"data.background={self.background} is no colour: type a name such as white, or '#ff8000'."
+            ) from None
+
+    def __call__(self, source: Any) -> tuple[np.ndarray, bool]:
+        """Show an image as uint8 (channels, size, size); also say whether it is a grey one.
+
+        Args:
+            source: a path, the bytes of a file, a Pillow image, or a uint8 array (H, W) or (H, W, 3).
+
+        Raises:
+            Exception: whatever Pillow raises for a damaged, truncated, unknown or suspiciously large image.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow comments on oddities that it copes with
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with _opened(source) as image:
+                upright = self._load(image)
+                is_grey = Image.getmodebase(upright.mode) == "L"
+                shown = self._resize(_plain(upright, self.background, "L" if self.channels == 1 else "RGB"))
+        pixels = np.asarray(shown)
+        return np.ascontiguousarray(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)), is_grey
+
+    def _load(self, image: Image.Image) -> Image.Image:
+        """Decode, at a reduced size where JPEG allows it, and turn upright."""
+        orientation = 1
+        with suppress(Exception):  # damaged EXIF data does not make an image unusable
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        raw_width, raw_height = image.size
+        width, height = (raw_height, raw_width) if orientation in (5, 6, 7, 8) else (raw_width, raw_height)
+        if self.crop in ("none", "center"):  # sizes in pixels refer to the original
+            _, (box_width, box_height), (shown_width, shown_height) = self._geometry(width, height)
+            scale = REDUCING_GAP * max(shown_width / box_width, shown_height / box_height)
+            image.draft(None, (ceil(raw_width * scale), ceil(raw_height * scale)))
+        image.load()  # raises if it is truncated; a later load would show what there is
+        return ImageOps.exif_transpose(image) if orientation in range(2, 9) else image
+
+    def _resize(self, image: Image.Image) -> Image.Image:
+        (left, top), (width, height), shown = self._geometry(*image.size)
+        box = (left, top, left + width, top + height)
+        resized = image.resize(shown, FILTERS[self.filter], box=box, reducing_gap=REDUCING_GAP)
+        if shown == (self.size, self.size):
+            return resized
+        canvas = Image.new(image.mode, (self.size, self.size), ImageColor.getcolor(self.background, image.mode))
+        canvas.paste(resized, ((self.size - shown[0]) // 2, (self.size - shown[1]) // 2))
+        return canvas
+
+    def _geometry(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Left and top, width and height of the part that is used, and the width and height that it is shown at."""
+        if isinstance(self.crop, tuple):
+            box_height, box_width = min(self.crop[0], height), min(self.crop[1], width)
+        else:
+            box_height, box_width = height, width
+        if self.crop == "center" or self.fit == "cover":
+            box_height = box_width = min(box_height, box_width)
+        corner = (round((width - box_width) / 2), round((height - box_height) / 2))
+        shown = (self.size, self.size)
+        if self.fit == "contain":
+            scale = self.size / max(box_width, box_height)
+            shown = (max(1, round(box_width * scale)), max(1, round(box_height * scale)))
+        return corner, (box_width, box_height), shown
+
+
+def _opened(source: Any) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(source)
+    return Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+
+
+def _plain(image: Image.Image, background: str, mode: str) -> Image.Image:
+    """Bring any colour mode to L or RGB of 8 bits, transparent pixels composed on the background."""
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError("32-bit levels of unknown range")
+        image = Image.fromarray((levels / 257).round().astype(np.uint8))  # 65535 = 257 * 255
+    elif image.mode == "F":
+        raise ValueError("floating-point levels of unknown range")
+    elif image.has_transparency_data:
+        canvas = Image.new("RGBA", image.size, ImageColor.getcolor(background, "RGBA"))
+        image = Image.alpha_composite(canvas, image.convert("RGBA"))
+    return image.convert("RGB").convert(mode) if Image.getmodebase(image.mode) == "RGB" else image.convert(mode)
+
+
+def _crop(value: Any) -> str | tuple[int, int]:
+    if value is None or value in ("none", "center"):
+        return value or "none"
+    if isinstance(value, str | Path) or not isinstance(value, Sequence | int):
+        raise UsageError(unknown("data.crop", str(value), ["none", "center", "148", "[148,148]"]))
+    sides = [value, value] if isinstance(value, int) else list(value)
+    if len(sides) != 2:
+        raise UsageError(f"data.crop={sides} is not possible: type one side, as 148, or [height,width].")
+    return whole_number("data.crop", sides[0]), whole_number("data.crop", sides[1])
