@@ -22,7 +22,7 @@ from genlab.data import Digits
 N_TRAIN, N_TEST = 40, 20
 
 
-def digits(n: int) -> tuple[np.ndarray, np.ndarray]:
+def real_digits(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Real digits (n, 28, 28) with labels."""
     split = Digits()(limit=n)["train"]
     return split.images[:].numpy()[:, 0], split.labels.numpy()
@@ -43,7 +43,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 def idx_files(root: Path, name: str) -> list[str]:
-    images, labels = digits(N_TRAIN + N_TEST)
+    images, labels = real_digits(N_TRAIN + N_TEST)
     raw = root / name / "raw"
     raw.mkdir(parents=True)
     for prefix, part in (("train", slice(N_TRAIN)), ("t10k", slice(N_TRAIN, None))):
@@ -98,12 +98,13 @@ def svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Torchvision's layout; the partition and the attributes have a line for each image."""
-    return celeba_in(root / "celeba", root)
+    celeba_in(root / "celeba")
+    return [f"data.root={root}"]
 
 
-def celeba_in(folder: Path, root: Path, zipped: bool = False, table: str = "txt") -> list[str]:
+def celeba_in(folder: Path, zipped: bool = False, table: str = "txt") -> None:
     """The files of CelebA in `folder`: images unpacked or not, tables official or Kaggle's."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     n = N_TRAIN + 2 * N_TEST
     names = [f"{number:06d}.jpg" for number in range(1, n + 1)]
     partition = [0] * N_TRAIN + [1] * N_TEST + [2] * N_TEST
@@ -130,7 +131,6 @@ def celeba_in(folder: Path, root: Path, zipped: bool = False, table: str = "txt"
         (folder / "list_eval_partition.txt").write_text("\n".join(lines) + "\n")
         lines = [f"{name} {' '.join(f'{sign:2d}' for sign in line)}" for name, line in zip(names, signs, strict=True)]
         (folder / "list_attr_celeba.txt").write_text("\n".join([str(n), " ".join(attributes) + " ", *lines]) + "\n")
-    return [f"data.root={root}"]
 
 
 def published_attributes() -> list[str]:

@@ -9,40 +9,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
-from statistics import median
 from time import perf_counter
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+from contest import ROOT, compare, header, timed  # first: it puts src and tests on the path
 
-import torch  # noqa: E402
-from lightning.pytorch import Callback  # noqa: E402
-from settings import config  # noqa: E402
-from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+# isort: split
+import torch
+from lightning.pytorch import Callback
+from settings import config
+from torch.utils.data import DataLoader, TensorDataset
 
-from genlab.images import to_float  # noqa: E402
-from genlab.loggers import CSVLogger  # noqa: E402
-from genlab.runs.build import build  # noqa: E402
-from genlab.runs.machine import quieten  # noqa: E402
-
-
-def compare(name: str, first: Callable[[], float], second: Callable[[], float], rounds: int = 5) -> None:
-    """Run both once to warm up, then in turn. Each returns its seconds."""
-    first(), second()
-    ratios = sorted(second() / first() for _ in range(rounds))
-    print(f"{name:75s} {median(ratios):6.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
-
-
-def timed(action: Callable[[], object]) -> Callable[[], float]:
-    """Make a contestant of an action."""
-
-    def contestant() -> float:
-        start = perf_counter()
-        action()
-        return perf_counter() - start
-
-    return contestant
+from genlab.images import to_float
+from genlab.loggers import CSVLogger
+from genlab.runs.build import build
+from genlab.runs.machine import quieten
 
 
 class Stopwatch(Callback):
@@ -110,7 +90,7 @@ def process(*arguments: str) -> Callable[[], float]:
 if __name__ == "__main__":
     quieten()
     logging.disable(logging.WARNING)
-    print(f"{'contestants':75s}  ratio   (lowest to highest)")
+    header()
     script = str(ROOT / "src" / "train.py")
     compare("--help / importing torch and Lightning", process(script, "--help"), process("-c", "import lightning"), 3)
     data = build(config().data)

@@ -14,7 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset
 from genlab.data.view import View
 
 CHUNK = 32  # images that a process decodes at a time
-FEW = 500  # images that are decoded sooner than further processes are started
+FEW = 1000  # images that are decoded sooner than further processes are started
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Decoded:
         self.labels += chunk.labels
         self.n_grey += chunk.n_grey
         self.n_pixels += images[:, 0].size
-        levels = images.astype(np.uint16)  # 255 squared is below 2^16
-        self.total += levels.sum((0, 2, 3), dtype=np.int64)
-        self.squares += np.square(levels).sum((0, 2, 3), dtype=np.int64)
+        squares = np.multiply(images, images, dtype=np.uint16)  # 255 squared is below 2^16
+        self.total += images.sum((0, 2, 3), dtype=np.int64)
+        self.squares += squares.sum((0, 2, 3), dtype=np.int64)
 
     def mean(self) -> np.ndarray:
         """Mean level of each channel (C,), from 0 to 255."""

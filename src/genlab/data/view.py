@@ -93,8 +93,8 @@ class View:
 
     def _resize(self, image: Image.Image) -> Image.Image:
         (left, top), (width, height), shown = self._geometry(*image.size)
-        box = (left, top, left + width, top + height)
-        resized = image.resize(shown, FILTERS[self.filter], box=box, reducing_gap=REDUCING_GAP)
+        part = image.crop((left, top, left + width, top + height))
+        resized = part.resize(shown, FILTERS[self.filter], reducing_gap=REDUCING_GAP)
         if shown == (self.size, self.size):
             return resized
         canvas = Image.new(image.mode, (self.size, self.size), ImageColor.getcolor(self.background, image.mode))
@@ -137,7 +137,9 @@ def _plain(image: Image.Image, background: str, mode: str) -> Image.Image:
     elif image.has_transparency_data:
         canvas = Image.new("RGBA", image.size, ImageColor.getcolor(background, "RGBA"))
         image = Image.alpha_composite(canvas, image.convert("RGBA"))
-    return image.convert("RGB").convert(mode) if Image.getmodebase(image.mode) == "RGB" else image.convert(mode)
+    if Image.getmodebase(image.mode) == "RGB" and image.mode != "RGB":
+        image = image.convert("RGB")  # palettes, CMYK and others have no luma of their own
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _crop(value: Any) -> str | tuple[int, int]:

@@ -1,0 +1,124 @@
+"""Speed and memory of data loading: `python tests/benchmarks/data.py`. Takes some minutes and 4 GB of disk.
+
+A ratio is the median over the rounds, with the lowest and the highest; above 1 the first contestant is faster.
+"""
+
+import logging
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from contest import compare, header, timed  # first: it puts src and tests on the path
+
+# isort: split
+import numpy as np
+import torch
+from PIL import Image
+from settings import config
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from genlab.data import Folder
+from genlab.data.arrays import ImageWriter, MappedImages
+from genlab.data.files import find_files
+from genlab.runs.build import build
+
+N_PHOTOS, N_CELEBA, N_FILES, BATCH = 12_000, 202_599, 200_000, 128
+CROPPED = (transforms.CenterCrop(148), transforms.Resize(64))
+FLOATS = transforms.Compose([*CROPPED, transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
+LEVELS = transforms.Compose([*CROPPED, transforms.PILToTensor()])
+
+
+def photographs(root: Path) -> None:
+    """JPEGs of 178 x 218 pixels, smooth with some grain, as CelebA's are: about 10 kB each."""
+    rng = np.random.default_rng(0)
+    (root / "all").mkdir(parents=True)
+    for number in range(N_PHOTOS):
+        small = rng.integers(0, 256, (14, 11, 3), dtype=np.uint8)
+        smooth = np.asarray(Image.fromarray(small).resize((178, 218), Image.Resampling.BICUBIC), dtype=np.int16)
+        grain = rng.integers(-8, 9, smooth.shape, dtype=np.int16)
+        Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)).save(root / "all" / f"{number}.jpg", quality=85)
+
+
+def image_folder(root: Path, transform: object, n_workers: int) -> None:
+    """An epoch of torchvision's `ImageFolder`."""
+    loader = DataLoader(ImageFolder(str(root), transform), batch_size=BATCH, shuffle=True, num_workers=n_workers)
+    for _ in loader:
+        pass
+
+
+def first_pass(root: Path) -> None:
+    """Decode everything into a new cache, with two processes."""
+    cache = root.parent / "prepared"
+    shutil.rmtree(cache, ignore_errors=True)
+    Folder(str(root), cache_dir=str(cache), crop=148, decode_workers=2)(64, 3)
+
+
+def later_epochs(root: Path) -> object:
+    """Return an action: one epoch of all images as float batches on the device."""
+    options = (f"data.root={root}", "data.crop=148", f"paths.data_dir={root.parent}", f"data.batch_size={BATCH}")
+    datamodule = build(config("data=folder", *options).data)
+    datamodule.setup()
+
+    def epoch() -> None:
+        for loader in (datamodule.train_dataloader(), datamodule.val_dataloader(), datamodule.test_dataloader()):
+            for batch in loader:
+                datamodule.on_after_batch_transfer(batch, 0)
+
+    return epoch
+
+
+def resident(which: str) -> float:
+    """MB of this process in memory: now (VmRSS), or the highest since `clear_refs` was written to (VmHWM); Linux."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(which))
+    return int(line.split()[1]) / 1000
+
+
+def memory(root: Path) -> None:
+    """Print how much memory a shuffled epoch of an array of CelebA's size takes."""
+    path = root / "celeba.npy"
+    rng = np.random.default_rng(0)
+    with ImageWriter(path, (3, 64, 64)) as writer:
+        for rows in np.array_split(np.arange(N_CELEBA), 200):
+            writer.append(rng.integers(0, 256, (len(rows), 3, 64, 64), dtype=np.uint8))
+    images = MappedImages(path, "celeba")
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    for rows in torch.randperm(N_CELEBA).split(BATCH):
+        images[rows]
+    grown = resident("VmHWM") - before
+    print(f"memory of an epoch over an array of {path.stat().st_size / 1e6:.0f} MB: at most {grown:.0f} MB more")
+
+
+def indexing(root: Path) -> None:
+    """Print how long it takes to list many files."""
+    for number in range(N_FILES // 1000):
+        (root / "many" / f"{number}").mkdir(parents=True)
+        for row in range(1000):
+            (root / "many" / f"{number}" / f"{row}.jpg").touch()
+    seconds = timed(lambda: find_files(root / "many"))()
+    print(f"listing {N_FILES} files: {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        photographs(root / "photos")
+        header()
+        compare(
+            "first pass, decoded and kept / an ImageFolder epoch, 2 processes each",
+            timed(partial(first_pass, root / "photos")),
+            timed(partial(image_folder, root / "photos", LEVELS, 2)),
+        )
+        later = timed(later_epochs(root / "photos"))
+        for n_workers in (2, 0):
+            compare(
+                f"later epochs as floats / an ImageFolder epoch, {n_workers} worker processes",
+                later,
+                timed(partial(image_folder, root / "photos", FLOATS, n_workers)),
+            )
+        memory(root)
+        indexing(root)

@@ -1,0 +1,300 @@
+"""Decoded once: what is kept, when it is built again, and that nothing half-built is ever taken for whole."""
+
+import errno
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from layouts import photographs
+from PIL import Image
+from settings import ROOT
+
+from genlab.data import Folder
+from genlab.data.arrays import ImageWriter, MappedImages
+from genlab.errors import UsageError
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    root = tmp_path / "photos"
+    root.mkdir()
+    for number, image in enumerate(photographs(60, 24, 30)):
+        Image.fromarray(image).save(root / f"{number:02d}.png")
+    return root
+
+
+def folder(photos: Path, **options) -> Folder:
+    return Folder(str(photos), cache_dir=str(photos.parent / "prepared"), **options)
+
+
+def caches(photos: Path) -> list[Path]:
+    return sorted(path for path in (photos.parent / "prepared").iterdir() if path.is_dir())
+
+
+def test_the_arrays_hold_what_a_view_of_each_file_shows(photos):
+    source = folder(photos)
+    splits = source(16, 3)
+    (cache,) = caches(photos)
+    assert sum(len(split.labels) for split in splits.values()) == 60
+    originals = [Image.open(path).crop((3, 0, 27, 24)) for path in photos.iterdir()]
+    expected = {bytes(np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))) for image in originals}
+    images = torch.cat([split.images[:] for split in splits.values()])
+    assert {bytes(image.contiguous().numpy()) for image in images.permute(0, 2, 3, 1)} == expected
+    assert np.load(cache / "train.npy").dtype == np.uint8
+
+
+def test_the_manifest_says_what_is_in_it(photos):
+    source = folder(photos)
+    images = source(16, 3)["train"].images[:].double()
+    (cache,) = caches(photos)
+    manifest = json.loads((cache / "manifest.json").read_text())
+    assert manifest["counts"].keys() == {"train", "val", "test"}
+    assert manifest["mean"] == pytest.approx(images.mean((0, 2, 3)).tolist(), abs=0.001)
+    assert manifest["std"] == pytest.approx(images.std((0, 2, 3), unbiased=False).tolist(), abs=0.001)
+    assert manifest["rejected"] == {}
+    assert manifest["made_from"]["view"]["size"] == 16
+
+
+def test_the_second_use_decodes_nothing(photos, caplog):
+    first = folder(photos)(16, 3)
+    caplog.set_level(logging.INFO)
+    again = folder(photos)(16, 3)
+    assert "Decoding" not in caplog.text
+    assert torch.equal(first["val"].images[:], again["val"].images[:])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"crop": "center"},
+        {"crop": 20},
+        {"fit": "contain"},
+        {"filter": "lanczos"},
+        {"background": "black"},
+        {"val_share": 0.3},
+    ],
+    ids=str,
+)
+def test_another_view_or_split_is_another_cache(options, photos):
+    folder(photos)(16, 3)
+    folder(photos, **options)(16, 3)
+    assert len(caches(photos)) == 2
+
+
+def test_another_size_another_limit_and_another_number_of_channels_are_other_caches(photos):
+    for arguments in ((16, 3), (17, 3), (16, 1), (16, 3, 5)):
+        folder(photos)(*arguments)
+    assert len(caches(photos)) == 4
+
+
+def test_files_that_are_added_or_changed_are_another_cache(photos):
+    folder(photos)(16, 3)
+    shutil.copy(photos / "00.png", photos / "new.png")
+    folder(photos)(16, 3)
+    Image.new("RGB", (9, 9)).save(photos / "new.png")
+    splits = folder(photos)(16, 3)
+    assert len(caches(photos)) == 3
+    assert any((image == 0).all() for split in splits.values() for image in split.images[:])
+
+
+def test_a_limit_decodes_no_more_than_that_from_all_over(photos):
+    source = folder(photos)
+    splits = source(16, 3, limit=4)
+    assert {name: len(split.labels) for name, split in splits.items()} == {"train": 4, "val": 4, "test": 4}
+    whole = folder(photos)(16, 3)["train"].images[:]
+    rows = [(whole == image).flatten(1).all(1).nonzero().item() for image in splits["train"].images[:]]
+    assert rows == sorted(rows)
+    assert rows != [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("damage", ["truncated array", "missing labels", "no manifest", "another manifest", "no json"])
+def test_a_damaged_cache_is_built_again_and_that_is_said(damage, photos, caplog):
+    before = folder(photos)(16, 3)["train"].images[:]
+    (cache,) = caches(photos)
+    manifest = cache / "manifest.json"
+    if damage == "truncated array":
+        os.truncate(cache / "train.npy", 5000)
+    elif damage == "missing labels":
+        (cache / "val_labels.npy").unlink()
+    elif damage == "no manifest":
+        manifest.unlink()
+    elif damage == "no json":
+        manifest.write_text("{")
+    else:
+        content = json.loads(manifest.read_text())
+        content["made_from"]["view"]["crop"] = 12
+        manifest.write_text(json.dumps(content))
+    after = folder(photos)(16, 3)["train"].images[:]
+    assert "is damaged" in caplog.text
+    assert "built again" in caplog.text
+    assert torch.equal(before, after)
+    assert len(caches(photos)) == 1
+
+
+def test_worker_processes_decode_the_same_in_the_same_order(photos):
+    alone = folder(photos, decode_workers=0)(16, 3)["train"].images[:]
+    shutil.rmtree(photos.parent / "prepared")
+    assert torch.equal(folder(photos, decode_workers=2)(16, 3)["train"].images[:], alone)
+
+
+def test_unreadable_files_are_left_out_listed_and_said(photos, caplog):
+    (photos / "00.png").write_bytes((photos / "00.png").read_bytes()[:300])
+    (photos / "01.png").write_bytes(b"")
+    source = folder(photos, max_rejects=0.05)
+    splits = source(16, 3)
+    assert sum(len(split.labels) for split in splits.values()) == 58
+    assert source.manifest["rejected"].keys() == {"00.png", "01.png"}
+    assert "truncated" in source.manifest["rejected"]["00.png"]
+    assert "2 of the 60 files" in caplog.text
+    assert "01.png" in caplog.text
+
+
+def test_too_many_unreadable_files_stop_with_the_list_and_leave_nothing(photos):
+    (photos / "07.png").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"1 of the 60 files of photos can't be read.*max_rejects.*07\.png"):
+        folder(photos)(16, 3)
+    assert caches(photos) == []
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_decoded(photos, monkeypatch):
+    usage = shutil.disk_usage(photos)._replace(free=46_079)  # 60 images of 16 x 16 x 3 bytes take one more
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(ImageWriter, "append", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(UsageError, match=r"photos need 0 MB in .*prepared, where 0 MB are free.*paths.data_dir"):
+        folder(photos)(16, 3)
+    assert caches(photos) == []
+
+
+def test_a_disk_that_fills_up_while_decoding_leaves_no_half_cache(photos, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ImageWriter, "append", full)
+        with pytest.raises(UsageError, match=r"MB are free: choose another disk with paths\.data_dir"):
+            folder(photos)(16, 3)
+    assert caches(photos) == []
+    assert len(folder(photos)(16, 3)["train"].labels) > 0
+
+
+def test_a_folder_that_can_not_be_written_is_said(photos):
+    with pytest.raises(UsageError, match=r"/proc/prepared can't be written \(.*\): choose another .*paths\.data_dir"):
+        Folder(str(photos), cache_dir="/proc/prepared")(16, 3)
+
+
+SLOW_BUILD = """
+import sys, time
+from genlab.data import Folder
+from genlab.data.arrays import ImageWriter
+append = ImageWriter.append
+def slow(self, images):
+    print("decoded some", flush=True)
+    time.sleep(float(sys.argv[2]))
+    append(self, images)
+ImageWriter.append = slow
+import logging
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+splits = Folder(sys.argv[1], cache_dir=sys.argv[1] + "/../prepared")(16, 3)
+print("has", sum(len(split.labels) for split in splits.values()), flush=True)
+"""
+
+
+def building(photos: Path, seconds: float) -> subprocess.Popen:
+    """A process that builds the cache, as slowly as is asked for; it has begun when this returns."""
+    command = [sys.executable, "-c", SLOW_BUILD, str(photos), str(seconds)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    )
+    assert process.stdout is not None
+    while "decoded some" not in process.stdout.readline():
+        assert process.poll() is None
+    return process
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_build_leaves_nothing_that_looks_finished_and_the_next_one_works(sign, photos):
+    process = building(photos, 30)
+    assert [path.suffix for path in caches(photos)] == [".tmp"]
+    process.send_signal(sign)
+    process.communicate()
+    assert [path.suffix for path in caches(photos)] == ([".tmp"] if sign == signal.SIGKILL else [])
+    assert sum(len(split.labels) for split in folder(photos)(16, 3).values()) == 60
+    assert [path.suffix for path in caches(photos)] == [""]
+
+
+def test_of_two_processes_one_builds_and_the_other_waits(photos, caplog):
+    caplog.set_level(logging.INFO)
+    process = building(photos, 0.5)
+    start = time.monotonic()
+    splits = folder(photos)(16, 3)
+    assert time.monotonic() - start > 0.3
+    assert "Another process is decoding photos" in caplog.text
+    assert "Decoding photos once" not in caplog.text
+    assert sum(len(split.labels) for split in splits.values()) == 60
+    assert "has 60" in process.communicate()[0]
+
+
+def test_grey_files_in_colour_and_coloured_files_in_grey_are_said(photos, caplog):
+    caplog.set_level(logging.INFO)
+    folder(photos)(16, 1)
+    assert "photos has colours" in caplog.text
+    for path in photos.iterdir():
+        Image.open(path).convert("L").save(path)
+    caplog.clear()
+    folder(photos)(16, 3)
+    assert caplog.text.count("photos is grey") == 1
+    caplog.clear()
+    folder(photos)(16, 1)
+    assert "photos is" not in caplog.text
+
+
+def written(path: Path, images: np.ndarray) -> MappedImages:
+    with ImageWriter(path, images.shape[1:]) as writer:
+        for part in np.array_split(images, 3):
+            writer.append(part)
+    return MappedImages(path, "some")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_mapped_images_are_indexed_like_a_tensor(large, tmp_path, monkeypatch):
+    if large:
+        monkeypatch.setattr("genlab.data.arrays.SMALL", 1000)
+    images = np.random.default_rng(0).integers(0, 256, (200, 3, 5, 7), dtype=np.uint8)
+    mapped, tensor = written(tmp_path / "a.npy", images), torch.from_numpy(images)
+    assert (len(mapped), mapped.shape) == (200, tensor.shape)
+    for rows in (torch.tensor([3, 199, 0, 3]), torch.randperm(200), slice(None), slice(190, 300), slice(5, 60, 7)):
+        assert torch.equal(mapped[rows], tensor[rows])
+
+
+def test_what_is_gathered_can_be_written_to_without_touching_the_file(tmp_path):
+    mapped = written(tmp_path / "a.npy", np.ones((4, 1, 2, 2), np.uint8))
+    mapped[torch.tensor([0])].fill_(9)
+    assert (mapped[:] == 1).all()
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    return int(fields["VmRSS"].split()[0]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of it")
+def test_reading_a_large_file_leaves_little_of_it_in_memory(tmp_path):
+    images = np.zeros((40_000, 3, 64, 64), np.uint8)
+    mapped = written(tmp_path / "a.npy", images)
+    del images
+    before = resident()
+    highest = before
+    for rows in torch.randperm(40_000).split(128):
+        mapped[rows]
+        highest = max(highest, resident())
+    assert highest - before < 150e6 < 491_520_000 == mapped.shape.numel()
