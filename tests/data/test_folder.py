@@ -46,7 +46,11 @@ def test_links_are_followed_and_those_that_lead_back_end(tmp_path):
     (root / "linked").symlink_to(tmp_path / "elsewhere")
     (root / "d.png").symlink_to(tmp_path / "elsewhere" / "a.png")
     (root / "loop").symlink_to(root)
-    assert find_files(root).names == ["c.png", "d.png", "linked/a.png", "linked/deep/b.png"]
+    (root / "sub").mkdir()
+    (root / "sub" / "up").symlink_to(root)
+    (root / "again").symlink_to(tmp_path / "elsewhere" / "deep")
+    found = ["again/b.png", "c.png", "d.png", "linked/a.png", "linked/deep/b.png"]
+    assert find_files(root).names == found
 
 
 def test_a_link_that_leads_nowhere_is_listed_as_rejected(tmp_path):

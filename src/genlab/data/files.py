@@ -79,13 +79,13 @@ def image_extensions() -> frozenset[str]:
 
 def _in_folder(root: Path) -> Iterator[tuple[str, str]]:
     """Names below the root with size and time of change; a link that leads nowhere counts as a file without them."""
-    folders, visited = [""], set()
+    folders: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while folders:
-        folder = folders.pop()
+        folder, ancestors = folders.pop()
         info = (root / folder).stat()
-        if (info.st_dev, info.st_ino) in visited:
+        here = (info.st_dev, info.st_ino)
+        if here in ancestors:
             continue  # a link that leads back
-        visited.add((info.st_dev, info.st_ino))
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 name = f"{folder}{entry.name}"
@@ -97,7 +97,7 @@ def _in_folder(root: Path) -> Iterator[tuple[str, str]]:
                     yield name, "unreadable"
                     continue
                 if stat.S_ISDIR(info.st_mode):
-                    folders.append(f"{name}/")
+                    folders.append((f"{name}/", ancestors | {here}))
                 elif stat.S_ISREG(info.st_mode):
                     yield name, f"{info.st_size} {info.st_mtime_ns}"
 
