@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     @wraps(task)
     def wrapped(cfg: DictConfig) -> Any:
         try:
-            if missing := sorted(OmegaConf.missing_keys(cfg)):
-                raise UsageError(f"{missing[0]} is missing: type {missing[0]}=VALUE (--help shows examples).")
+            for key in _missing(OmegaConf.to_container(cfg)):
+                raise UsageError(f"{key} is missing: type {key}=VALUE (--help shows examples).")
             return task(cfg)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -64,6 +64,14 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             raise
 
     return wrapped
+
+
+def _missing(node: Any, way: str = "") -> Iterator[str]:
+    """Keys without a value. (OmegaConf's own `missing_keys` fails where another key refers to one of them.)"""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if value == "???":
+            yield f"{way}{key}"
+        yield from _missing(value, f"{way}{key}.")
 
 
 class ConsoleHandler(logging.StreamHandler):

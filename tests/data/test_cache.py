@@ -165,6 +165,20 @@ def test_too_many_unreadable_files_stop_with_the_list_and_leave_nothing(photos):
     assert caches(photos) == []
 
 
+def test_a_cache_that_was_built_under_a_looser_limit_is_held_to_the_present_one(photos):
+    (photos / "07.png").write_bytes(b"")
+    folder(photos, max_rejects=0.1)(16, 3)
+    with pytest.raises(UsageError, match=r"07\.png"):
+        folder(photos)(16, 3)
+
+
+def test_where_nothing_can_be_read_no_limit_helps(photos):
+    for path in photos.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UsageError, match=r"60 of the 60 files.*and 40 more, listed in the log"):
+        folder(photos, max_rejects=1)(16, 3)
+
+
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(photos, monkeypatch):
     usage = shutil.disk_usage(photos)._replace(free=46_079)  # 60 images of 16 x 16 x 3 bytes take one more
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)

@@ -165,7 +165,7 @@ def test_what_holds_no_images_is_refused_with_what_there_is(tmp_path):
 
 
 def test_two_images_are_too_few(tmp_path):
-    with pytest.raises(UsageError, match="holds 2 images, too few"):
+    with pytest.raises(UsageError, match="root has no images for train: it takes 3 images"):
         source(put(tmp_path / "root", "a.png", "b.png"))(20, 3)
 
 

@@ -77,6 +77,14 @@ def test_truth_values_are_a_vector_of_labels_where_there_are_no_classes(tmp_path
     assert faces.manifest["label_names"] == ["Male", "Smiling"]
 
 
+def test_without_a_share_for_validation_the_test_images_validate(tmp_path):
+    table().save_to_disk(tmp_path / "saved")
+    splits = source(tmp_path / "saved", tmp_path, val_share=0)(20, 3)
+    assert {name: len(split.labels) for name, split in splits.items()} == {"train": 54, "val": 6, "test": 6}
+    with pytest.raises(UsageError, match=r"saved has no images for val and test.*data\.test_share"):
+        source(tmp_path / "saved", tmp_path, val_share=0, test_share=0)(20, 3)
+
+
 def test_columns_can_be_chosen(tmp_path):
     numbers = {"number": (datasets.Value("int32"), list(range(60)))}
     table(**KINDS, **numbers).save_to_disk(tmp_path / "saved")

@@ -70,8 +70,8 @@ class Cache:
                         manifest = self._build(undecoded, max_rejects, n_workers)
             except OSError as error:
                 raise self._disk_error(error, undecoded) from error
-        splits = {name: self._split(name) for name in manifest["counts"]}
-        return manifest | {"folder": str(self.path)}, splits
+        check_rejects(self.name, manifest, max_rejects)  # it may have been built under another limit
+        return manifest | {"folder": str(self.path)}, {name: self._split(name) for name in manifest["counts"]}
 
     def _read(self) -> dict[str, Any] | None:
         """Return the manifest of a whole cache; None, with the reason in the log if there is one, otherwise."""
@@ -85,7 +85,7 @@ class Cache:
                 images, labels = self._split(name)
                 if images.shape != (n, self.view.channels, self.view.size, self.view.size) or len(labels) != n:
                     raise ValueError(f"{name}.npy does not hold what the manifest says")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s is damaged (%s): it is built again.", self.path, error)
             return None
         return manifest
@@ -111,8 +111,9 @@ class Cache:
         try:
             temporary.mkdir()
             parts = {name: self._write(temporary, name, images, n_workers) for name, images in raw.items()}
-            self._check_rejects(parts, max_rejects)
             manifest = _manifest(parts, raw["train"].label_names) | {"made_from": self.made_from}
+            if rejected := check_rejects(self.name, manifest, max_rejects):
+                log.warning("Left out: %s", rejected)
             (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
             shutil.rmtree(self.path, ignore_errors=True)  # a damaged one
             temporary.rename(self.path)
@@ -125,23 +126,6 @@ class Cache:
             decoded = decode(raw, self.view, writer.append, n_workers, f"{self.name} {name}")
         np.save(folder / f"{name}_labels.npy", np.asarray(decoded.labels, dtype=np.int64))
         return decoded
-
-    def _check_rejects(self, parts: Mapping[str, Decoded], max_rejects: float) -> None:
-        rejected = _rejected(parts)
-        if not rejected:
-            return
-        for name, reason in rejected.items():
-            log.debug("Rejected: %s (%s)", name, reason)
-        n = len(rejected) + sum(len(part.labels) for part in parts.values())
-        some = "; ".join(f"{name} ({reason})" for name, reason in list(rejected.items())[:LISTED])
-        if len(rejected) > LISTED:
-            some += f"; and {len(rejected) - LISTED} more, listed in the log"
-        if len(rejected) > max_rejects * n or not all(part.labels for part in parts.values()):
-            raise UsageError(
-                f"{len(rejected)} of the {n} files of {self.name} can't be read, and data.max_rejects={max_rejects} "
-                f"allows {max_rejects:.0%}: mend or remove them, or allow more. They are: {some}."
-            )
-        log.warning("%d of the %d files of %s can't be read and are left out: %s.", len(rejected), n, self.name, some)
 
     def _n_bytes(self, raw: Mapping[str, RawImages]) -> int:
         return sum(map(len, raw.values())) * self.view.channels * self.view.size**2
@@ -159,16 +143,31 @@ class Cache:
         )
 
 
+def check_rejects(name: str, manifest: Mapping[str, Any], max_rejects: float) -> str:
+    """Return a sentence about the files that can't be read, empty without any; raise a UsageError for too many."""
+    rejected: dict[str, str] = manifest["rejected"]
+    if not rejected:
+        return ""
+    for file, reason in rejected.items():
+        log.debug("Rejected: %s (%s)", file, reason)
+    some = "; ".join(f"{file} ({reason})" for file, reason in list(rejected.items())[:LISTED])
+    if len(rejected) > LISTED:
+        some += f"; and {len(rejected) - LISTED} more, listed in the log"
+    n = len(rejected) + sum(manifest["counts"].values())
+    sentence = f"{len(rejected)} of the {n} files of {name} can't be read"
+    if len(rejected) > max_rejects * n or 0 in manifest["counts"].values():
+        raise UsageError(
+            f"{sentence}, and data.max_rejects={max_rejects} allows {max_rejects:.0%}: mend or remove them, or allow "
+            f"more. They are: {some}."
+        )
+    return f"{sentence}: {some}."
+
+
 def _manifest(parts: Mapping[str, Decoded], label_names: Sequence[str]) -> dict[str, Any]:
     return {
         "counts": {name: len(part.labels) for name, part in parts.items()},
         "grey": sum(part.n_grey for part in parts.values()),
-        "mean": parts["train"].mean().round(3).tolist(),
-        "std": parts["train"].std().round(3).tolist(),
+        **parts["train"].moments(),
         "label_names": list(label_names),
-        "rejected": _rejected(parts),
+        "rejected": {file: reason for part in parts.values() for file, reason in part.rejected.items()},
     }
-
-
-def _rejected(parts: Mapping[str, Decoded]) -> dict[str, str]:
-    return {name: reason for part in parts.values() for name, reason in part.rejected.items()}

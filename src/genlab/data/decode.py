@@ -78,13 +78,13 @@ class Decoded:
         self.total += images.sum((0, 2, 3), dtype=np.int64)
         self.squares += squares.sum((0, 2, 3), dtype=np.int64)
 
-    def mean(self) -> np.ndarray:
-        """Mean level of each channel (C,), from 0 to 255."""
-        return np.asarray(self.total / self.n_pixels)
-
-    def std(self) -> np.ndarray:
-        """Standard deviation of the levels of each channel (C,)."""
-        return np.sqrt(self.squares / self.n_pixels - self.mean() ** 2)
+    def moments(self) -> dict[str, list[float]]:
+        """Mean and standard deviation of the levels of each channel, from 0 to 255; none without images."""
+        if not self.n_pixels:
+            return {"mean": [], "std": []}
+        mean = self.total / self.n_pixels
+        std = np.sqrt(self.squares / self.n_pixels - mean**2)
+        return {"mean": mean.round(3).tolist(), "std": std.round(3).tolist()}
 
 
 class Decoder(Dataset):
@@ -121,7 +121,7 @@ def decode(
         title: of the progress bar.
     """
     if n_workers is None:
-        n_workers = 0 if len(raw) < FEW else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+        n_workers = 0 if len(raw) < FEW else _n_cores()
     chunks = DataLoader(
         Decoder(raw, view),
         sampler=BatchSampler(raw.rows.tolist(), CHUNK, drop_last=False),
@@ -141,6 +141,11 @@ def decode(
                 result.add(chunk, images)
             bar.advance(task, len(chunk.images) + len(chunk.rejected))
     return result
+
+
+def _n_cores() -> int:
+    """Cores that this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _unchanged(chunk: Any) -> Any:

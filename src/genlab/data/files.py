@@ -4,6 +4,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -35,13 +36,14 @@ class Files(NamedTuple):
         return _archive(self.root, os.getpid()).read(self.names[row])
 
 
-class Labelled(NamedTuple):
+@dataclass(frozen=True)
+class Labelled:
     """The items of `RawImages`: files with a label each."""
 
     files: Files
     labels: Any  # by row
 
-    def __getitem__(self, row: Any) -> Any:
+    def __getitem__(self, row: int) -> tuple[Path | bytes, Any]:
         return self.files.source(row), self.labels[row]
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from genlab.data.decode import RawImages
 from genlab.data.files import Files, Labelled, find_files
 from genlab.data.prepared import PreparedSource, share
-from genlab.errors import UsageError
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -38,7 +37,7 @@ class Folder(PreparedSource):
         preparation: see `PreparedSource`.
 
     Raises:
-        UsageError: if there is no such folder, or too few images in it.
+        UsageError: for an impossible share; on use, if there is no such folder or nothing in it that can be used.
     """
 
     def __init__(self, root: str, val_share: float = 0.1, test_share: float = 0.1, **preparation: Any) -> None:
@@ -74,11 +73,6 @@ class Folder(PreparedSource):
         numbers = {name: number for number, name in enumerate(sorted(set(classes)))}
         items = Labelled(self.files, [numbers[name] for name in classes])
         rows = split_rows(names, official, self.val_share, self.test_share)
-        if not all(map(len, rows.values())):
-            raise UsageError(
-                f"data.root={self.root} holds {len(names)} images, too few for {' and '.join(rows)}: it takes 3 at "
-                "least, and a data.test_share above 0."
-            )
         return {split: RawImages(items, chosen, list(numbers), names) for split, chosen in rows.items()}
 
 

@@ -24,7 +24,8 @@ class HuggingFace(PreparedSource):
         revision: commit, tag or branch on the hub. The decoded images stay those of the first download.
         image_column: with the images; None for the first one of that type.
         label_column: with the labels; None for the first one of classes, or all truth values as a vector.
-        val_share, test_share: share of the images in a split that does not exist.
+        val_share, test_share: share of the images in a split that does not exist. No share for validation means that
+            the test images validate.
         preparation: see `PreparedSource`.
     """
 
@@ -64,6 +65,8 @@ class HuggingFace(PreparedSource):
             if name not in items:
                 kept, chosen = held_out(len(rows["train"]), wanted)
                 items[name], rows[name], rows["train"] = items["train"], rows["train"][chosen], rows["train"][kept]
+        if len(rows["val"]) == 0:
+            items["val"], rows["val"] = items["test"], rows["test"]
         return {name: RawImages(items[name], rows[name], items[name].label_names) for name in ("train", "val", "test")}
 
     def _loaded(self) -> dict[str, Any]:

@@ -69,12 +69,21 @@ class PreparedSource(ABC):
         }
         cache = Cache(self.cache_dir, self.name, made_from, view)
         self.manifest, splits = cache.open(
-            lambda: {name: images.limited(limit) for name, images in self.raw().items()},
+            lambda: {name: images.limited(limit) for name, images in self._filled().items()},
             self.max_rejects,
             self.decode_workers,
         )
         self._say_what_was_converted(channels)
         return splits
+
+    def _filled(self) -> Mapping[str, RawImages]:
+        raw = self.raw()
+        if empty := [name for name, images in raw.items() if len(images) == 0]:
+            raise UsageError(
+                f"{self.name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares above 0 "
+                "for splits that do not exist (data.val_share, data.test_share)."
+            )
+        return raw
 
     def _say_what_was_converted(self, channels: int) -> None:
         n, n_grey = sum(self.manifest["counts"].values()), self.manifest["grey"]
