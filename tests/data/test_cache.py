@@ -206,8 +206,9 @@ def test_a_folder_that_can_not_be_written_is_said(photos):
 
 
 SLOW_BUILD = """
-import sys, time
+import signal, sys, time
 from genlab.data import Folder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
 from genlab.data.arrays import ImageWriter
 append = ImageWriter.append
 def slow(self, images):
