@@ -1,5 +1,10 @@
 """Fixtures that several tests share."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: threads of theirs would fight for the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pathlib import Path
 from typing import NamedTuple
 

@@ -46,7 +46,7 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
             node.norm = None
     cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.001}
     torch.manual_seed(0)
-    model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0)
+    model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0, every_n_steps=1)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = build(cfg.trainer, callbacks=[ema, *([JointNoise()] if joint_noise else [])], **quiet)
     trainer.fit(model, build(cfg.data))

@@ -22,6 +22,13 @@ def whole_number(key: str, value: Any, minimum: int = 1) -> int:
     return value
 
 
+def not_negative(key: str, value: Any) -> float:
+    """Return `value` as a float if it is a number of at least 0; raise a UsageError that names `key` if not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise UsageError(f"{key}={value} is not possible: it must be a number of at least 0.")
+    return float(value)
+
+
 def positive(key: str, value: Any) -> float:
     """Return `value` as a float if it is a number above zero; raise a UsageError that names `key` if not."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:

@@ -1,6 +1,6 @@
 """What callbacks and evaluation may ask of a model: nothing else. All are checked before training starts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -71,23 +71,55 @@ class Scores(Protocol):
 
 
 class Likelihood(Protocol):
-    """p(x | z), given what the decoder made of z."""
+    """p(x | z), given what the decoder made of z: `out`, (B, C, H, W), images or logits. A module, if it learns."""
 
-    def nll(self, x: Tensor, mean: Tensor) -> Tensor:
+    @property
+    def decoder_options(self) -> Mapping[str, Any]:
+        """Keyword arguments that the decoder's factory needs, such as another output layer; often none."""
+
+    def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log p(x | z) with all constants: images (B, C, H, W) and decoder outputs to (B,) in nats."""
 
-    def sample(self, mean: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw images from p(x | z)."""
+    def mean(self, out: Tensor) -> Tensor:
+        """Map decoder outputs to mean images (B, C, H, W) in [-1, 1]."""
+
+    def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw images (B, C, H, W) from p(x | z)."""
+
+    def check(self, x: Tensor) -> None:
+        """Raise a UsageError if images (B, C, H, W) can't have this density, or warn in the log."""
 
 
 class AdversarialLoss(Protocol):
     """What the two players minimise, as scalars, from logits of any shape."""
 
+    uses_real: bool  # whether the generator's loss needs the logits of real samples
+
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The loss of D."""
 
-    def generator(self, fake_logits: Tensor) -> Tensor:
+    def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """The loss of G."""
+
+
+class Penalty(Protocol):
+    """What D minimises besides its loss. Batches are tensors (B, ...), or tuples of them for a critic of several."""
+
+    weight: float  # above 0
+    every: int  # due in each n-th step, n times as strong
+    forbids_batch_norm: bool
+
+    def __call__(
+        self, critic: Callable[..., Tensor], real: Any, fake: Any, generator: Generator | None = None
+    ) -> Tensor:
+        """Return a scalar, its weight included but not `every`."""
+
+
+class Augmentation(Protocol):
+    """A random change of images through which gradients flow."""
+
+    def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
+        """Map images (B, C, H, W) in [-1, 1] to as many of the same shape; values may leave the range."""
 
 
 class ImageArray(Protocol):

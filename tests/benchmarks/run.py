@@ -70,10 +70,10 @@ def gan_step(model, real, d_optimizer, g_optimizer) -> None:  # type: ignore[no-
     """Alternating steps as in most tutorials."""
     d_optimizer.zero_grad()
     fake = model.sample(len(real)).detach()
-    model.objective.discriminator(model.discriminator(real), model.discriminator(fake)).backward()
+    model.objective.loss.discriminator(model.discriminator(real), model.discriminator(fake)).backward()
     d_optimizer.step()
     g_optimizer.zero_grad()
-    model.objective.generator(model.discriminator(model.sample(len(real)))).backward()
+    model.objective.loss.generator(model.discriminator(model.sample(len(real)))).backward()
     g_optimizer.step()
 
 

@@ -36,7 +36,7 @@ def test_early_on_the_half_life_is_a_share_of_the_images_seen():
 
 def test_a_step_moves_the_average_by_its_share(model):
     class OneProcess:
-        world_size = 1
+        world_size, global_step = 1, 4
 
     ema = averaging(model, half_life=64, ramp_up=1.0)
     ema.images_seen = 640
@@ -47,6 +47,27 @@ def test_a_step_moves_the_average_by_its_share(model):
     ema.on_train_batch_end(OneProcess(), model, None, (torch.zeros(64, 1), None), 0)  # type: ignore[arg-type]
     after = next(ema.average.module["generator"].parameters())
     torch.testing.assert_close(after, before + 0.5)
+
+
+def test_between_updates_the_average_rests_and_then_forgets_for_all_images_since(model):
+    class Waiting:
+        world_size, global_step = 1, 3
+
+    class Due(Waiting):
+        global_step = 4
+
+    ema = averaging(model, half_life=64, ramp_up=1.0)
+    ema.images_seen = 640
+    batch = (torch.zeros(32, 1), None)
+    before = next(ema.average.module["generator"].parameters()).clone()
+    with torch.no_grad():
+        for parameter in model.generator.parameters():
+            parameter.add_(1.0)
+    ema.on_train_batch_end(Waiting(), model, None, batch, 0)  # type: ignore[arg-type]
+    assert torch.equal(next(ema.average.module["generator"].parameters()), before)
+    ema.on_train_batch_end(Due(), model, None, batch, 0)  # type: ignore[arg-type]
+    after = next(ema.average.module["generator"].parameters())
+    torch.testing.assert_close(after, before + 0.5)  # one half-life of 64 images
 
 
 def test_an_evaluation_sees_the_average_and_training_goes_on_with_the_raw_weights(model):

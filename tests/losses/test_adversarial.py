@@ -1,16 +1,16 @@
-"""The game in numbers that can be checked by hand."""
+"""The games in numbers that can be checked by hand."""
 
-from math import log
+from math import exp, log
 
 import pytest
 import torch
-from settings import config, options
 
-from genlab.losses import Minimax, NonSaturating
-from genlab.runs.build import build
+from genlab.errors import UsageError
+from genlab.losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 
 UNDECIDED = torch.zeros(4, 1)
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)
+REAL, FAKE = torch.tensor([[2.0], [0.5]]), torch.tensor([[-3.0], [0.5]])
 
 
 @pytest.mark.parametrize("loss", [Minimax(), NonSaturating()], ids=lambda loss: type(loss).__name__)
@@ -46,11 +46,49 @@ def test_against_a_sure_discriminator_only_minimax_saturates():
     assert gradients[1] == pytest.approx(-1.0, rel=0.01)
 
 
-@pytest.mark.parametrize("name", options("model/objective"))
-def test_in_every_objective_the_players_pull_in_opposite_directions(name):
-    loss = build(config("model=gan", f"model/objective={name}").model.objective)
-    fake = torch.zeros(4, 1, requires_grad=True)
-    (by_d,) = torch.autograd.grad(loss.discriminator(UNDECIDED, fake), fake)
-    (by_g,) = torch.autograd.grad(loss.generator(fake), fake)
-    assert (by_d * by_g < 0).all()
-    assert loss.discriminator(SURE_REAL, SURE_FAKE) < loss.discriminator(SURE_FAKE, SURE_REAL)
+def test_least_squares_regresses_logits_on_one_and_zero():
+    on_real, on_fake = (1.0**2 + 0.5**2) / 2, (3.0**2 + 0.5**2) / 2
+    assert LeastSquares().discriminator(REAL, FAKE).item() == pytest.approx(0.5 * on_real + 0.5 * on_fake)
+    assert LeastSquares().generator(FAKE).item() == pytest.approx(0.5 * (4.0**2 + 0.5**2) / 2)
+
+
+def test_least_squares_has_its_paper_s_halves():
+    half = torch.full((4, 1), 0.5)
+    assert LeastSquares().discriminator(half, half).item() == pytest.approx(1 / 4)
+    assert LeastSquares().discriminator(torch.ones(4, 1), torch.zeros(4, 1)).item() == 0.0
+
+
+def test_hinge_charges_only_logits_within_the_margin():
+    assert Hinge().discriminator(REAL, FAKE).item() == pytest.approx((0 + 0.5) / 2 + (0 + 1.5) / 2)
+    assert Hinge().discriminator(torch.ones(4, 1), -torch.ones(4, 1)).item() == 0.0
+    assert Hinge().generator(FAKE).item() == pytest.approx(1.25)
+
+
+def test_the_wasserstein_critic_estimates_the_difference_of_means():
+    assert Wasserstein().discriminator(REAL, FAKE).item() == pytest.approx(-1.25 - 1.25)
+    assert Wasserstein().generator(FAKE).item() == pytest.approx(1.25)
+
+
+def test_a_relativistic_loss_looks_at_the_margin_of_each_pair():
+    margins = [2.0 + 3.0, 0.5 - 0.5]
+    for_d = sum(log(1 + exp(-m)) for m in margins) / 2
+    for_g = sum(log(1 + exp(m)) for m in margins) / 2
+    assert RelativisticPairing().discriminator(REAL, FAKE).item() == pytest.approx(for_d)
+    assert RelativisticPairing().generator(FAKE, REAL).item() == pytest.approx(for_g)
+
+
+def test_a_relativistic_loss_does_not_notice_a_shift_of_all_logits():
+    loss = RelativisticPairing()
+    torch.testing.assert_close(loss.discriminator(REAL + 7, FAKE + 7), loss.discriminator(REAL, FAKE))
+
+
+def test_only_the_relativistic_generator_needs_real_logits():
+    losses = [Minimax, NonSaturating, LeastSquares, Hinge, Wasserstein, RelativisticPairing]
+    assert [loss.__name__ for loss in losses if loss.uses_real] == ["RelativisticPairing"]
+    with pytest.raises(UsageError, match="real samples"):
+        RelativisticPairing().generator(FAKE)
+
+
+def test_a_relativistic_loss_refuses_logits_that_can_not_be_paired():
+    with pytest.raises(UsageError, match=r"\(2, 1\) and \(4, 1\)"):
+        RelativisticPairing().discriminator(REAL, UNDECIDED)

@@ -1,34 +1,39 @@
 """Every model with every network on two image shapes, as the config tree has them."""
 
-from itertools import product
-
 import pytest
 import torch
-from settings import CONFIGS, TINY, config, options
+from settings import TINY, config, options
 
 from genlab.protocols import Averageable, Reconstructs, Samples
 from genlab.runs.build import build
 from genlab.runs.load import load_run
 from genlab.runs.train import train
 
-SHAPES = [("data=digits", "data.size=28"), ("data=shapes", "data.size=17", "data.channels=3")]
-ROLES = ("encoder", "decoder", "generator", "discriminator")
+SHAPES = [
+    ("data=digits", "data.size=28"),
+    ("data=shapes", "data.size=17", "data.channels=3", "data.source.n_images=200"),
+]
+ROLES = ("encoder", "decoder", "generator", "discriminator", "code_discriminator")
 
 
 def roles(model: str) -> list[str]:
-    """The network roles that a model's defaults list names."""
-    return [role for role in ROLES if f"- {role}:" in (CONFIGS / "model" / f"{model}.yaml").read_text()]
+    """The network roles of a model."""
+    return [role for role in ROLES if role in config(f"model={model}").model]
 
 
 def combinations() -> list[tuple[str, ...]]:
-    """Overrides for each model and each choice of network for all of its roles."""
-    found = []
+    """Overrides for each model and each network in each of its roles, the other roles being played by small MLPs."""
+    found = {}
     for model in options("model"):
-        for names in product(*(options(f"model/{role}") for role in roles(model))):
-            networks = [f"model/{role}={name}" for role, name in zip(roles(model), names, strict=True)]
-            widths = [f"model.{role}.width=8" for role in roles(model)]
-            found.append((f"model={model}", *networks, *widths))
-    return found
+        for role in roles(model):
+            for name in options(f"model/{role}"):
+                chosen = dict.fromkeys(roles(model), "mlp") | {role: name}
+                found[model, *chosen.values()] = (
+                    f"model={model}",
+                    *(f"model/{role}={name}" for role, name in chosen.items()),
+                    *(f"model.{role}.width=8" for role in chosen),
+                )
+    return list(found.values())
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape[0])

@@ -16,7 +16,7 @@ from genlab.runs.train import train
 QUICK = ("trainer=cpu", "trainer.max_epochs=1", "callbacks=none", "data.limit=16", "data.batch_size=16")
 
 WRONG = [  # what is typed, and parts of what has to be said
-    ("model=gann", ["no model 'gann'", "'gan'", "ae, gan, vae"]),
+    ("model=gann", ["no model 'gann'", "'gan'", ", ".join(options("model"))]),
     ("model/decoder=convv", ["no model/decoder 'convv'", ", ".join(options("model/decoder"))]),
     ("experiment=nonsense", ["no experiment 'nonsense'", "Valid: "]),
     ("model.latent_dims=3", ["no model key 'latent_dims'", "'latent_dim'"]),

@@ -4,6 +4,7 @@ from genlab.callbacks.checkpoint import Checkpoint
 from genlab.callbacks.curves import Curves
 from genlab.callbacks.ema import EMA
 from genlab.callbacks.frechet import FrechetDistance
+from genlab.callbacks.guard import Guard
 from genlab.callbacks.pictures import ReconstructionGrid, SampleGrid
 from genlab.callbacks.progress import Progress
 from genlab.callbacks.summary import Summary
@@ -13,6 +14,7 @@ __all__ = [
     "Checkpoint",
     "Curves",
     "FrechetDistance",
+    "Guard",
     "Progress",
     "ReconstructionGrid",
     "SampleGrid",

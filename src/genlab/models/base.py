@@ -9,35 +9,52 @@ import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from genlab.errors import whole_number
 from genlab.networks.layers import ImageShape
 
-Network = Callable[[tuple[int, ...], tuple[int, ...]], nn.Module]  # (in_shape, out_shape) -> module
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+Network = Callable[..., nn.Module]  # (in_shape, out_shape) -> module
+OptimizerFactory = Callable[..., Optimizer]  # parameters -> optimiser
+SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
 
 class ImageModel(LightningModule):
     """The part that all models share: the prior, sampling, evaluation, and what is counted and logged.
 
-    A subclass gives `decode`, `losses`, `inference_networks`, `training_step` and `configure_optimizers`.
+    A subclass gives `decode`, `losses`, `inference_networks` and `training_step`.
     Images are float32 (B, C, H, W) in [-1, 1], codes (B, latent_dim), batches (x, y). Random generators are CPU
     generators and noise moves to the device afterwards, so that a seed means the same codes on any device.
 
     Args:
         image_shape: (C, H, W).
         latent_dim: length of a code, at least 1.
+        optimizer: makes an optimiser from parameters.
+        scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
+        compile: compile the networks for training.
+        channels_last: keep the weights of convolutions in the memory format that some devices prefer.
 
     Raises:
         UsageError: if latent_dim is not a whole number of at least 1.
     """
 
-    def __init__(self, image_shape: Iterable[int], latent_dim: int) -> None:
+    def __init__(
+        self,
+        image_shape: Iterable[int],
+        latent_dim: int,
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None = None,
+        compile: bool = False,
+        channels_last: bool = False,
+    ) -> None:
         super().__init__()
+        self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
+        self.compile_networks, self.channels_last = compile, channels_last
         channels, height, width = image_shape
         self.image_shape: ImageShape = (channels, height, width)
         self.latent_dim = whole_number("model.latent_dim", latent_dim)
         self.images_seen = 0  # by training, over all processes
+        self.terms: Mapping[str, Tensor] = {}  # of the newest loss, by name
         self.weights_in_use = "raw"  # or "ema"
         self.noise: Generator | None = None  # the randomness of training; None draws from PyTorch's global one
         self.evaluation_noise: Generator | None = None
@@ -74,13 +91,22 @@ class ImageModel(LightningModule):
         losses = self.losses(x, self.evaluation_noise)
         self.log_dict({f"{phase}/{k}": v for k, v in losses.items()}, batch_size=len(x), sync_dist=True)
 
+    def configure_optimizers(self) -> Any:
+        """One optimiser for all parameters, with its schedule."""
+        optimizer = self.optimizer_factory(self.parameters())
+        if self.scheduler_factory is None:
+            return optimizer
+        schedule = {"scheduler": self.scheduler_factory(optimizer), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
     def log_training(self, terms: Mapping[str, Tensor]) -> None:
         """Log scalars under train/, on the steps on which the loggers write.
 
         `self.log` costs about a millisecond a call, which is as much as the step of a small network.
         """
+        self.terms = {name: term.detach() for name, term in terms.items()}
         if self.trainer._logger_connector.should_update_logs:
-            values = {f"train/{k}": v.detach() for k, v in terms.items()}
+            values = {f"train/{name}": term for name, term in self.terms.items()}
             self.log_dict({**values, "train/images_seen": float(self.images_seen)})
 
     def on_fit_start(self) -> None:
@@ -90,6 +116,10 @@ class ImageModel(LightningModule):
         """
         stream = np.random.SeedSequence([torch.initial_seed(), self.global_rank])
         self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
+        if self.channels_last:
+            self.to(memory_format=torch.channels_last)
+        for network in self.children() if self.compile_networks else ():
+            network.compile()  # in place: the names of its weights stay
 
     def on_validation_start(self) -> None:
         """Evaluate the same model with the same noise every time and on all processes."""
@@ -118,3 +148,31 @@ class ImageModel(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on counting images."""
         self.images_seen = checkpoint["images_seen"]
+
+
+class EncoderDecoder:
+    """What models with a deterministic encoder have in common; mixed into an `ImageModel` with both networks."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to codes (B, latent_dim)."""
+        return self.encoder(x).float()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
+        return self.decoder(z).float()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Encode and decode images (B, C, H, W)."""
+        return self.decode(self.encode(x))
+
+    def inference_networks(self) -> Mapping[str, nn.Module]:
+        """Encoder and decoder."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+
+def squared_distance(x: Tensor, x_hat: Tensor) -> Tensor:
+    """||x - x_hat||^2 of images or features (B, ...), summed over their entries, mean over the batch: a scalar."""
+    return (x - x_hat).square().flatten(1).sum(1).mean()

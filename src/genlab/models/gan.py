@@ -3,24 +3,24 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
 
+from genlab.errors import UsageError
 from genlab.models.adversarial import AdversarialModel
-from genlab.models.base import Network, OptimizerFactory
-from genlab.protocols import AdversarialLoss
+from genlab.models.base import Network
 
 
 class GAN(AdversarialModel):
-    """Generative adversarial nets (Goodfellow et al. 2014, algorithm 1 with k = 1).
+    """Generative adversarial nets (Goodfellow et al. 2014, algorithm 1).
 
     Args:
         image_shape: (C, H, W).
         latent_dim: length of a code.
         generator: makes a network (latent_dim,) -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
-        objective: the adversarial loss.
-        optimizer: makes an optimiser from parameters; called once for each network.
+        augment: changes what D sees, real and fake alike, differentiably; None for nothing.
+        adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -29,46 +29,52 @@ class GAN(AdversarialModel):
         latent_dim: int,
         generator: Network,
         discriminator: Network,
-        objective: AdversarialLoss,
-        optimizer: OptimizerFactory,
+        augment: Any = None,
+        **adversarial: Any,
     ) -> None:
-        super().__init__(image_shape, latent_dim)
+        super().__init__(image_shape, latent_dim, **adversarial)
         self.generator = generator((latent_dim,), self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
-        self.objective = objective
-        self.optimizer_factory = optimizer
+        self.augment = augment or _unchanged
+        if getattr(self.generator, "keeps_indices", False):
+            raise UsageError(
+                "model.generator.unpooling keeps indices, and a GAN has no encoder that gives any: take the average "
+                "unpooling of model/generator=pooling."
+            )
+        self.warn_of_batch_norm(self.discriminator)
+
+    def players(self) -> Mapping[str, list[nn.Module]]:
+        """D and G."""
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def decode(self, z: Tensor) -> Tensor:
         """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: G(z)."""
-        return self.generator(z)
+        return self.generator(z).float()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One step of D up its objective, then one of G against the new D, on the same fakes."""
-        real, _ = batch
-        d_optimizer, g_optimizer = self.optimizers()  # type: ignore[attr-defined]
-        fake = self.decode(self.prior(len(real), self.noise))
+        due = self.others_are_due(batch_idx)
+        with torch.set_grad_enabled(due):
+            fake = self.decode(self.prior(len(batch[0]), self.noise))
+        real, shown = self.augment(batch[0], self.noise), self.augment(fake, self.noise)
 
-        d_loss = self.objective.discriminator(self.discriminator(real), self.discriminator(fake.detach()))
-        self.update(d_loss, d_optimizer)
+        terms = self.judge(self.discriminator, real, shown.detach())
+        self.update(terms, "d_loss", "discriminator")
 
-        with self.toggled_optimizer(g_optimizer):  # D's weights get no gradient that nobody uses
-            g_loss = self.objective.generator(self.discriminator(fake))
-            self.update(g_loss, g_optimizer)
-
-        self.log_training({"d_loss": d_loss, "g_loss": g_loss})
+        if due:
+            with self.playing("generator"):
+                terms["g_loss"] = self.deceive(self.discriminator, real, shown)
+                self.update(terms, "g_loss", "generator")
+        self.close_batch(terms)
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
-        """Both players' losses on images (B, C, H, W) and as many fakes."""
-        fake_logits = self.discriminator(self.sample(len(x), generator))
-        return {
-            "d_loss": self.objective.discriminator(self.discriminator(x), fake_logits),
-            "g_loss": self.objective.generator(fake_logits),
-        }
+        """Both players' losses on images (B, C, H, W) and as many fakes, without penalties."""
+        return self.stake(self.discriminator(x), self.discriminator(self.sample(len(x), generator)))
 
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """The generator alone."""
         return {"generator": self.generator}
 
-    def configure_optimizers(self) -> list[Optimizer]:
-        """One optimiser a player, D's first."""
-        return [self.optimizer_factory(net.parameters()) for net in (self.discriminator, self.generator)]
+
+def _unchanged(images: Tensor, generator: Generator | None = None) -> Tensor:
+    return images

@@ -5,28 +5,30 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
 
-from genlab.errors import positive
-from genlab.losses import kl_to_standard_normal
-from genlab.models.base import ImageModel, Network, OptimizerFactory
+from genlab.errors import not_negative, positive, whole_number
+from genlab.losses import free_bits, kl_per_entry, warm_up
+from genlab.models.base import ImageModel, Network
 from genlab.protocols import Likelihood
 
 
 class VAE(ImageModel):
     """Auto-encoding variational Bayes (Kingma and Welling 2014).
 
-    Prior p(z) = N(0, I), posterior q(z|x) = N(mu(x), diag sigma(x)^2), decoder p(x|z) = N(Psi(z), sigma^2 I).
-    The loss is the negative ELBO in nats per image, E_q[-log p(x|z)] + beta KL(q(z|x) || p(z)), with one draw of z.
+    Prior p(z) = N(0, I), posterior q(z|x) = N(mu(x), diag sigma(x)^2), decoder p(x|z), for the Gaussian likelihood
+    N(Psi(z), sigma^2 I). The loss is the negative ELBO in nats per image, E_q[-log p(x|z)] + beta KL(q(z|x) || p(z)),
+    with one draw of z.
 
     Args:
         image_shape: (C, H, W).
         latent_dim: length of a code.
         encoder: makes a network image_shape -> (2 * latent_dim,): means, then log variances.
         decoder: makes a network (latent_dim,) -> image_shape: Psi.
-        likelihood: p(x|z), with `nll` and `sample`.
-        optimizer: makes the optimiser from parameters.
+        likelihood: p(x|z).
         beta: weight of the KL term, above 0; 1 is the ELBO (Higgins et al. 2017 for others).
+        free_bits: nats for each entry of the code that the KL term does not punish (Kingma et al. 2016, appendix C.8).
+        warm_up: images over which the weight of the KL term rises from 0 (Sonderby et al. 2016); 0 for none.
+        common: see `ImageModel`.
     """
 
     def __init__(
@@ -36,19 +38,22 @@ class VAE(ImageModel):
         encoder: Network,
         decoder: Network,
         likelihood: Likelihood,
-        optimizer: OptimizerFactory,
         beta: float = 1.0,
+        free_bits: float = 0.0,
+        warm_up: int = 0,
+        **common: Any,
     ) -> None:
-        super().__init__(image_shape, latent_dim)
-        self.encoder = encoder(self.image_shape, (2 * latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+        super().__init__(image_shape, latent_dim, **common)
         self.likelihood = likelihood
-        self.optimizer_factory = optimizer
+        self.encoder = encoder(self.image_shape, (2 * latent_dim,))
+        self.decoder = decoder((latent_dim,), self.image_shape, **likelihood.decoder_options)
         self.beta = positive("model.beta", beta)
+        self.free_bits = not_negative("model.free_bits", free_bits)
+        self.warm_up = whole_number("model.warm_up", warm_up, 0)
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, latent_dim)."""
-        mean, logvar = self.encoder(x).chunk(2, dim=1)
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return mean, logvar
 
     def encode(self, x: Tensor) -> Tensor:
@@ -56,40 +61,45 @@ class VAE(ImageModel):
         return self.posterior(x)[0]
 
     def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to the decoder means Psi(z), images (B, C, H, W) in [-1, 1]."""
-        return self.decoder(z)
+        """Map codes (B, latent_dim) to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""
+        return self.likelihood.mean(self.decoder(z).float())
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode the posterior means of images (B, C, H, W)."""
         return self.decode(self.encode(x))
 
     def sample(self, n: int, generator: Generator | None = None, noise: bool = False) -> Tensor:
-        """Draw n images (n, C, H, W): decoder means, or with `noise` draws from p(x|z), which may leave [-1, 1]."""
-        mean = super().sample(n, generator)
-        return self.likelihood.sample(mean, generator) if noise else mean
+        """Draw n images (n, C, H, W): means of p(x|z), or with `noise` draws from it, which may leave [-1, 1]."""
+        z = self.prior(n, generator)
+        return self.likelihood.sample(self.decoder(z).float(), generator) if noise else self.decode(z)
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
-        """The negative ELBO of images (B, C, H, W) and its two terms, in nats per image, mean over the batch."""
+    def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
+        """The negative ELBO of images (B, C, H, W) and its two terms, in nats per image, mean over the batch.
+
+        `kl_weight` weighs the KL term besides beta.
+        """
         mean, logvar = self.posterior(x)
         z = reparametrise(mean, logvar, generator)
-        nll = self.likelihood.nll(x, self.decode(z)).mean()
-        kl = kl_to_standard_normal(mean, logvar).mean()
-        return {"loss": nll + self.beta * kl, "nll": nll, "kl": kl}
+        nll = self.likelihood.nll(x, self.decoder(z).float()).mean()
+        kl = free_bits(kl_per_entry(mean, logvar), self.free_bits)
+        return {"loss": nll + kl_weight * self.beta * kl, "nll": nll, "kl": kl}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the negative ELBO."""
         x, _ = batch
-        losses = self.losses(x, self.noise)
+        losses = self.losses(x, self.noise, warm_up(self.images_seen, self.warm_up))
         self.log_training(losses)
         return losses["loss"]
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Look at the first images: not every likelihood is one of theirs."""
+        super().on_train_batch_start(batch, batch_idx)
+        if self.global_step == 0:
+            self.likelihood.check(batch[0])
 
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """Encoder and decoder."""
         return {"encoder": self.encoder, "decoder": self.decoder}
-
-    def configure_optimizers(self) -> Optimizer:
-        """One optimiser for both networks."""
-        return self.optimizer_factory(self.parameters())
 
 
 def reparametrise(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:

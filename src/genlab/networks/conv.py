@@ -1,22 +1,19 @@
 """Convolutional networks as in the lecture: strided convolutions down, a fully connected layer, and the way back."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
 
-from genlab.errors import whole_number
-from genlab.networks.layers import init_normal, stage_sizes
-
-Norm = Callable[[int], nn.Module]  # from a number of channels
-Activation = Callable[[], nn.Module]
-
-
-def _widths(n_stages: int, width: int, max_width: int) -> list[int]:
-    """Channels after each halving: doubled at every stage up to `max_width`."""
-    whole_number("width", width)
-    return [min(width * 2**stage, max_width) for stage in range(n_stages)]
+from genlab.networks.layers import (
+    Activation,
+    ImageShape,
+    Norm,
+    add_spectral_norm,
+    init_normal,
+    stage_sizes,
+    stage_widths,
+)
 
 
 class ConvDown(nn.Module):
@@ -33,6 +30,7 @@ class ConvDown(nn.Module):
         norm: makes the normalisation of a stage from its number of channels, or None.
         activation: makes the non-linearity of a stage.
         init_std: if given, weights are drawn from N(0, init_std^2); else PyTorch's default.
+        spectral_norm: whether every weight is divided by its largest singular value.
 
     Raises:
         UsageError: for a shape outside of this range.
@@ -40,7 +38,7 @@ class ConvDown(nn.Module):
 
     def __init__(
         self,
-        in_shape: tuple[int, int, int],
+        in_shape: ImageShape,
         out_shape: tuple[int, ...],
         *,
         width: int = 32,
@@ -48,10 +46,11 @@ class ConvDown(nn.Module):
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         init_std: float | None = None,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         sizes = stage_sizes(in_shape)
-        widths = [in_shape[0], *_widths(len(sizes) - 1, width, max_width)]
+        widths = [in_shape[0], *stage_widths(len(sizes) - 1, width, max_width)]
         self.layers = nn.Sequential()
         for stage, (c_in, c_out) in enumerate(pairwise(widths)):
             stage_norm = norm if stage > 0 else None
@@ -64,9 +63,19 @@ class ConvDown(nn.Module):
         self.layers.append(nn.Unflatten(1, out_shape))
         if init_std is not None:
             init_normal(self, init_std)
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to the activations of the last stage, (B, channels, h, w)."""
+        return self.layers[:-3](x)
+
+    def head(self, features: Tensor) -> Tensor:
+        """Map the last stage's activations to (B, *out_shape): flatten, then the fully connected layer."""
+        return self.layers[-3:](features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to (B, *out_shape)."""
+        """Map images (B, C, H, W) to (B, *out_shape): `head(features(x))`."""
         return self.layers(x)
 
 
@@ -89,7 +98,7 @@ class ConvUp(nn.Module):
     def __init__(
         self,
         in_shape: tuple[int, ...],
-        out_shape: tuple[int, int, int],
+        out_shape: ImageShape,
         *,
         width: int = 32,
         max_width: int = 512,
@@ -100,7 +109,7 @@ class ConvUp(nn.Module):
     ) -> None:
         super().__init__()
         sizes = stage_sizes(out_shape)[::-1]
-        widths = [*_widths(len(sizes) - 1, width, max_width)[::-1], out_shape[0]]
+        widths = [*stage_widths(len(sizes) - 1, width, max_width)[::-1], out_shape[0]]
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Linear(prod(in_shape), widths[0] * prod(sizes[0])),

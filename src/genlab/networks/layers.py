@@ -1,10 +1,15 @@
-"""What several networks share: stage geometry."""
+"""What several networks share: geometry and widths of the stages, initialisation, spectral normalisation."""
+
+from collections.abc import Callable
 
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, whole_number
 
 ImageShape = tuple[int, int, int]
+Norm = Callable[[int], nn.Module]  # from a number of channels
+Activation = Callable[[], nn.Module]
 
 SMALLEST, LARGEST = 8, 256
 
@@ -29,6 +34,17 @@ def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, i
     return sizes
 
 
+def stage_widths(n_stages: int, width: int, max_width: int) -> list[int]:
+    """Channels of each stage, the finest first: doubled at every further one up to `max_width`.
+
+    Raises:
+        UsageError: if `width` or `max_width` is not a whole number of at least 1.
+    """
+    whole_number("width", width)
+    whole_number("max_width", max_width)
+    return [min(width * 2**stage, max_width) for stage in range(n_stages)]
+
+
 def init_normal(network: nn.Module, std: float) -> None:
     """Draw all convolution and linear weights from N(0, std^2) and zero their biases (DCGAN, Radford et al. 2015)."""
     for layer in network.modules():
@@ -36,3 +52,15 @@ def init_normal(network: nn.Module, std: float) -> None:
             nn.init.normal_(layer.weight, std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def add_spectral_norm(network: nn.Module) -> None:
+    """Divide each convolution and linear weight by its largest singular value (Miyato et al. 2018, section 2.1).
+
+    As in the source a convolution's weight counts as the matrix (c_out, c_in * kernel height * kernel width), and one
+    step of power iteration per training forward keeps the estimate up to date. Initialise the weights before: a
+    weight of zeros can't be normalised and becomes NaN.
+    """
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            spectral_norm(layer)

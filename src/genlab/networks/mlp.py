@@ -1,10 +1,12 @@
 """Fully connected networks: any shape to any shape."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
+
+from genlab.errors import whole_number
+from genlab.networks.layers import Activation, add_spectral_norm
 
 
 class MLP(nn.Module):
@@ -17,6 +19,10 @@ class MLP(nn.Module):
         depth: number of hidden layers.
         activation: makes the non-linearity after each hidden layer.
         output: makes the last non-linearity, such as Tanh for images; none if left out.
+        spectral_norm: whether every weight is divided by its largest singular value.
+
+    Raises:
+        UsageError: if `width` is not a whole number of at least 1, or `depth` of at least 0.
     """
 
     def __init__(
@@ -26,11 +32,13 @@ class MLP(nn.Module):
         *,
         width: int = 512,
         depth: int = 2,
-        activation: Callable[[], nn.Module] = nn.ReLU,
-        output: Callable[[], nn.Module] = nn.Identity,
+        activation: Activation = nn.ReLU,
+        output: Activation = nn.Identity,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        widths = [prod(in_shape), *[width] * depth]
+        hidden_widths = [whole_number("width", width)] * whole_number("depth", depth, minimum=0)
+        widths = [prod(in_shape), *hidden_widths]
         hidden = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), activation())]
         self.layers = nn.Sequential(
             nn.Flatten(),
@@ -39,7 +47,17 @@ class MLP(nn.Module):
             nn.Unflatten(1, out_shape),
             output(),
         )
+        if spectral_norm:
+            add_spectral_norm(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map (B, *in_shape) to the activations of the last hidden layer, (B, width)."""
+        return self.layers[:-3](x)
+
+    def head(self, features: Tensor) -> Tensor:
+        """Map the last hidden layer's activations to (B, *out_shape)."""
+        return self.layers[-3:](features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, *in_shape) to (B, *out_shape)."""
+        """Map (B, *in_shape) to (B, *out_shape): `head(features(x))`."""
         return self.layers(x)

@@ -1,0 +1,93 @@
+"""The bidirectional GAN."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from genlab.errors import whole_number
+from genlab.models.adversarial import AdversarialModel
+from genlab.models.base import EncoderDecoder, Network
+
+
+class BiGAN(EncoderDecoder, AdversarialModel):
+    """A GAN with an encoder: D tells pairs (x, E(x)) from pairs (G(z), z) (Donahue et al. 2017, eq. 3).
+
+    At the optimum the encoder inverts the generator, so the model can encode and reconstruct without ever comparing an
+    image with its reconstruction. G and E play D's game with the roles exchanged, as in section 3.4 there.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: length of a code.
+        encoder: makes E, a network image_shape -> (latent_dim,).
+        decoder: makes G, a network (latent_dim,) -> image_shape.
+        discriminator: makes the part of D that looks at the image, image_shape -> (n_features,).
+        code_discriminator: makes the part that sees its features and the code, (n_features + latent_dim,) -> (1,).
+        n_features: what the first part tells the second.
+        adversarial: see `AdversarialModel`.
+    """
+
+    def __init__(
+        self,
+        image_shape: Iterable[int],
+        latent_dim: int,
+        encoder: Network,
+        decoder: Network,
+        discriminator: Network,
+        code_discriminator: Network,
+        n_features: int = 128,
+        **adversarial: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, **adversarial)
+        n_features = whole_number("model.n_features", n_features)
+        self.encoder = encoder(self.image_shape, (latent_dim,))
+        self.decoder = decoder((latent_dim,), self.image_shape)
+        looks = discriminator(self.image_shape, (n_features,))
+        self.discriminator = PairDiscriminator(looks, code_discriminator((n_features + latent_dim,), (1,)))
+        self.warn_of_batch_norm(self.discriminator)
+
+    def players(self) -> Mapping[str, list[nn.Module]]:
+        """D, and G with E."""
+        return {"discriminator": [self.discriminator], "generator": [self.decoder, self.encoder]}
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """One step of D, then one of G and E against it, on the same pairs."""
+        x, _ = batch
+        due = self.others_are_due(batch_idx)
+        with torch.set_grad_enabled(due):
+            z = self.prior(len(x), self.noise)
+            real, fake = (x, self.encode(x)), (self.decode(z), z)
+
+        terms = self.judge(self.discriminator, (x, real[1].detach()), (fake[0].detach(), z))
+        self.update(terms, "d_loss", "discriminator")
+
+        if due:
+            with self.playing("generator"):
+                terms["g_loss"] = self.objective.loss.discriminator(
+                    self.discriminator(*fake), self.discriminator(*real)
+                )
+                self.update(terms, "g_loss", "generator")
+        self.close_batch(terms)
+
+    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+        """Both sides' losses on the pairs of images (B, C, H, W) and of as many codes."""
+        z = self.prior(len(x), generator)
+        real_logits, fake_logits = self.discriminator(x, self.encode(x)), self.discriminator(self.decode(z), z)
+        loss = self.objective.loss
+        return {
+            "d_loss": loss.discriminator(real_logits, fake_logits),
+            "g_loss": loss.discriminator(fake_logits, real_logits),
+        }
+
+
+class PairDiscriminator(nn.Module):
+    """D(x, z): features of the image, joined with the code."""
+
+    def __init__(self, looks: nn.Module, judges: nn.Module) -> None:
+        super().__init__()
+        self.looks, self.judges = looks, judges
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """Map images (B, C, H, W) and codes (B, latent_dim) to logits (B, 1)."""
+        return self.judges(torch.cat([self.looks(x), z], dim=1)).float()

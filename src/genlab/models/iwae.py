@@ -1,0 +1,40 @@
+"""The importance weighted autoencoder."""
+
+from math import log
+from typing import Any
+
+from torch import Generator, Tensor
+from torch.distributions import Normal
+
+from genlab.errors import UsageError, whole_number
+from genlab.losses import kl_to_standard_normal
+from genlab.models.vae import VAE, reparametrise
+
+
+class IWAE(VAE):
+    """A VAE with the K-sample bound (Burda et al. 2016, eq. 8), tighter than the ELBO, which it is for K = 1.
+
+    -log p(x) <= -E[log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)] with z_1, ..., z_K drawn from q(z|x).
+
+    Args:
+        n_importance: K, at least 1.
+        vae: see `VAE`; beta, free bits and a warm-up have no place in this bound.
+    """
+
+    def __init__(self, *args: Any, n_importance: int = 5, **vae: Any) -> None:
+        super().__init__(*args, **vae)
+        self.n_importance = whole_number("model.n_importance", n_importance)
+        if (self.beta, self.free_bits, self.warm_up) != (1.0, 0.0, 0):
+            raise UsageError("model.beta, model.free_bits and model.warm_up change the ELBO: model=vae has them.")
+
+    def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
+        """The bound for images (B, C, H, W), and the terms that the ELBO would have; nats per image, batch means."""
+        mean, logvar = self.posterior(x)
+        means, logvars = (part.repeat_interleave(self.n_importance, 0) for part in (mean, logvar))
+        z = reparametrise(means, logvars, generator)
+        nll = self.likelihood.nll(x.repeat_interleave(self.n_importance, 0), self.decoder(z).float())
+        log_prior = Normal(0.0, 1.0).log_prob(z).sum(1)
+        log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).sum(1)
+        log_weights = (log_prior - nll - log_posterior).view(-1, self.n_importance)
+        bound = log_weights.logsumexp(1) - log(self.n_importance)
+        return {"loss": -bound.mean(), "nll": nll.mean(), "kl": kl_to_standard_normal(mean, logvar).mean()}

@@ -1,0 +1,119 @@
+"""The variational autoencoder with a learned similarity."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from genlab.errors import positive
+from genlab.losses import kl_to_standard_normal
+from genlab.models.adversarial import AdversarialModel
+from genlab.models.base import Network, squared_distance
+from genlab.models.vae import reparametrise
+
+
+class VAEGAN(AdversarialModel):
+    """Autoencoding beyond pixels using a learned similarity metric (Larsen et al. 2016, algorithm 1).
+
+    The likelihood is a Gaussian of unit variance on features of the discriminator, p(Dis_l(x) | z), and the decoder is
+    the generator of a GAN, for reconstructions and for decoded draws from the prior. Each network has a loss of its
+    own: the encoder L_prior + L_llike, the decoder gamma L_llike - L_GAN, the discriminator L_GAN.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: length of a code.
+        encoder: makes a network image_shape -> (2 * latent_dim,): means, then log variances.
+        decoder: makes a network (latent_dim,) -> image_shape.
+        discriminator: makes a network image_shape -> (1,) with `features` and `head`.
+        gamma: weight of the likelihood in the decoder's loss, above 0.
+        adversarial: see `AdversarialModel`.
+    """
+
+    def __init__(
+        self,
+        image_shape: Iterable[int],
+        latent_dim: int,
+        encoder: Network,
+        decoder: Network,
+        discriminator: Network,
+        gamma: float = 0.01,
+        **adversarial: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, **adversarial)
+        self.encoder = encoder(self.image_shape, (2 * latent_dim,))
+        self.decoder = decoder((latent_dim,), self.image_shape)
+        self.discriminator: Any = discriminator(self.image_shape, (1,))
+        self.gamma = positive("model.gamma", gamma)
+        self.warn_of_batch_norm(self.discriminator)
+
+    def players(self) -> Mapping[str, list[nn.Module]]:
+        """One a network."""
+        return {"encoder": [self.encoder], "decoder": [self.decoder], "discriminator": [self.discriminator]}
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, latent_dim)."""
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return mean, logvar
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to the posterior means (B, latent_dim)."""
+        return self.posterior(x)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
+        return self.decoder(z).float()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Decode the posterior means of images (B, C, H, W)."""
+        return self.decode(self.encode(x))
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Encoder, decoder and discriminator in turn, each down the gradient of its own loss."""
+        x, _ = batch
+        if self.others_are_due(batch_idx):
+            with self.playing("encoder"):
+                mean, logvar = self.posterior(x)
+                z = reparametrise(mean, logvar, self.noise)
+                terms = {
+                    "kl": kl_to_standard_normal(mean, logvar).mean(),
+                    "llike": self.dissimilarity(x, self.decode(z)),
+                }
+                terms["encoder_loss"] = terms["kl"] + terms["llike"]
+                self.update(terms, "encoder_loss", "encoder")
+            with self.playing("decoder"):
+                fake = torch.cat([self.decode(z.detach()), self.decode(self.prior(len(x), self.noise))])
+                terms["g_loss"] = self.deceive(self.discriminator, x, fake)
+                terms["decoder_loss"] = self.gamma * self.dissimilarity(x, fake[: len(x)]) + terms["g_loss"]
+                self.update(terms, "decoder_loss", "decoder")
+        else:
+            terms = {}
+            with torch.no_grad():
+                fake = self._fakes(x, self.noise)
+        terms |= self.judge(self.discriminator, x, fake.detach())
+        self.update(terms, "d_loss", "discriminator")
+        self.close_batch(terms)
+
+    def dissimilarity(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """-log p(Dis_l(x) | z) of images (B, C, H, W) and reconstructions, in nats less a constant: a scalar."""
+        return 0.5 * squared_distance(
+            self.discriminator.features(x).float(), self.discriminator.features(x_hat).float()
+        )
+
+    def _fakes(self, x: Tensor, generator: Generator | None) -> Tensor:
+        z = reparametrise(*self.posterior(x), generator)
+        return torch.cat([self.decode(z), self.sample(len(x), generator)])
+
+    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+        """The terms for images (B, C, H, W), as scalars; the KL term in nats per image."""
+        fake = self._fakes(x, generator)
+        return {
+            "kl": kl_to_standard_normal(*self.posterior(x)).mean(),
+            "llike": self.dissimilarity(x, fake[: len(x)]),
+            "distance": squared_distance(x, fake[: len(x)]),
+            **self.stake(self.discriminator(x), self.discriminator(fake)),
+        }
+
+    def inference_networks(self) -> Mapping[str, nn.Module]:
+        """Encoder and decoder."""
+        return {"encoder": self.encoder, "decoder": self.decoder}

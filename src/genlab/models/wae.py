@@ -1,0 +1,53 @@
+"""The Wasserstein autoencoder."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Generator, Tensor
+
+from genlab.errors import not_negative
+from genlab.losses import mmd
+from genlab.models.base import EncoderDecoder, ImageModel, Network, squared_distance
+
+
+class WAE(EncoderDecoder, ImageModel):
+    """WAE-MMD (Tolstikhin et al. 2018, algorithm 2): the codes of a batch are to look like draws from N(0, I).
+
+    The loss is ||x - x_hat||^2 + weight MMD(codes, prior). The encoder is deterministic.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: length of a code.
+        encoder: makes a network image_shape -> (latent_dim,).
+        decoder: makes a network (latent_dim,) -> image_shape.
+        mmd_weight: lambda in the paper, at least 0.
+        common: see `ImageModel`.
+    """
+
+    def __init__(
+        self,
+        image_shape: Iterable[int],
+        latent_dim: int,
+        encoder: Network,
+        decoder: Network,
+        mmd_weight: float = 100.0,
+        **common: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, **common)
+        self.encoder = encoder(self.image_shape, (latent_dim,))
+        self.decoder = decoder((latent_dim,), self.image_shape)
+        self.mmd_weight = not_negative("model.mmd_weight", mmd_weight)
+
+    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+        """The two terms for images (B, C, H, W) and their sum, scalars; one image alone has no MMD."""
+        z = self.encode(x)
+        distance = squared_distance(x, self.decode(z))
+        divergence = mmd(z, self.prior(len(z), generator)) if len(z) > 1 else distance.new_zeros(())
+        return {"loss": distance + self.mmd_weight * divergence, "distance": distance, "mmd": divergence}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Descend the sum."""
+        x, _ = batch
+        losses = self.losses(x, self.noise)
+        self.log_training(losses)
+        return losses["loss"]

@@ -1,0 +1,160 @@
+"""Augmentations on images whose changes can be counted."""
+
+import pytest
+import torch
+from settings import config, options
+
+from genlab.errors import UsageError
+from genlab.losses import Colour, Cutout, DiffAugment, Translation
+from genlab.runs.build import build
+
+POLICIES = [Colour(), Translation(), Cutout()]
+
+
+def named(policy):
+    return type(policy).__name__
+
+
+def from_config(*overrides):
+    return build(config("model=gan", *overrides).model.augment)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", options("model/augment"))
+@pytest.mark.parametrize("shape", [(4, 1, 28, 28), (4, 3, 17, 32)], ids=str)
+def test_every_augmentation_keeps_shapes_and_follows_its_generator_alone(name, shape):
+    augment, images = from_config(f"model/augment={name}"), torch.randn(shape, generator=seeded())
+    before = torch.get_rng_state()
+    once, again = augment(images, seeded()), augment(images, seeded())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert once.shape == images.shape
+    assert torch.equal(once, again)
+    assert torch.equal(once, augment(images, seeded(1))) is (name == "none")
+
+
+def test_no_policy_is_the_identity():
+    images, generator = torch.randn(4, 3, 8, 8, generator=seeded()), seeded()
+    before = generator.get_state()
+    assert DiffAugment()(images, generator) is images
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_real_and_fake_images_are_changed_both():
+    augment, generator = from_config("model/augment=diffaugment"), seeded()
+    real, fake = torch.randn(2, 4, 3, 8, 8, generator=seeded(1))
+    for images in (real, fake):
+        assert (augment(images, generator) != images).flatten(1).any(1).all()
+
+
+def test_policies_run_in_their_order_and_each_can_be_removed():
+    assert list(from_config("model/augment=diffaugment").policies) == ["colour", "translation", "cutout"]
+    augment = from_config("model/augment=diffaugment", "~model.augment.policies.colour")
+    assert list(augment.policies) == ["translation", "cutout"]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=named)
+def test_gradients_flow_through(policy):
+    images = torch.randn(4, 3, 8, 8, generator=seeded()).requires_grad_()
+    policy(images, seeded()).square().sum().backward()
+    assert (images.grad != 0).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=named)
+def test_each_image_is_changed_in_its_own_way(policy):
+    changed = policy(torch.randn(1, 3, 16, 16, generator=seeded()).expand(8, -1, -1, -1), seeded())
+    assert len(changed.flatten(1).unique(dim=0)) > 1
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=named)
+def test_the_second_derivative_that_penalties_need_exists(policy):
+    images = torch.randn(2, 3, 8, 8, generator=seeded()).requires_grad_()
+    (gradient,) = torch.autograd.grad(policy(images, seeded()).square().sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+    assert images.grad.abs().sum() > 0
+
+
+def test_brightness_shifts_all_pixels_of_an_image_by_up_to_half():
+    policy = Colour(brightness=0.5, saturation=0, contrast=0)
+    images = torch.randn(1000, 3, 2, 2, generator=seeded())
+    shift = policy(images, seeded()) - images
+    torch.testing.assert_close(shift, shift[:, :1, :1, :1].expand_as(shift))
+    assert -0.5 <= shift.min() < -0.45
+    assert 0.45 < shift.max() <= 0.5 + 1e-6
+
+
+def test_saturation_moves_colours_but_not_their_grey():
+    policy = Colour(brightness=0, saturation=1, contrast=0)
+    images = torch.randn(1000, 3, 2, 2, generator=seeded())
+    changed = policy(images, seeded())
+    torch.testing.assert_close(changed.mean(1), images.mean(1))
+    factor = (changed - changed.mean(1, keepdim=True)).flatten(1).norm(dim=1)
+    factor = factor / (images - images.mean(1, keepdim=True)).flatten(1).norm(dim=1)
+    assert 0 <= factor.min() < 0.1
+    assert 1.9 < factor.max() <= 2 + 1e-4
+
+
+def test_saturation_leaves_grey_images_alone():
+    images = torch.randn(4, 1, 5, 5, generator=seeded())
+    torch.testing.assert_close(Colour(0, 1, 0)(images, seeded()), images)
+
+
+def test_contrast_scales_distances_from_the_mean_of_the_image():
+    policy = Colour(brightness=0, saturation=0, contrast=0.5)
+    images = torch.randn(1000, 1, 4, 4, generator=seeded())
+    changed = policy(images, seeded())
+    torch.testing.assert_close(changed.mean((1, 2, 3)), images.mean((1, 2, 3)))
+    factor = changed.std((1, 2, 3)) / images.std((1, 2, 3))
+    assert 0.5 - 1e-4 <= factor.min() < 0.55
+    assert 1.45 < factor.max() <= 1.5 + 1e-4
+
+
+def test_translation_moves_a_pixel_by_up_to_an_eighth_of_the_side_each_way():
+    images = torch.zeros(500, 1, 16, 24)
+    images[:, :, 8, 12] = 1
+    _, _, rows, columns = Translation()(images, seeded()).nonzero(as_tuple=True)
+    assert len(rows) == 500
+    assert sorted(set((rows - 8).tolist())) == [-2, -1, 0, 1, 2]
+    assert sorted(set((columns - 12).tolist())) == [-3, -2, -1, 0, 1, 2, 3]
+
+
+def test_what_translation_brings_in_is_zero_and_nothing_comes_round():
+    changed = Translation(ratio=0.5)(torch.ones(200, 1, 4, 4), seeded())
+    kept = changed.flatten(1).sum(1)
+    assert set(changed.unique().tolist()) == {0.0, 1.0}
+    assert kept.min() == 2 * 2  # shifted by 2 of 4 both ways
+    assert kept.max() == 16
+
+
+def test_cutout_hides_a_square_of_half_the_side_where_it_lies_inside():
+    changed = Cutout()(torch.ones(2000, 3, 32, 32), seeded())
+    assert torch.equal(changed[:, 0], changed[:, 2])
+    hidden = (changed[:, 0] == 0).float().mean((1, 2))
+    assert hidden.max() == 1 / 4
+    assert hidden.min() >= 1 / 16
+    # Of 33 centres, 17 hide 16 rows and each other pair 8, 9, ..., 15: 456 / 33 of 32 rows on average.
+    assert hidden.mean().item() == pytest.approx((456 / 33 / 32) ** 2, abs=0.005)
+
+
+def test_cutout_leaves_the_other_pixels_alone():
+    images = torch.randn(50, 1, 9, 9, generator=seeded())
+    changed = Cutout()(images, seeded())
+    assert torch.equal(changed[changed != 0], images[changed != 0])
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda v: Colour(brightness=v), "brightness"),
+        (lambda v: Colour(saturation=v), "saturation"),
+        (lambda v: Colour(contrast=v), "contrast"),
+        (lambda v: Translation(ratio=v), "ratio"),
+        (lambda v: Cutout(ratio=v), "ratio"),
+    ],
+)
+@pytest.mark.parametrize("value", [-0.1, 1.1, "much"])
+def test_a_strength_that_is_not_possible_is_refused_by_its_name(make, key, value):
+    with pytest.raises(UsageError, match=f"{key}={value} is not possible"):
+        make(value)

@@ -1,0 +1,234 @@
+"""Players that step in turn: who moves whom, when, and what is counted."""
+
+from collections import Counter
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from settings import config, options
+
+from genlab.errors import UsageError
+from genlab.models.adversarial import AdversarialModel
+from genlab.runs.build import build
+
+ADVERSARIAL = [name for name in options("model") if isinstance(build(config(f"model={name}").model), AdversarialModel)]
+SMALL = ("trainer=cpu", "data.limit=64", "data.batch_size=16", "trainer.max_epochs=1", "data.size=16")
+
+
+def trained(name: str, *overrides: str, callbacks: list[Callback] | None = None, sgd: float | None = None):
+    """Train a model of a configuration for one epoch of four batches, with these callbacks alone."""
+    cfg = config(f"model={name}", *SMALL, *overrides)
+    if sgd is not None:
+        cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": sgd}
+    torch.manual_seed(0)
+    model = build(cfg.model)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = build(cfg.trainer, callbacks=callbacks or [], **quiet)
+    trainer.fit(model, build(cfg.data))
+    return model, trainer
+
+
+def network_of(model) -> dict[torch.nn.Parameter, str]:
+    return {p: name.split(".")[0] for name, p in model.named_parameters()}
+
+
+class Watch(Callback):
+    """Notes which networks each player's step moved, and to which networks a gradient was computed before it."""
+
+    def __init__(self) -> None:
+        self.moved: list[tuple[str, frozenset[str]]] = []
+        self.graded: list[tuple[str, frozenset[str]]] = []
+
+    def on_fit_start(self, trainer, pl_module):
+        self.names, self.gradients = network_of(pl_module), Counter()
+        for parameter, name in self.names.items():
+            parameter.register_post_accumulate_grad_hook(lambda _, name=name: self.gradients.update([name]))
+        self.player, self.before = "", {}
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.note()
+        optimizers = [wrapped.optimizer for wrapped in pl_module.optimizers()]
+        self.player = list(pl_module.players())[optimizers.index(optimizer)]
+        self.graded.append((self.player, frozenset(self.gradients)))
+        self.gradients.clear()
+        self.before = {p: p.detach().clone() for p in self.names}
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.note()
+        self.before = {}
+
+    def note(self):
+        if self.before:
+            moved = {self.names[p] for p, value in self.before.items() if not torch.equal(p, value)}
+            self.moved.append((self.player, frozenset(moved)))
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_each_player_moves_its_own_networks_alone(name):
+    watch = Watch()
+    model, _ = trained(name, callbacks=[watch])
+    names = network_of(model)
+    own = {
+        player: frozenset(names[p] for network in networks for p in network.parameters())
+        for player, networks in model.players().items()
+    }
+    assert {player for player, _ in watch.moved} == set(own)
+    assert [moved for _, moved in watch.moved] == [own[player] for player, _ in watch.moved]
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_no_gradient_is_computed_that_nobody_uses(name):
+    """Each backward reaches the networks of the player that steps next, and no others."""
+    watch = Watch()
+    model, _ = trained(name, callbacks=[watch])
+    names = network_of(model)
+    for player, graded in watch.graded:
+        own = {names[p] for network in model.players()[player] for p in network.parameters()}
+        assert graded == own, player
+    assert len(watch.graded) == 4 * len(model.players())
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+@pytest.mark.parametrize("options", [(), ("model.d_steps=2",), ("model.accumulate=2",)], ids=str)
+def test_global_step_counts_batches(name, options):
+    model, trainer = trained(name, *options)
+    assert trainer.global_step == 4
+    assert model.images_seen == 64
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_with_two_steps_of_d_the_others_move_at_every_second_batch(name):
+    watch = Watch()
+    trained(name, "model.d_steps=2", callbacks=[watch])
+    moves = Counter(player for player, _ in watch.moved)
+    assert moves.pop("discriminator") == 4
+    assert set(moves.values()) == {2}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_accumulated_batches_make_one_step(name):
+    watch = Watch()
+    trained(name, "model.accumulate=2", callbacks=[watch])
+    assert set(Counter(player for player, _ in watch.moved).values()) == {2}
+
+
+def test_an_accumulated_step_is_that_of_the_joint_batch():
+    """Of D alone, with fakes that are all the same, as half a batch draws half the noise."""
+    few = ("data.limit=16", "+model.learning_rates.generator=1.0e-12", "model.generator.norm=null")
+
+    class SameNoise(Callback):
+        def on_train_start(self, trainer, pl_module):
+            pl_module.prior = lambda n, generator=None: torch.ones(n, pl_module.latent_dim)
+
+    joint, _ = trained("gan", *few, "data.batch_size=16", callbacks=[SameNoise()], sgd=0.1)
+    halves, _ = trained("gan", *few, "data.batch_size=8", "model.accumulate=2", callbacks=[SameNoise()], sgd=0.1)
+    for one, other in zip(joint.discriminator.parameters(), halves.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_players_have_learning_rates_of_their_own():
+    model, _ = trained("gan", "+model.learning_rates.discriminator=4.0e-4")
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in model.optimizers()]
+    assert rates == [4e-4, 1e-3]
+
+
+def test_schedules_step_at_every_batch():
+    schedule = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.5}"
+    for name, n_optimizers in (("gan", 2), ("vae", 1)):
+        _, trainer = trained(name, f"model.scheduler={schedule}")
+        initial = 1e-3 if name == "gan" else 2e-3
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
+        assert rates == [pytest.approx(initial / 2**4)] * n_optimizers
+
+
+def test_the_gradient_of_a_player_is_clipped_to_its_largest_norm(monkeypatch):
+    norms = []
+    zero_grad = torch.optim.Adam.zero_grad
+
+    def after_a_step(self, *args):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(torch.stack([gradient.norm() for gradient in gradients]).norm().item())
+        zero_grad(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adam, "zero_grad", after_a_step)
+    trained("gan", "+model.clip.discriminator=1.0e-3")
+    assert len(norms) == 8
+    assert max(norms[::2]) <= 1.001e-3  # D's
+    assert min(norms[1::2]) > 1e-3
+
+
+@pytest.mark.parametrize("key", ["learning_rates", "clip"])
+def test_an_unknown_player_is_refused_with_those_that_there_are(key):
+    with pytest.raises(UsageError, match=rf"player in model\.{key} 'critic'.*discriminator, generator"):
+        trained("gan", f"+model.{key}.critic=1.0")
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [("model.d_steps=0", "d_steps=0"), ("model.accumulate=0", "accumulate=0"), ("+model.clip.generator=0", "clip")],
+)
+def test_an_impossible_value_is_refused(override, key):
+    with pytest.raises(UsageError, match=key):
+        build(config("model=gan", override).model)
+
+
+OBJECTIVES = options("model/objective")
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_every_objective_trains_every_adversarial_model(name, objective):
+    model, trainer = trained(name, f"model/objective={objective}", "trainer.max_steps=2")
+    assert trainer.global_step == 2
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert "d_loss" in model.terms
+    assert set(model.objective.penalties) <= model.terms.keys()
+
+
+def test_a_penalty_is_added_on_the_command_line():
+    model, _ = trained("gan", "model/objective=hinge", "+model/penalty@model.objective.penalties.r1=r1")
+    assert model.terms["r1"] > 0
+
+
+def test_batch_normalisation_under_a_gradient_penalty_is_warned_of(caplog):
+    norm = "model.discriminator.norm={_target_: torch.nn.BatchNorm2d, _partial_: true}"
+    build(config("model=gan", "model/objective=wgan_gp", norm).model)
+    assert "the paper forbids it" in caplog.text
+    caplog.clear()
+    build(config("model=gan", "model/objective=wgan_gp").model)
+    build(config("model=gan", "model/objective=r1", norm).model)
+    assert "forbids" not in caplog.text
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_mixed_precision_keeps_weights_and_losses_in_float32(name):
+    overrides = ("trainer.precision=bf16-mixed", "trainer.max_steps=2")
+    if name in ADVERSARIAL:
+        overrides += ("model/objective=r1",)
+    model, _ = trained(name, *overrides)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert all(term.dtype == torch.float32 and torch.isfinite(term) for term in model.terms.values())
+
+
+def test_augmentation_changes_what_d_sees_and_lets_gradients_through():
+    watch = Watch()
+    model, _ = trained("gan", "model/augment=diffaugment", callbacks=[watch])
+    assert {player for player, moved in watch.moved if moved} == {"discriminator", "generator"}
+    plain, _ = trained("gan")
+    assert not torch.equal(next(model.discriminator.parameters()), next(plain.discriminator.parameters()))
+
+
+def test_a_configuration_of_an_earlier_version_still_gives_its_gan():
+    """Its objective is the loss itself, and most of today's keys are missing."""
+    network = {"_partial_": True, "width": 8}
+    node = {
+        "_target_": "genlab.models.GAN",
+        "_convert_": "all",
+        "image_shape": [1, 28, 28],
+        "latent_dim": 4,
+        "generator": {"_target_": "genlab.networks.ConvUp", **network},
+        "discriminator": {"_target_": "genlab.networks.ConvDown", **network},
+        "objective": {"_target_": "genlab.losses.NonSaturating"},
+        "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 1e-3},
+    }
+    assert build(node).objective.penalties == {}
