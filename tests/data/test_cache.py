@@ -5,39 +5,22 @@ import json
 import logging
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from layouts import photographs
+from photos import caches, folder, put_photos
 from PIL import Image
-from settings import ROOT
 
 from genlab.data import Folder
-from genlab.data.arrays import ImageWriter, MappedImages
+from genlab.data.arrays import ImageWriter
 from genlab.errors import UsageError
 
 
 @pytest.fixture
 def photos(tmp_path) -> Path:
-    root = tmp_path / "photos"
-    root.mkdir()
-    for number, image in enumerate(photographs(60, 24, 30)):
-        Image.fromarray(image).save(root / f"{number:02d}.png")
-    return root
-
-
-def folder(photos: Path, **options) -> Folder:
-    return Folder(str(photos), cache_dir=str(photos.parent / "prepared"), **options)
-
-
-def caches(photos: Path) -> list[Path]:
-    return sorted(path for path in (photos.parent / "prepared").iterdir() if path.is_dir())
+    return put_photos(tmp_path / "photos")
 
 
 def test_the_arrays_hold_what_a_view_of_each_file_shows(photos):
@@ -203,113 +186,3 @@ def test_a_disk_that_fills_up_while_decoding_leaves_no_half_cache(photos, monkey
 def test_a_folder_that_can_not_be_written_is_said(photos):
     with pytest.raises(UsageError, match=r"/proc/prepared can't be written \(.*\): choose another .*paths\.data_dir"):
         Folder(str(photos), cache_dir="/proc/prepared")(16, 3)
-
-
-SLOW_BUILD = """
-import signal, sys, time
-from genlab.data import Folder
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
-from genlab.data.arrays import ImageWriter
-append = ImageWriter.append
-def slow(self, images):
-    print("decoded some", flush=True)
-    time.sleep(float(sys.argv[2]))
-    append(self, images)
-ImageWriter.append = slow
-import logging
-logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-splits = Folder(sys.argv[1], cache_dir=sys.argv[1] + "/../prepared")(16, 3)
-print("has", sum(len(split.labels) for split in splits.values()), flush=True)
-"""
-
-
-def building(photos: Path, seconds: float) -> subprocess.Popen:
-    """A process that builds the cache, as slowly as is asked for; it has begun when this returns."""
-    command = [sys.executable, "-c", SLOW_BUILD, str(photos), str(seconds)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    )
-    assert process.stdout is not None
-    while "decoded some" not in process.stdout.readline():
-        assert process.poll() is None
-    return process
-
-
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_build_leaves_nothing_that_looks_finished_and_the_next_one_works(sign, photos):
-    process = building(photos, 30)
-    assert [path.suffix for path in caches(photos)] == [".tmp"]
-    process.send_signal(sign)
-    process.communicate()
-    assert [path.suffix for path in caches(photos)] == ([".tmp"] if sign == signal.SIGKILL else [])
-    assert sum(len(split.labels) for split in folder(photos)(16, 3).values()) == 60
-    assert [path.suffix for path in caches(photos)] == [""]
-
-
-def test_of_two_processes_one_builds_and_the_other_waits(photos, caplog):
-    caplog.set_level(logging.INFO)
-    process = building(photos, 0.5)
-    start = time.monotonic()
-    splits = folder(photos)(16, 3)
-    assert time.monotonic() - start > 0.3
-    assert "Another process is decoding photos" in caplog.text
-    assert "Decoding photos once" not in caplog.text
-    assert sum(len(split.labels) for split in splits.values()) == 60
-    assert "has 60" in process.communicate()[0]
-
-
-def test_grey_files_in_colour_and_coloured_files_in_grey_are_said(photos, caplog):
-    caplog.set_level(logging.INFO)
-    folder(photos)(16, 1)
-    assert "photos has colours" in caplog.text
-    for path in photos.iterdir():
-        Image.open(path).convert("L").save(path)
-    caplog.clear()
-    folder(photos)(16, 3)
-    assert caplog.text.count("photos is grey") == 1
-    caplog.clear()
-    folder(photos)(16, 1)
-    assert "photos is" not in caplog.text
-
-
-def written(path: Path, images: np.ndarray) -> MappedImages:
-    with ImageWriter(path, images.shape[1:]) as writer:
-        for part in np.array_split(images, 3):
-            writer.append(part)
-    return MappedImages(path, "some")
-
-
-@pytest.mark.parametrize("large", [False, True])
-def test_mapped_images_are_indexed_like_a_tensor(large, tmp_path, monkeypatch):
-    if large:
-        monkeypatch.setattr("genlab.data.arrays.SMALL", 1000)
-    images = np.random.default_rng(0).integers(0, 256, (200, 3, 5, 7), dtype=np.uint8)
-    mapped, tensor = written(tmp_path / "a.npy", images), torch.from_numpy(images)
-    assert (len(mapped), mapped.shape) == (200, tensor.shape)
-    for rows in (torch.tensor([3, 199, 0, 3]), torch.randperm(200), slice(None), slice(190, 300), slice(5, 60, 7)):
-        assert torch.equal(mapped[rows], tensor[rows])
-
-
-def test_what_is_gathered_can_be_written_to_without_touching_the_file(tmp_path):
-    mapped = written(tmp_path / "a.npy", np.ones((4, 1, 2, 2), np.uint8))
-    mapped[torch.tensor([0])].fill_(9)
-    assert (mapped[:] == 1).all()
-
-
-def resident() -> int:
-    """Bytes of this process in memory."""
-    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return int(fields["VmRSS"].split()[0]) * 1024
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of it")
-def test_reading_a_large_file_leaves_little_of_it_in_memory(tmp_path):
-    images = np.zeros((40_000, 3, 64, 64), np.uint8)
-    mapped = written(tmp_path / "a.npy", images)
-    del images
-    before = resident()
-    highest = before
-    for rows in torch.randperm(40_000).split(128):
-        mapped[rows]
-        highest = max(highest, resident())
-    assert highest - before < 150e6 < 491_520_000 == mapped.shape.numel()

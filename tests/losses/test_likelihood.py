@@ -1,13 +1,11 @@
 """Likelihoods against hand-derived numbers and torch.distributions."""
 
-import logging
 from math import e, log, pi
 
 import pytest
 import torch
 from settings import config, options
 from torch import nn
-from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Laplace as TorchLaplace
 from torch.distributions import Normal
 
@@ -20,10 +18,6 @@ ALL = [Gaussian(0.3), LearnedGaussian(0.3), OptimalGaussian(), Laplace(0.3), Ber
 
 def named(likelihood):
     return type(likelihood).__name__
-
-
-def black_and_white(*shape, generator):
-    return 2.0 * torch.randint(0, 2, shape, generator=generator) - 1
 
 
 @pytest.mark.parametrize("gaussian", [Gaussian, LearnedGaussian])
@@ -123,42 +117,11 @@ def test_a_perfect_reconstruction_has_a_finite_optimal_nll():
     assert OptimalGaussian().nll(x, x).tolist() == pytest.approx([expected] * 2)
 
 
-def test_bernoulli_nll_is_the_log_probability_of_the_pixels(generator):
-    x, logits = black_and_white(4, 1, 5, 5, generator=generator), torch.randn(4, 1, 5, 5, generator=generator)
-    expected = -TorchBernoulli(logits=logits).log_prob((x + 1) / 2).flatten(1).sum(1)
-    torch.testing.assert_close(Bernoulli().nll(x, logits), expected)
-
-
-def test_an_undecided_bernoulli_pays_log_two_a_pixel():
-    assert Bernoulli().nll(torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).item() == pytest.approx(12 * log(2))
-
-
-def test_bernoulli_nll_of_a_grey_pixel_is_the_cross_entropy():
-    x, logit = torch.full((1, 1, 1, 1), 0.5), torch.full((1, 1, 1, 1), log(3.0))  # white with 3/4, as x says
-    entropy = -(0.75 * log(0.75) + 0.25 * log(0.25))
-    assert Bernoulli().nll(x, logit).item() == pytest.approx(entropy)
-
-
-def test_bernoulli_stays_finite_for_sure_logits():
-    sure = torch.full((1, 1, 1, 1), 200.0)
-    assert Bernoulli().nll(torch.ones_like(sure), sure).item() == 0.0
-    assert Bernoulli().nll(-torch.ones_like(sure), sure).item() == 200.0
-
-
-def test_the_mean_image_of_logits_runs_from_black_to_white():
-    logits = torch.tensor([-100.0, 0.0, log(3.0), 100.0]).reshape(1, 1, 1, 4)
-    assert Bernoulli().mean(logits).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5, 1.0])
-
-
 @pytest.mark.parametrize("likelihood", ALL[:-1], ids=named)
 def test_the_mean_image_of_the_others_is_what_the_decoder_returns(likelihood, generator):
     out = torch.randn(2, 3, 4, 4, generator=generator)
     assert torch.equal(likelihood.mean(out), out)
     assert likelihood.decoder_options == {}
-
-
-def test_bernoulli_asks_the_decoder_for_logits():
-    assert Bernoulli().decoder_options == {"output": nn.Identity}
 
 
 @pytest.mark.parametrize("likelihood", ALL, ids=named)
@@ -180,27 +143,6 @@ def test_the_noise_has_the_spread_of_the_density(likelihood, deviation, generato
     assert noise.std().item() == pytest.approx(deviation, rel=0.02)
 
 
-def test_bernoulli_draws_are_black_and_white(generator):
-    assert set(Bernoulli().sample(torch.zeros(1, 1, 20, 20), generator).unique().tolist()) == {-1.0, 1.0}
-
-
-@pytest.mark.parametrize("bad", [1.5, -1.01, float("nan")])
-def test_bernoulli_refuses_values_outside_of_the_image_range(bad):
-    with pytest.raises(UsageError, match=r"\[-1, 1\]"):
-        Bernoulli().check(torch.tensor([-1.0, bad, 1.0]).reshape(1, 1, 1, 3))
-
-
-def test_bernoulli_warns_once_of_grey_levels_and_never_of_black_and_white(generator, caplog):
-    likelihood = Bernoulli()
-    with caplog.at_level(logging.WARNING):
-        likelihood.check(black_and_white(4, 1, 5, 5, generator=generator))
-        assert caplog.text == ""
-        for _ in range(3):
-            likelihood.check(torch.full((1, 1, 2, 2), 0.5))
-    assert len(caplog.records) == 1
-    assert "data.binarize=dynamic" in caplog.text
-
-
 @pytest.mark.parametrize("likelihood", ALL[:-1], ids=named)
 def test_the_others_take_any_values_silently(likelihood, caplog):
     likelihood.check(torch.tensor([-3.0, 0.5, 3.0]).reshape(1, 1, 1, 3))
@@ -219,7 +161,7 @@ def test_a_width_that_is_not_above_zero_is_refused(likelihood, key, width):
 @pytest.mark.parametrize("name", options("model/likelihood"))
 def test_every_likelihood_prefers_the_decoder_that_is_right(name, generator):
     likelihood = build(config(f"model/likelihood={name}").model.likelihood)
-    x = black_and_white(4, 1, 5, 5, generator=generator)
+    x = 2.0 * torch.randint(0, 2, (4, 1, 5, 5), generator=generator) - 1
     right, wrong = likelihood.nll(x, 0.9 * x), likelihood.nll(x, -0.9 * x)
     assert right.shape == (4,)
     assert (right < wrong).all()

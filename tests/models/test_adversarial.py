@@ -6,26 +6,9 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from settings import config, options
+from small_training import ADVERSARIAL, trained
 
-from genlab.errors import UsageError
-from genlab.models.adversarial import AdversarialModel
 from genlab.runs.build import build
-
-ADVERSARIAL = [name for name in options("model") if isinstance(build(config(f"model={name}").model), AdversarialModel)]
-SMALL = ("trainer=cpu", "data.limit=64", "data.batch_size=16", "trainer.max_epochs=1", "data.size=16")
-
-
-def trained(name: str, *overrides: str, callbacks: list[Callback] | None = None, sgd: float | None = None):
-    """Train a model of a configuration for one epoch of four batches, with these callbacks alone."""
-    cfg = config(f"model={name}", *SMALL, *overrides)
-    if sgd is not None:
-        cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": sgd}
-    torch.manual_seed(0)
-    model = build(cfg.model)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = build(cfg.trainer, callbacks=callbacks or [], **quiet)
-    trainer.fit(model, build(cfg.data))
-    return model, trainer
 
 
 def network_of(model) -> dict[torch.nn.Parameter, str]:
@@ -110,66 +93,6 @@ def test_accumulated_batches_make_one_step(name):
     watch = Watch()
     trained(name, "model.accumulate=2", callbacks=[watch])
     assert set(Counter(player for player, _ in watch.moved).values()) == {2}
-
-
-def test_an_accumulated_step_is_that_of_the_joint_batch():
-    """Of D alone, with fakes that are all the same, as half a batch draws half the noise."""
-    few = ("data.limit=16", "+model.learning_rates.generator=1.0e-12", "model.generator.norm=null")
-
-    class SameNoise(Callback):
-        def on_train_start(self, trainer, pl_module):
-            pl_module.prior = lambda n, generator=None: torch.ones(n, pl_module.latent_dim)
-
-    joint, _ = trained("gan", *few, "data.batch_size=16", callbacks=[SameNoise()], sgd=0.1)
-    halves, _ = trained("gan", *few, "data.batch_size=8", "model.accumulate=2", callbacks=[SameNoise()], sgd=0.1)
-    for one, other in zip(joint.discriminator.parameters(), halves.discriminator.parameters(), strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
-
-
-def test_players_have_learning_rates_of_their_own():
-    model, _ = trained("gan", "+model.learning_rates.discriminator=4.0e-4")
-    rates = [optimizer.param_groups[0]["lr"] for optimizer in model.optimizers()]
-    assert rates == [4e-4, 1e-3]
-
-
-def test_schedules_step_at_every_batch():
-    schedule = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.5}"
-    for name, n_optimizers in (("gan", 2), ("vae", 1)):
-        _, trainer = trained(name, f"model.scheduler={schedule}")
-        initial = 1e-3 if name == "gan" else 2e-3
-        rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
-        assert rates == [pytest.approx(initial / 2**4)] * n_optimizers
-
-
-def test_the_gradient_of_a_player_is_clipped_to_its_largest_norm(monkeypatch):
-    norms = []
-    zero_grad = torch.optim.Adam.zero_grad
-
-    def after_a_step(self, *args):
-        gradients = [p.grad for group in self.param_groups for p in group["params"]]
-        norms.append(torch.stack([gradient.norm() for gradient in gradients]).norm().item())
-        zero_grad(self, *args)
-
-    monkeypatch.setattr(torch.optim.Adam, "zero_grad", after_a_step)
-    trained("gan", "+model.clip.discriminator=1.0e-3")
-    assert len(norms) == 8
-    assert max(norms[::2]) <= 1.001e-3  # D's
-    assert min(norms[1::2]) > 1e-3
-
-
-@pytest.mark.parametrize("key", ["learning_rates", "clip"])
-def test_an_unknown_player_is_refused_with_those_that_there_are(key):
-    with pytest.raises(UsageError, match=rf"player in model\.{key} 'critic'.*discriminator, generator"):
-        trained("gan", f"+model.{key}.critic=1.0")
-
-
-@pytest.mark.parametrize(
-    ("override", "key"),
-    [("model.d_steps=0", "d_steps=0"), ("model.accumulate=0", "accumulate=0"), ("+model.clip.generator=0", "clip")],
-)
-def test_an_impossible_value_is_refused(override, key):
-    with pytest.raises(UsageError, match=key):
-        build(config("model=gan", override).model)
 
 
 OBJECTIVES = options("model/objective")

@@ -3,10 +3,11 @@
 from genlab.models.aae import AAE
 from genlab.models.ae import AE
 from genlab.models.aegan import AEGAN
+from genlab.models.autoencoding import reparametrise
 from genlab.models.bigan import BiGAN
 from genlab.models.gan import GAN
 from genlab.models.iwae import IWAE
-from genlab.models.vae import VAE, reparametrise
+from genlab.models.vae import VAE
 from genlab.models.vaegan import VAEGAN
 from genlab.models.wae import WAE
 

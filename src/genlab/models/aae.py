@@ -6,7 +6,8 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from genlab.models.adversarial import AdversarialModel
-from genlab.models.base import EncoderDecoder, Network, squared_distance
+from genlab.models.autoencoding import EncoderDecoder, squared_distance
+from genlab.models.base import Network
 
 
 class AAE(EncoderDecoder, AdversarialModel):

@@ -7,7 +7,8 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.errors import not_negative
-from genlab.models.base import EncoderDecoder, ImageModel, Network, squared_distance
+from genlab.models.autoencoding import EncoderDecoder, squared_distance
+from genlab.models.base import ImageModel, Network
 from genlab.moments import Moments, symmetric_root
 
 

@@ -8,7 +8,8 @@ from torch import Generator, Tensor, nn
 
 from genlab.errors import positive
 from genlab.models.adversarial import AdversarialModel
-from genlab.models.base import EncoderDecoder, Network, squared_distance
+from genlab.models.autoencoding import EncoderDecoder, squared_distance
+from genlab.models.base import Network
 
 
 class AEGAN(EncoderDecoder, AdversarialModel):

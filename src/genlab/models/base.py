@@ -148,31 +148,3 @@ class ImageModel(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on counting images."""
         self.images_seen = checkpoint["images_seen"]
-
-
-class EncoderDecoder:
-    """What models with a deterministic encoder have in common; mixed into an `ImageModel` with both networks."""
-
-    encoder: nn.Module
-    decoder: nn.Module
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to codes (B, latent_dim)."""
-        return self.encoder(x).float()
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
-        return self.decoder(z).float()
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Encode and decode images (B, C, H, W)."""
-        return self.decode(self.encode(x))
-
-    def inference_networks(self) -> Mapping[str, nn.Module]:
-        """Encoder and decoder."""
-        return {"encoder": self.encoder, "decoder": self.decoder}
-
-
-def squared_distance(x: Tensor, x_hat: Tensor) -> Tensor:
-    """||x - x_hat||^2 of images or features (B, ...), summed over their entries, mean over the batch: a scalar."""
-    return (x - x_hat).square().flatten(1).sum(1).mean()

@@ -8,7 +8,8 @@ from torch import Generator, Tensor, nn
 
 from genlab.errors import whole_number
 from genlab.models.adversarial import AdversarialModel
-from genlab.models.base import EncoderDecoder, Network
+from genlab.models.autoencoding import EncoderDecoder
+from genlab.models.base import Network
 
 
 class BiGAN(EncoderDecoder, AdversarialModel):

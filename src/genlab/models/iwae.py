@@ -8,7 +8,8 @@ from torch.distributions import Normal
 
 from genlab.errors import UsageError, whole_number
 from genlab.losses import kl_to_standard_normal
-from genlab.models.vae import VAE, reparametrise
+from genlab.models.autoencoding import reparametrise
+from genlab.models.vae import VAE
 
 
 class IWAE(VAE):

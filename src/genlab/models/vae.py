@@ -1,18 +1,18 @@
 """The variational autoencoder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from genlab.errors import not_negative, positive, whole_number
 from genlab.losses import free_bits, kl_per_entry, warm_up
+from genlab.models.autoencoding import GaussianPosterior, reparametrise
 from genlab.models.base import ImageModel, Network
 from genlab.protocols import Likelihood
 
 
-class VAE(ImageModel):
+class VAE(GaussianPosterior, ImageModel):
     """Auto-encoding variational Bayes (Kingma and Welling 2014).
 
     Prior p(z) = N(0, I), posterior q(z|x) = N(mu(x), diag sigma(x)^2), decoder p(x|z), for the Gaussian likelihood
@@ -51,22 +51,9 @@ class VAE(ImageModel):
         self.free_bits = not_negative("model.free_bits", free_bits)
         self.warm_up = whole_number("model.warm_up", warm_up, 0)
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, latent_dim)."""
-        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
-        return mean, logvar
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to the posterior means (B, latent_dim)."""
-        return self.posterior(x)[0]
-
     def decode(self, z: Tensor) -> Tensor:
         """Map codes (B, latent_dim) to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""
         return self.likelihood.mean(self.decoder(z).float())
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Decode the posterior means of images (B, C, H, W)."""
-        return self.decode(self.encode(x))
 
     def sample(self, n: int, generator: Generator | None = None, noise: bool = False) -> Tensor:
         """Draw n images (n, C, H, W): means of p(x|z), or with `noise` draws from it, which may leave [-1, 1]."""
@@ -96,13 +83,3 @@ class VAE(ImageModel):
         super().on_train_batch_start(batch, batch_idx)
         if self.global_step == 0:
             self.likelihood.check(batch[0])
-
-    def inference_networks(self) -> Mapping[str, nn.Module]:
-        """Encoder and decoder."""
-        return {"encoder": self.encoder, "decoder": self.decoder}
-
-
-def reparametrise(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draw z = mean + exp(logvar / 2) e with e ~ N(0, I), differentiable in both; all (B, latent_dim)."""
-    noise = torch.randn(mean.shape, generator=generator).to(mean)
-    return mean + (0.5 * logvar).exp() * noise

@@ -9,11 +9,11 @@ from torch import Generator, Tensor, nn
 from genlab.errors import positive
 from genlab.losses import kl_to_standard_normal
 from genlab.models.adversarial import AdversarialModel
-from genlab.models.base import Network, squared_distance
-from genlab.models.vae import reparametrise
+from genlab.models.autoencoding import GaussianPosterior, reparametrise, squared_distance
+from genlab.models.base import Network
 
 
-class VAEGAN(AdversarialModel):
+class VAEGAN(GaussianPosterior, AdversarialModel):
     """Autoencoding beyond pixels using a learned similarity metric (Larsen et al. 2016, algorithm 1).
 
     The likelihood is a Gaussian of unit variance on features of the discriminator, p(Dis_l(x) | z), and the decoder is
@@ -50,23 +50,6 @@ class VAEGAN(AdversarialModel):
     def players(self) -> Mapping[str, list[nn.Module]]:
         """One a network."""
         return {"encoder": [self.encoder], "decoder": [self.decoder], "discriminator": [self.discriminator]}
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, latent_dim)."""
-        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
-        return mean, logvar
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to the posterior means (B, latent_dim)."""
-        return self.posterior(x)[0]
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
-        return self.decoder(z).float()
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Decode the posterior means of images (B, C, H, W)."""
-        return self.decode(self.encode(x))
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Encoder, decoder and discriminator in turn, each down the gradient of its own loss."""
@@ -113,7 +96,3 @@ class VAEGAN(AdversarialModel):
             "distance": squared_distance(x, fake[: len(x)]),
             **self.stake(self.discriminator(x), self.discriminator(fake)),
         }
-
-    def inference_networks(self) -> Mapping[str, nn.Module]:
-        """Encoder and decoder."""
-        return {"encoder": self.encoder, "decoder": self.decoder}

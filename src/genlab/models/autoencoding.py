@@ -1,0 +1,53 @@
+"""What models with an encoder share; mixed into an `ImageModel`."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor, nn
+
+
+class EncoderDecoder:
+    """What models with a deterministic encoder have in common; mixed into an `ImageModel` with both networks."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to codes (B, latent_dim)."""
+        return self.encoder(x).float()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
+        return self.decoder(z).float()
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Encode and decode images (B, C, H, W)."""
+        return self.decode(self.encode(x))
+
+    def inference_networks(self) -> Mapping[str, nn.Module]:
+        """Encoder and decoder."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+
+class GaussianPosterior(EncoderDecoder):
+    """With an encoder image_shape -> (2 * latent_dim,) that gives q(z|x) = N(mu(x), diag sigma(x)^2)."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, latent_dim)."""
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return mean, logvar
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to the posterior means (B, latent_dim)."""
+        return self.posterior(x)[0]
+
+
+def reparametrise(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw z = mean + exp(logvar / 2) e with e ~ N(0, I), differentiable in both; all (B, latent_dim)."""
+    noise = torch.randn(mean.shape, generator=generator).to(mean)
+    return mean + (0.5 * logvar).exp() * noise
+
+
+def squared_distance(x: Tensor, x_hat: Tensor) -> Tensor:
+    """||x - x_hat||^2 of images or features (B, ...), summed over their entries, mean over the batch: a scalar."""
+    return (x - x_hat).square().flatten(1).sum(1).mean()

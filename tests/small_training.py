@@ -1,0 +1,24 @@
+"""A few batches of training, for any model."""
+
+import torch
+from lightning.pytorch import Callback
+from settings import config, options
+
+from genlab.models.adversarial import AdversarialModel
+from genlab.runs.build import build
+
+ADVERSARIAL = [name for name in options("model") if isinstance(build(config(f"model={name}").model), AdversarialModel)]
+SMALL = ("trainer=cpu", "data.limit=64", "data.batch_size=16", "trainer.max_epochs=1", "data.size=16")
+
+
+def trained(name: str, *overrides: str, callbacks: list[Callback] | None = None, sgd: float | None = None):
+    """Train a model of a configuration for one epoch of four batches, with these callbacks alone."""
+    cfg = config(f"model={name}", *SMALL, *overrides)
+    if sgd is not None:
+        cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": sgd}
+    torch.manual_seed(0)
+    model = build(cfg.model)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = build(cfg.trainer, callbacks=callbacks or [], **quiet)
+    trainer.fit(model, build(cfg.data))
+    return model, trainer
