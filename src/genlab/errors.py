@@ -29,6 +29,13 @@ def not_negative(key: str, value: Any) -> float:
     return float(value)
 
 
+def share(key: str, value: Any) -> float:
+    """Return `value` as a float if it lies in [0, 1]; raise a UsageError that names `key` if not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UsageError(f"{key}={value} is not possible: it must be a number from 0 to 1.")
+    return float(value)
+
+
 def positive(key: str, value: Any) -> float:
     """Return `value` as a float if it is a number above zero; raise a UsageError that names `key` if not."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:

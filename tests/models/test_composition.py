@@ -104,6 +104,15 @@ def test_a_warm_up_starts_without_the_kl_term(generator):
     assert terms["kl"] > 0
 
 
+def test_free_bits_change_the_loss_and_not_the_kl_that_is_reported(generator):
+    plain, free = (build(config("model=vae", f"model.free_bits={nats}").model) for nats in (0.0, 5.0))
+    free.load_state_dict(plain.state_dict())
+    x = torch.randn(4, 1, 28, 28, generator=generator)
+    first, second = (model.losses(x, torch.Generator().manual_seed(0)) for model in (plain, free))
+    torch.testing.assert_close(first["kl"], second["kl"])
+    torch.testing.assert_close(second["loss"], second["nll"] + 10 * 5.0)  # each of ten entries is below 5 nats
+
+
 def test_a_corrupted_image_is_encoded_and_the_clean_one_reconstructed(generator):
     model = build(config("model=dae").model)
     model.noise = generator

@@ -11,7 +11,8 @@ import numpy as np
 
 from genlab.data.decode import RawImages
 from genlab.data.files import Files, Labelled, find_files
-from genlab.data.prepared import PreparedSource, share
+from genlab.data.prepared import PreparedSource
+from genlab.errors import share
 
 SPLIT_FOLDERS = {
     "train": "train",

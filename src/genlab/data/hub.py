@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from genlab.data.decode import RawImages
-from genlab.data.prepared import PreparedSource, held_out, share
-from genlab.errors import UsageError, unknown
+from genlab.data.prepared import PreparedSource, held_out
+from genlab.errors import UsageError, share, unknown
 
 SPLIT_NAMES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 

@@ -13,7 +13,7 @@ import numpy as np
 from genlab.data.cache import Cache
 from genlab.data.decode import RawImages
 from genlab.data.view import View
-from genlab.errors import UsageError, whole_number
+from genlab.errors import UsageError, share, whole_number
 from genlab.protocols import Split
 
 log = logging.getLogger(__name__)
@@ -91,13 +91,6 @@ class PreparedSource(ABC):
             log.info("%s is grey: its one channel is repeated for data.channels=3.", self.name)
         if channels == 1 and n_grey < n:
             log.info("%s has colours: data.channels=1 keeps their brightness alone.", self.name)
-
-
-def share(key: str, value: Any) -> float:
-    """Return `value` if it is a number from 0 to 1; raise a UsageError that names `key` if not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UsageError(f"{key}={value} is not possible: it must be a share from 0 to 1.")
-    return float(value)
 
 
 def held_out(n: int, val_share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from math import floor
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import UsageError
+from genlab.errors import share
 from genlab.protocols import Augmentation
 
 
@@ -111,13 +111,6 @@ class Cutout:
             distance = torch.arange(side) - (centre - cut // 2)
             hidden.append(along((distance >= 0) & (distance < cut), dim))
         return images * ~(hidden[0] & hidden[1]).to(images.device)
-
-
-def share(key: str, value: float) -> float:
-    """Return `value` as a float if it lies in [0, 1]; raise a UsageError that names `key` if not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UsageError(f"{key}={value} is not possible: it must be a number from 0 to 1.")
-    return float(value)
 
 
 def along(values: Tensor, dim: int) -> Tensor:

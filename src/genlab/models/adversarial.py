@@ -84,7 +84,7 @@ class AdversarialModel(ImageModel):
         Where there are more fakes than reals, penalties look at the last ones, as many as there are reals.
         """
         reals, fakes = (part if isinstance(part, tuple) else (part,) for part in (real, fake))
-        real_logits, fake_logits = critic(*reals).float(), critic(*fakes).float()
+        real_logits, fake_logits = critic(*reals), critic(*fakes)
         logits = paired(real_logits, fake_logits), fake_logits
         uncompiled = critic.forward  # penalties take second derivatives
         if isinstance(fake, Tensor):
@@ -93,8 +93,8 @@ class AdversarialModel(ImageModel):
 
     def deceive(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         """What the other side minimises on its fakes, a scalar."""
-        fake_logits = critic(fake).float()
-        real_logits = paired(critic(real).float(), fake_logits) if self.objective.uses_real else None
+        fake_logits = critic(fake)
+        real_logits = paired(critic(real), fake_logits) if self.objective.uses_real else None
         return self.objective.generator_loss(fake_logits, real_logits)
 
     def stake(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:

@@ -61,15 +61,17 @@ class VAE(GaussianPosterior, ImageModel):
         return self.likelihood.sample(self.decoder(z).float(), generator) if noise else self.decode(z)
 
     def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
-        """The negative ELBO of images (B, C, H, W) and its two terms, in nats per image, mean over the batch.
+        """The loss of images (B, C, H, W) and the two terms of the ELBO, in nats per image, mean over the batch.
 
-        `kl_weight` weighs the KL term besides beta.
+        The loss is the negative ELBO, the sum of the terms, but for beta, free bits and `kl_weight`, which change the
+        KL's part in it alone.
         """
         mean, logvar = self.posterior(x)
         z = reparametrise(mean, logvar, generator)
         nll = self.likelihood.nll(x, self.decoder(z).float()).mean()
-        kl = free_bits(kl_per_entry(mean, logvar), self.free_bits)
-        return {"loss": nll + kl_weight * self.beta * kl, "nll": nll, "kl": kl}
+        kl = kl_per_entry(mean, logvar)
+        loss = nll + kl_weight * self.beta * free_bits(kl, self.free_bits)
+        return {"loss": loss, "nll": nll, "kl": kl.sum(1).mean()}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the negative ELBO."""
