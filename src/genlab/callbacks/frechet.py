@@ -13,7 +13,7 @@ from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
 from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.reference import reference_moments
+from genlab.metrics.reference import identity, reference_moments
 from genlab.moments import Moments
 from genlab.protocols import FeatureEncoder, Samples, require
 
@@ -89,7 +89,7 @@ class FrechetDistance(Callback):
         score = frechet_distance(reference, moments)
         self.protocol = {
             "metric": self.encoder.metric,
-            "encoder": self.encoder.library,
+            "encoder": identity(self.encoder),
             "data": trainer.datamodule.name,  # type: ignore[attr-defined]
             "image_shape": list(pl_module.image_shape),
             "reference": self.reference,

@@ -15,6 +15,11 @@ from genlab.protocols import FeatureEncoder, ImageArray
 log = logging.getLogger(__name__)
 
 
+def identity(encoder: FeatureEncoder) -> str:
+    """Everything that the features of an image depend on, in one line."""
+    return f"{encoder.name}, layer {encoder.layer}, {encoder.resize}, {encoder.library}"
+
+
 @torch.no_grad()
 def feature_moments(images: ImageArray, encoder: FeatureEncoder, batch_size: int, device: torch.device) -> Moments:
     """Moments, in float64 on the CPU, of the features of uint8 images (N, C, H, W)."""
@@ -40,7 +45,7 @@ def reference_moments(
 
 
 def _fingerprint(images: ImageArray, encoder: FeatureEncoder) -> str:
-    digest = hashlib.sha256(f"{encoder.library} {tuple(images.shape)}".encode())
+    digest = hashlib.sha256(f"{identity(encoder)} {tuple(images.shape)}".encode())
     if isinstance(images, MappedImages):  # a large file need not be read for that
         digest.update(images.fingerprint.encode())
     else:

@@ -1,0 +1,77 @@
+"""Published weight files: data that are known by their sum, and fetched once."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import torch
+from filelock import FileLock
+
+from genlab.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+WAY_OUT = "score with features=efficientnet_lite0, which needs no download"
+
+
+def published_weights(encoder: str, url: str, filename: str, sha256: str, given: str | None = None) -> Path:
+    """Return the path of a weight file after its sum was checked; nothing of it is unpickled before.
+
+    Args:
+        encoder: option of `features` that needs the file.
+        url: where the file is published.
+        filename: its name under $TORCH_HOME/hub/checkpoints, where it is looked for and, if missing, downloaded to.
+        sha256: sum of the published file, in hexadecimal digits.
+        given: file to take instead; its sum must be the same.
+
+    Raises:
+        UsageError: if the file is missing and can't be downloaded, or if it is not the published one.
+    """
+    path = Path(given).expanduser() if given else Path(torch.hub.get_dir()) / "checkpoints" / filename
+    if not path.is_file():
+        if given:
+            raise UsageError(
+                f"There is no file {path}, which features.weights names: it must be {filename} from {url}, or null, "
+                "which downloads it."
+            )
+        _fetch(encoder, url, path, sha256)
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            remedy = "leave features.weights out" if given else "delete it"
+            raise UsageError(
+                f"{path} is not the published weight file of {encoder}, or only a part of it (expected sha256 "
+                f"{sha256}): {remedy}, so that {url} is downloaded, or {WAY_OUT}."
+            )
+    return path
+
+
+def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
+    """Download to a temporary name and rename, in one process; those that ask at the same time wait for it.
+
+    The lock is a file beside the weights, as encoders are built before the processes of a run form a group, and as
+    nodes with disks of their own need a copy each. A process that waits goes on by itself if the first one fails.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                log.info("Downloading the weights of %s once; kept in %s", encoder, path)
+                torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256)
+    except Exception as error:  # each layer of a download raises errors of its own
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"The weights of {encoder} could not be downloaded ({reason}): put {path.name} from {url} (sha256 "
+            f"{sha256}) into {path.parent}, or type where the file is with features.weights=PATH, or {WAY_OUT}."
+        ) from error
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """Make `torch.load` refuse anything but tensors and plain containers, also where a library asks for more."""
+    with mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"):
+        os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)  # its opposite; torch refuses both at once
+        yield
