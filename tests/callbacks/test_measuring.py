@@ -57,6 +57,7 @@ def test_the_score_is_the_distance_of_exactly_the_seeds_samples_to_the_reference
         feature_moments(images, Brightness(), 11, torch.device("cpu")) for images in (data.images("val"), samples)
     ]
     assert trainer.callback_metrics["val/fd_brightness"].item() == pytest.approx(frechet_distance(*moments), rel=1e-5)
+    assert frechet.protocol["encoder"] == "brightness, layer pixels, none, tests"
     assert frechet.protocol["n_fake"] == 30
     assert frechet.protocol["n_real"] == 64
     assert frechet.protocol["reference"] == "val"
