@@ -80,6 +80,10 @@ class Likelihood(Protocol):
     def decoder_options(self) -> Mapping[str, Any]:
         """Keyword arguments that the decoder's factory needs, such as another output layer; often none."""
 
+    @property
+    def cell(self) -> float:
+        """Width of a pixel value, so that p(x | z) cell^D is a probability: 2/255 on grey levels, 1 if p is one."""
+
     def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log p(x | z) with all constants: images (B, C, H, W) and decoder outputs to (B,) in nats."""
 

@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 import torch
 
-from genlab.metrics import frechet_distance
-from genlab.moments import Moments
+from genlab.metrics import frechet_distance, frechet_distance_of_few
+from genlab.moments import Moments, symmetric_root
 
 
 def gaussian(mean: torch.Tensor, cov: torch.Tensor, n: int = 100) -> Moments:
@@ -56,8 +56,53 @@ def test_fewer_vectors_than_dimensions_are_no_obstacle(generator):
     assert 0 < frechet_distance(few, random_gaussian(20, 4)) < float("inf")
 
 
+def moments_of(features: torch.Tensor) -> Moments:
+    moments = Moments(features.shape[1], torch.float64)
+    moments.update(features)
+    return moments
+
+
+def test_a_root_at_hand_gives_the_same_distance_and_is_the_one_that_is_used():
+    a, b = random_gaussian(6, 0), random_gaussian(6, 1)
+    assert frechet_distance(a, b, symmetric_root(a.cov)) == frechet_distance(a, b)
+    assert frechet_distance(a, b, symmetric_root(b.cov)) != pytest.approx(frechet_distance(a, b), rel=1e-3)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(2, 20), (5, 20), (40, 64), (60, 20)])
+def test_the_path_for_few_vectors_gives_the_same_distance(n, dim, generator):
+    reference, few = random_gaussian(dim, 5), torch.randn(n, dim, generator=generator) + 0.3
+    assert frechet_distance_of_few(reference, few) == pytest.approx(
+        frechet_distance(reference, moments_of(few)), rel=1e-8
+    )
+
+
+def test_two_vectors_a_unit_apart_have_variance_a_half():
+    """Against N(0, 4): (1.5 - 0)^2 + 4 + 1/2 - 2 sqrt(4 / 2)."""
+    reference = gaussian(torch.zeros(1), 4 * torch.eye(1))
+    expected = 1.5**2 + 4.5 - 2 * 2**0.5
+    assert frechet_distance_of_few(reference, torch.tensor([[1.0], [2.0]])) == pytest.approx(expected)
+
+
+def test_few_vectors_are_at_no_distance_from_themselves_and_m_squared_from_their_shifted_selves(generator):
+    few = torch.randn(5, 20, generator=generator)
+    assert frechet_distance_of_few(moments_of(few), few) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance_of_few(moments_of(few), few + 0.5) == pytest.approx(20 * 0.5**2, rel=1e-6)
+
+
+def test_rounding_in_dimensions_that_no_vector_reaches_does_not_add_up(generator):
+    """Two vectors span one direction u, so that tr (S_a S_b)^(1/2) is the root of u^T S_a u times their variance."""
+    reference, two = random_gaussian(200, 6), torch.randn(2, 200, generator=generator, dtype=torch.float64)
+    half = (two[0] - two[1]) / 2**0.5  # the covariance of two vectors is half half^T
+    shift = reference.mean - two.mean(0)
+    expected = shift.square().sum() + reference.cov.trace() + half @ half - 2 * (half @ reference.cov @ half).sqrt()
+    for found in (frechet_distance(reference, moments_of(two)), frechet_distance_of_few(reference, two)):
+        assert found == pytest.approx(expected.item(), rel=1e-12)
+
+
 def test_a_single_vector_has_no_covariance_and_is_refused(generator):
     one = Moments(3)
     one.update(torch.randn(1, 3, generator=generator))
     with pytest.raises(ValueError, match="at least two vectors"):
         frechet_distance(one, random_gaussian(3, 0))
+    with pytest.raises(ValueError, match="at least two vectors"):
+        frechet_distance_of_few(random_gaussian(3, 0), torch.zeros(1, 3))

@@ -1,7 +1,8 @@
 """What a decoder's output says about an image: log densities in nats per image, with all constants.
 
-Every likelihood has `nll(x, out)`, `mean(out)`, `sample(out, generator)`, `check(x)`, and `decoder_options`: what it
-asks of the decoder's factory. `out` is what the decoder returns, images or logits, (B, C, H, W); images lie in [-1, 1].
+Every likelihood has `nll(x, out)`, `mean(out)`, `sample(out, generator)`, `check(x)`; `cell`, the width of a pixel
+value, by which a density becomes a probability; and `decoder_options`, what it asks of the decoder's factory. `out` is
+what the decoder returns, images or logits, (B, C, H, W); images lie in [-1, 1].
 """
 
 import logging
@@ -14,7 +15,8 @@ from torch.nn.functional import softplus
 
 from genlab.errors import UsageError, positive
 
-SMALLEST_SIGMA = 1 / 255  # half a grey level: images of 256 levels can't tell finer densities apart
+GREY_LEVEL = 2 / 255  # width of one of the 256 levels of images in [-1, 1]
+SMALLEST_SIGMA = GREY_LEVEL / 2  # half a grey level: images of 256 levels can't tell finer densities apart
 
 SIGMA, SCALE = "model.likelihood.sigma", "model.likelihood.scale"
 
@@ -36,6 +38,7 @@ class Location(nn.Module):
     """What likelihoods share whose decoder returns the mean image itself."""
 
     decoder_options: ClassVar[dict[str, Any]] = {}
+    cell: ClassVar[float] = GREY_LEVEL
 
     def mean(self, out: Tensor) -> Tensor:
         """The mean image of p(x | z), (B, C, H, W): the decoder's output as it is."""
@@ -157,6 +160,7 @@ class Bernoulli(nn.Module):
     """
 
     decoder_options: ClassVar[dict[str, Any]] = {"output": nn.Identity}  # logits, so no tanh
+    cell: ClassVar[float] = 1.0  # these are probabilities already
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,39 @@
-"""Formulas on tensors and the encoders that feed them."""
+"""Formulas on tensors and the encoders that feed them. Heavy libraries are imported by what needs them."""
 
+from genlab.metrics.codes import active_units
+from genlab.metrics.diversity import class_shares, diversity, total_variation
 from genlab.metrics.encoders import CLIP, VGG16, DINOv2, EfficientNetLite0, Inception
-from genlab.metrics.frechet import frechet_distance
+from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
+from genlab.metrics.inception_score import inception_score
+from genlab.metrics.kernel import kernel_distance
+from genlab.metrics.likelihood import bits_per_dimension, importance_weighted_bound
+from genlab.metrics.lpips import LPIPS
+from genlab.metrics.neighbours import ManifoldMetrics, manifold_metrics, memorisation, nearest
+from genlab.metrics.reconstruction import ReconstructionErrors, reconstruction_errors
+from genlab.metrics.sharpness import high_frequency_energy
 
-__all__ = ["CLIP", "VGG16", "DINOv2", "EfficientNetLite0", "Inception", "frechet_distance"]
+__all__ = [
+    "CLIP",
+    "LPIPS",
+    "VGG16",
+    "DINOv2",
+    "EfficientNetLite0",
+    "Inception",
+    "ManifoldMetrics",
+    "ReconstructionErrors",
+    "active_units",
+    "bits_per_dimension",
+    "class_shares",
+    "diversity",
+    "frechet_distance",
+    "frechet_distance_of_few",
+    "high_frequency_energy",
+    "importance_weighted_bound",
+    "inception_score",
+    "kernel_distance",
+    "manifold_metrics",
+    "memorisation",
+    "nearest",
+    "reconstruction_errors",
+    "total_variation",
+]

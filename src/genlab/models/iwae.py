@@ -1,6 +1,5 @@
 """The importance weighted autoencoder."""
 
-from math import log
 from typing import Any
 
 from torch import Generator, Tensor
@@ -8,6 +7,7 @@ from torch.distributions import Normal
 
 from genlab.errors import UsageError, whole_number
 from genlab.losses import kl_to_standard_normal
+from genlab.metrics.likelihood import importance_weighted_bound
 from genlab.models.autoencoding import reparametrise
 from genlab.models.vae import VAE
 
@@ -37,5 +37,5 @@ class IWAE(VAE):
         log_prior = Normal(0.0, 1.0).log_prob(z).sum(1)
         log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).sum(1)
         log_weights = (log_prior - nll - log_posterior).view(-1, self.n_importance)
-        bound = log_weights.logsumexp(1) - log(self.n_importance)
+        bound = importance_weighted_bound(log_weights.T)
         return {"loss": -bound.mean(), "nll": nll.mean(), "kl": kl_to_standard_normal(mean, logvar).mean()}

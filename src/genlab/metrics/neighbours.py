@@ -1,0 +1,120 @@
+"""What the distances between feature vectors tell: fidelity, variety, and copies of the training images."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNK = 2**24  # distances at a time, 64 MiB
+
+
+class ManifoldMetrics(NamedTuple):
+    """Shares in [0, 1], except that the density may exceed 1."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def manifold_metrics(samples: Tensor, reference: Tensor, k: int = 3, k_density: int = 5) -> ManifoldMetrics:
+    """Compare two sets by the balls around their vectors that reach to the k-th nearest other vector of the same set.
+
+    Precision is the share of samples in at least one ball of the reference, recall the share of the reference in at
+    least one ball of the samples (Kynkäänniemi et al. 2019, eqs. 1-2; k = 3). Density is the mean number of reference
+    balls that a sample lies in, divided by k_density, and coverage the share of reference balls that hold a sample
+    (Naeem et al. 2020, section 3; k = 5): an outlier's large ball misleads them less. Balls are closed.
+
+    For equal distributions and n = m the density is 1 in expectation and coverage tends to 1 - 2^-k_density; the
+    other two depend on n and m: compare values of equal n and m only.
+
+    Args:
+        samples: (n, D).
+        reference: (m, D).
+        k: neighbours for precision and recall.
+        k_density: neighbours for density and coverage.
+
+    Raises:
+        ValueError: if a set has no k-th other vector.
+    """
+    radii_k, radii_density = _radii(reference, (k, k_density))
+    (sample_radii,) = _radii(samples, (k,))
+    n_precise = n_pairs = 0
+    recalled = torch.zeros(len(reference), dtype=torch.bool, device=reference.device)
+    covered = torch.zeros_like(recalled)
+    for rows, distances in _distances(samples, reference):
+        n_precise += int((distances <= radii_k).any(1).sum())
+        recalled |= (distances <= sample_radii[rows, None]).any(0)
+        inside = distances <= radii_density
+        covered |= inside.any(0)
+        n_pairs += int(inside.sum())
+    n = len(samples)
+    return ManifoldMetrics(
+        n_precise / n, recalled.double().mean().item(), n_pairs / (k_density * n), covered.double().mean().item()
+    )
+
+
+def nearest(queries: Tensor, reference: Tensor, exclude_self: bool = False) -> tuple[Tensor, Tensor]:
+    """Find the nearest reference vector of each query.
+
+    Args:
+        queries: (n, D).
+        reference: (m, D).
+        exclude_self: whether row i of the queries is row i of the reference, and is not to find itself.
+
+    Returns:
+        Euclidean distances (n,), 0 exactly for a copy, and row numbers (n,) in the reference.
+
+    Raises:
+        ValueError: if there is nothing to find.
+    """
+    if len(reference) < 1 + exclude_self:
+        raise ValueError(f"There is no nearest one among {len(reference)} vectors.")
+    parts = [distances.argmin(1) for _, distances in _distances(queries, reference, exclude_self)]
+    indices = torch.cat(parts) if parts else torch.empty(0, dtype=torch.long, device=queries.device)
+    # Matrix products leave rounding of the size of the vectors, so the one distance that counts is taken again.
+    exact = [(q - reference[i]).norm(dim=1) for q, i in zip(queries.split(4096), indices.split(4096), strict=True)]
+    return torch.cat(exact), indices
+
+
+def memorisation(sample_distances: Tensor, held_out_distances: Tensor) -> float:
+    """P(d(sample) < d(held-out image)), ties counting half, with d the distance to the nearest training image.
+
+    The Mann-Whitney statistic divided by the number of pairs (Meehan, Chaudhuri and Dasgupta 2020, section 3). 0.5:
+    samples lie as far from the training set as images that the model has never seen; towards 1: copies of training
+    images; towards 0: samples far from any image, so that this is no measure of quality.
+
+    Args:
+        sample_distances: (n,), as from `nearest`.
+        held_out_distances: (m,), the same for held-out images.
+
+    Raises:
+        ValueError: if one of them is empty.
+    """
+    n, m = len(sample_distances), len(held_out_distances)
+    if min(n, m) == 0:
+        raise ValueError(f"Memorisation compares samples with held-out images, got {n} and {m}.")
+    held_out = held_out_distances.sort().values
+    n_smaller = torch.searchsorted(held_out, sample_distances.contiguous())
+    n_not_larger = torch.searchsorted(held_out, sample_distances.contiguous(), right=True)
+    return 1 - (n_smaller.sum() + n_not_larger.sum()).item() / (2 * n * m)
+
+
+def _distances(a: Tensor, b: Tensor, exclude_self: bool = False) -> Iterator[tuple[slice, Tensor]]:
+    """Give the distances of a (n, D) from b (m, D) by rows of a: the rows, and (rows, m); infinite from itself."""
+    n_rows = max(1, CHUNK // len(b))
+    for start in range(0, len(a), n_rows):
+        rows = slice(start, min(start + n_rows, len(a)))
+        distances = torch.cdist(a[rows], b)
+        if exclude_self:
+            distances.diagonal(start).fill_(torch.inf)
+        yield rows, distances
+
+
+def _radii(features: Tensor, ks: tuple[int, ...]) -> list[Tensor]:
+    """Distances (n,) of the vectors (n, D) from their k-th nearest other vector, for each k."""
+    if not 1 <= min(ks) <= max(ks) < len(features):
+        raise ValueError(f"{len(features)} vectors don't have {max(ks)} neighbours each, or {min(ks)} is below 1.")
+    near = [d.topk(max(ks), largest=False).values for _, d in _distances(features, features, exclude_self=True)]
+    return [torch.cat(near)[:, k - 1] for k in ks]
