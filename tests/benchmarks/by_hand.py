@@ -1,0 +1,87 @@
+"""The step of each model as one would write it by hand: the same networks and losses, plain PyTorch around them.
+
+Images (B, C, H, W) are the whole batch; optimisers come in the order of the model's players. Nothing is frozen while
+another player steps, and each player has fresh fakes, as in most tutorials.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from genlab.losses import kl_to_standard_normal
+from genlab.models.autoencoding import reparametrise, squared_distance
+
+
+def descend(loss: Tensor, optimizer: Optimizer) -> None:
+    """One step."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def autoencoder(model: Any, x: Tensor, optimizer: Optimizer) -> None:
+    """Models with one loss."""
+    descend(model.losses(x)["loss"], optimizer)
+
+
+ae = vae = iwae = wae = autoencoder
+
+
+def gan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
+    """D, then G."""
+    d_optimizer, g_optimizer = optimizers
+    d, loss = model.discriminator, model.objective.loss
+    descend(loss.discriminator(d(x), d(model.sample(len(x)).detach())), d_optimizer)
+    descend(loss.generator(d(model.sample(len(x)))), g_optimizer)
+
+
+def aae(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
+    """Reconstruction, D, and the encoder against it."""
+    optimizer, d_optimizer, g_optimizer = optimizers
+    d, loss = model.discriminator, model.objective.loss
+    descend(squared_distance(x, model.decode(model.encode(x))), optimizer)
+    descend(loss.discriminator(d(model.prior(len(x))), d(model.encode(x).detach())), d_optimizer)
+    descend(loss.generator(d(model.encode(x))), g_optimizer)
+
+
+def aegan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
+    """D, then the autoencoder."""
+    d_optimizer, optimizer = optimizers
+    d, loss = model.discriminator, model.objective.loss
+
+    def fakes() -> Tensor:
+        return torch.cat([model.decode(model.encode(x)), model.sample(len(x))])
+
+    descend(loss.discriminator(d(x), d(fakes().detach())), d_optimizer)
+    fake = fakes()
+    adversarial = model.adversarial_weight * loss.generator(d(fake))
+    descend(squared_distance(x, fake[: len(x)]) + adversarial, optimizer)
+
+
+def bigan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
+    """D, then G and E."""
+    d_optimizer, g_optimizer = optimizers
+    d, loss = model.discriminator, model.objective.loss
+
+    def logits(detached: bool) -> tuple[Tensor, Tensor]:
+        z = model.prior(len(x))
+        code, fake = model.encode(x), model.decode(z)
+        return (d(x, code.detach()), d(fake.detach(), z)) if detached else (d(x, code), d(fake, z))
+
+    descend(loss.discriminator(*logits(detached=True)), d_optimizer)
+    real_logits, fake_logits = logits(detached=False)
+    descend(loss.discriminator(fake_logits, real_logits), g_optimizer)
+
+
+def vaegan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
+    """Encoder, decoder, D."""
+    e_optimizer, g_optimizer, d_optimizer = optimizers
+    d, loss = model.discriminator, model.objective.loss
+    mean, logvar = model.posterior(x)
+    z = reparametrise(mean, logvar)
+    descend(kl_to_standard_normal(mean, logvar).mean() + model.dissimilarity(x, model.decode(z)), e_optimizer)
+    fake = torch.cat([model.decode(z.detach()), model.sample(len(x))])
+    descend(model.gamma * model.dissimilarity(x, fake[: len(x)]) + loss.generator(d(fake)), g_optimizer)
+    descend(loss.discriminator(d(x).repeat(2, 1), d(fake.detach())), d_optimizer)
