@@ -1,12 +1,13 @@
-"""Evaluate a run on the test split: `python src/eval.py run=logs/train/runs/DATE_TIME`."""
+"""Evaluate runs, or a folder of images: `python src/eval.py run=logs/train/runs/DATE_TIME`."""
 
 import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, job
+from genlab.cli import entry_point, job, several
 
 
 @entry_point
+@several("run")
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
 @job
 def main(cfg: DictConfig) -> None:

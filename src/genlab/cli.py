@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -42,6 +43,21 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
             sys.exit(f"error: {sentence(error)}")
 
     return wrapped
+
+
+def several(key: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Let `key=A,B` on the command line be a list, which Hydra would take for a sweep."""
+
+    def wrap(main: Callable[[], Any]) -> Callable[[], Any]:
+        @wraps(main)
+        def wrapped() -> Any:
+            plain = re.compile(rf"{key}=([^\[\]'\"]*,[^\[\]'\"]*)")
+            sys.argv[1:] = [plain.sub(rf"{key}=[\1]", a) if plain.fullmatch(a) else a for a in sys.argv[1:]]
+            return main()
+
+        return wrapped
+
+    return wrap
 
 
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

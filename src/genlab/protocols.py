@@ -39,6 +39,30 @@ class Reconstructs(Protocol):
 
 
 @runtime_checkable
+class HasPosterior(Protocol):
+    """A model that encodes an image as a Gaussian."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W) to the means and log variances of q(z|x), each (B, latent_dim)."""
+
+
+@runtime_checkable
+class HasDensity(HasPosterior, Protocol):
+    """A model that says how probable images are."""
+
+    likelihood: "Likelihood"
+
+    def importance(
+        self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, latent_dim).
+
+        Returns:
+            log p(x|z_k) + log p(z_k) - log q(z_k|x), and -log p(x|z_k), each (n, B) in nats.
+        """
+
+
+@runtime_checkable
 class Averageable(Protocol):
     """A model that names the networks it samples and reconstructs with: those that an EMA should average."""
 

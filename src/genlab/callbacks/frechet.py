@@ -6,15 +6,17 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Generator
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Generator, Tensor
 
 from genlab.callbacks.state import is_due
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.reference import identity, reference_moments
-from genlab.moments import Moments
+from genlab.metrics.population import Population, described, frechet
+from genlab.metrics.reference import fingerprint, reference
+from genlab.metrics.stamp import Stamp, encoder_fields
+from genlab.processes import Interrupted
 from genlab.protocols import FeatureEncoder, Samples, require
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 class FrechetDistance(Callback):
     """Scores a model by the distance of its samples to a split of the data, in the features of an encoder.
 
-    Logged as `val/fid` for Inception and as `val/fd_NAME` for other encoders, and as `test/...` by eval.py.
+    Logged as `val/fid` for Inception and as `val/fd_NAME` for other encoders.
     Its value falls with the number of samples: compare values of the same protocol alone.
 
     Args:
@@ -32,7 +34,7 @@ class FrechetDistance(Callback):
         batch_size: images at a time, through the model and the encoder.
         every_n_epochs: how often, besides at the end.
         reference: split that the samples are compared with; the literature takes `train`.
-        cache_dir: folder for the moments of the reference; None recomputes them in every run.
+        cache_dir: folder for what is known of the reference; None describes it anew in every run.
         seed: fixes the codes.
     """
 
@@ -54,7 +56,7 @@ class FrechetDistance(Callback):
         self.score_key = f"val/{encoder.metric}"
         self.score: float | None = None  # of the evaluation that is ending, None if it was not due
         self.protocol: dict[str, Any] = {}
-        self._reference_moments: Moments | None = None
+        self._reference: Population | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a model that can't sample, or an unknown split."""
@@ -71,37 +73,41 @@ class FrechetDistance(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Score, if it is time to."""
-        self.score = self._measure(trainer, pl_module, "val") if is_due(trainer, self.every_n_epochs) else None
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Score."""
-        self._measure(trainer, pl_module, "test")
+        try:
+            self.score = self._measure(trainer, pl_module) if is_due(trainer, self.every_n_epochs) else None
+        except Interrupted:
+            raise SIGTERMException from None
 
     @torch.no_grad()
-    def _measure(self, trainer: Trainer, pl_module: Any, phase: str) -> float:
-        reference = self._reference(trainer, pl_module.device)
-        mine = pl_module.prior(self.n_samples, Generator().manual_seed(self.seed))
-        mine = mine[trainer.global_rank :: trainer.world_size]  # the same codes in all, however many processes
-        moments = Moments(self.encoder.dim, torch.float64)
-        for z in mine.split(self.batch_size):
-            moments.update(self.encoder(to_uint8(pl_module.decode(z))).cpu())
-        moments = moments.gathered()
-        score = frechet_distance(reference, moments)
-        self.protocol = {
-            "metric": self.encoder.metric,
-            "encoder": identity(self.encoder),
-            "data": trainer.datamodule.name,  # type: ignore[attr-defined]
-            "image_shape": list(pl_module.image_shape),
-            "reference": self.reference,
-            "n_real": reference.n,
-            "n_fake": moments.n,
-            "seed": self.seed,
-            "weights": pl_module.weights_in_use,
-        }
-        key = f"{phase}/{self.encoder.metric}"
-        pl_module.log(key, score, sync_dist=True)  # equal on all processes
-        when = f" after epoch {trainer.current_epoch + 1}" if phase == "val" else ""
-        log.info("%s = %.4g%s (%s)", key, score, when, self.describe())
+    def _measure(self, trainer: Trainer, pl_module: Any) -> float:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        device, images = pl_module.device, data.images(self.reference)
+        self.encoder.to(device)
+        how = (self.encoder, self.batch_size, device)
+        if self._reference is None:
+            self._reference = reference(images, *how, self.cache_dir, interrupted=lambda: trainer.received_sigterm)
+        codes = pl_module.prior(self.n_samples, Generator().manual_seed(self.seed))
+
+        def samples(rows: slice) -> Tensor:
+            return to_uint8(pl_module.decode(codes[rows]))
+
+        few = self.n_samples < self.encoder.dim
+        found = described(samples, self.n_samples, *how, keep=few, interrupted=lambda: trainer.received_sigterm)
+        score = frechet(found, self._reference)
+        self.protocol = Stamp(
+            metric=self.encoder.metric,
+            data=data.name,
+            images=fingerprint(images),
+            split=self.reference,
+            n_real=len(self._reference),
+            n_fake=len(found),
+            **data.view,
+            **encoder_fields(self.encoder),
+            seed=self.seed,
+            weights=pl_module.weights_in_use,
+        ).as_dict()
+        pl_module.log(self.score_key, score, sync_dist=True)  # equal on all processes
+        log.info("%s = %.4g after epoch %d (%s)", self.score_key, score, trainer.current_epoch + 1, self.describe())
         return score
 
     def describe(self) -> str:
@@ -109,18 +115,6 @@ class FrechetDistance(Callback):
         note = "; fewer than the feature dimension, so only comparable at equal numbers"
         p = self.protocol
         return (
-            f"{p['n_fake']} samples against {p['n_real']} {p['reference']} images of {p['data']}, "
+            f"{p['n_fake']} samples against {p['n_real']} {p['split']} images of {p['data']}, "
             f"{p['weights']} weights{note if p['n_fake'] < self.encoder.dim else ''}"
         )
-
-    def _reference(self, trainer: Trainer, device: torch.device) -> Moments:
-        """Moments of the reference; on several processes the first one computes them and the others read them."""
-        self.encoder.to(device)
-        if self._reference_moments is None:
-            images = trainer.datamodule.images(self.reference)  # type: ignore[attr-defined]
-            if not trainer.is_global_zero:
-                trainer.strategy.barrier("reference")
-            self._reference_moments = reference_moments(images, self.encoder, self.batch_size, device, self.cache_dir)
-            if trainer.is_global_zero:
-                trainer.strategy.barrier("reference")
-        return self._reference_moments

@@ -78,17 +78,33 @@ class ImageDataModule(LightningDataModule):
             splits = {name: Split(binarized(part.images), part.labels) for name, part in splits.items()}
         self.splits = splits
 
+    @property
+    def view(self) -> dict[str, str | None]:
+        """How images are shown: a part of every score's protocol."""
+        options = {key: str(value) for key, value in getattr(self.source, "view_options", {}).items()}
+        options.pop("background", None)
+        return {**options, "image_shape": "x".join(map(str, self.image_shape)), "binarize": self.binarize}
+
     def images(self, split: str) -> ImageArray:
         """All uint8 images (N, C, H, W) of a split: train, val or test."""
         self.setup()
         return self.splits[split].images
 
+    def labels(self, split: str) -> Tensor:
+        """Labels (N,) or (N, entries) of a split."""
+        self.setup()
+        return self.splits[split].labels
+
+    def shown(self, split: str, rows: Tensor | slice, seed: int = 0) -> Tensor:
+        """Some uint8 images of a split as a model sees them in evaluation; the seed is that of a binarisation."""
+        images = self.images(split)[rows]
+        return binarized(images, Generator().manual_seed(seed)) if self.binarize == "dynamic" else images
+
     def examples(self, split: str, n: int) -> Tensor:
         """At most `n` uint8 images from all over a split, always the same, as a model sees them."""
-        images = self.images(split)
-        n = min(n, len(images))
-        chosen = images[torch.arange(n) * len(images) // n]
-        return binarized(chosen) if self.binarize == "dynamic" else chosen
+        n_images = len(self.images(split))
+        n = min(n, n_images)
+        return self.shown(split, torch.arange(n) * n_images // n)
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled, full batches.

@@ -3,6 +3,7 @@
 import logging
 from functools import cache
 from importlib.resources import files
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ PER_CLASS = {"train": 400, "val": 50, "test": 50}
 
 class Digits:
     """MNIST digits, 28x28 grey, 500 of each class, split 4,000/500/500 by a fixed stratified permutation."""
+
+    view_options: ClassVar[dict[str, str]] = {"crop": "none", "filter": "bilinear"}
 
     def __call__(self, size: int = 28, channels: int = 1, limit: int | None = None) -> dict[str, Split]:
         """Return the splits as uint8 images (N, channels, size, size) with labels (N,) from 0 to 9.

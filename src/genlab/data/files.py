@@ -47,29 +47,33 @@ class Labelled:
         return self.files.source(row), self.labels[row]
 
 
-def find_files(root: Path) -> Files:
+def find_files(root: Path, key: str = "data.root") -> Files:
     """List the image files below a folder, or in a .zip file, at any depth.
 
     Links are followed; hidden files and folders are left out, and files that are no images by their extension.
+
+    Args:
+        root: the folder or the file.
+        key: of the configuration, for messages.
 
     Raises:
         UsageError: if there is no such folder or nothing in it that can be used, or if the archive is damaged or has
             members outside of itself.
     """
     if not root.exists():
-        raise UsageError(f"data.root={root} does not exist: type the folder in which the images are.")
+        raise UsageError(f"{key}={root} does not exist: type the folder in which the images are.")
     if not root.is_dir() and root.suffix.lower() != ".zip":
-        raise UsageError(f"data.root={root} is a file: type the folder in which the images are, or a .zip file.")
+        raise UsageError(f"{key}={root} is a file: type the folder in which the images are, or a .zip file.")
     try:
         found = sorted(_in_folder(root) if root.is_dir() else _in_zip(root))
     except (OSError, BadZipFile) as error:
-        raise UsageError(f"data.root={root} can't be read ({error}).") from error
+        raise UsageError(f"{key}={root} can't be read ({error}).") from error
     extensions = image_extensions()
     images = [(name, version) for name, version in found if PurePosixPath(name).suffix.lower() in extensions]
     if not images:
         kinds = Counter(PurePosixPath(name).suffix.lower() or "(none)" for name, _ in found)
         content = f"{len(found)} files of type {', '.join(sorted(kinds))} and no image" if found else "no files"
-        raise UsageError(f"data.root={root} holds {content}: images are files of type {', '.join(sorted(extensions))}.")
+        raise UsageError(f"{key}={root} holds {content}: images are files of type {', '.join(sorted(extensions))}.")
     return Files(root, [name for name, _ in images], [f"{name} {version}" for name, version in images])
 
 

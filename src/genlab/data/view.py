@@ -70,7 +70,7 @@ class View:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow comments on oddities that it copes with
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with _opened(source) as image:
+            with opened(source) as image:
                 upright = self._load(image)
                 is_grey = Image.getmodebase(upright.mode) == "L"
                 shown = self._resize(_plain(upright, self.background, "L" if self.channels == 1 else "RGB"))
@@ -117,7 +117,8 @@ class View:
         return corner, (box_width, box_height), shown
 
 
-def _opened(source: Any) -> Image.Image:
+def opened(source: Any) -> Image.Image:
+    """Open what a `View` takes, without decoding it yet."""
     if isinstance(source, Image.Image):
         return source
     if isinstance(source, np.ndarray):

@@ -1,51 +1,28 @@
-"""The moments of a reference data set, kept on disk, since they cost as much as scoring thousands of samples."""
+"""Real images that others are compared with: described once and kept on disk, as that may cost more than scoring."""
 
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from genlab.data.arrays import MappedImages
+from genlab.metrics.population import Population, described
+from genlab.metrics.stamp import encoder_fields
 from genlab.moments import Moments
+from genlab.processes import gathered, rank_and_world_size
 from genlab.protocols import FeatureEncoder, ImageArray
 
 log = logging.getLogger(__name__)
 
 
-def identity(encoder: FeatureEncoder) -> str:
-    """Everything that the features of an image depend on, in one line."""
-    return f"{encoder.name}, layer {encoder.layer}, {encoder.resize}, {encoder.library}"
-
-
-@torch.no_grad()
-def feature_moments(images: ImageArray, encoder: FeatureEncoder, batch_size: int, device: torch.device) -> Moments:
-    """Moments, in float64 on the CPU, of the features of uint8 images (N, C, H, W)."""
-    moments = Moments(encoder.dim, torch.float64)
-    for start in range(0, len(images), batch_size):
-        moments.update(encoder(images[start : start + batch_size].to(device)).cpu())
-    return moments
-
-
-def reference_moments(
-    images: ImageArray, encoder: FeatureEncoder, batch_size: int, device: torch.device, cache_dir: Path | None
-) -> Moments:
-    """As `feature_moments`, kept in `cache_dir` under a fingerprint of the images themselves and of the encoder."""
-    if cache_dir is None:
-        return feature_moments(images, encoder, batch_size, device)
-    path = cache_dir / f"{encoder.metric}_{_fingerprint(images, encoder)}.npz"
-    if path.is_file():
-        return _read(path)
-    log.info("Describing the %d reference images once; kept in %s", len(images), path)
-    moments = feature_moments(images, encoder, batch_size, device)
-    _write(path, moments)
-    return moments
-
-
-def _fingerprint(images: ImageArray, encoder: FeatureEncoder) -> str:
-    digest = hashlib.sha256(f"{identity(encoder)} {tuple(images.shape)}".encode())
+def fingerprint(images: ImageArray) -> str:
+    """16 hexadecimal digits that tell these images from any others."""
+    digest = hashlib.sha256(str(tuple(images.shape)).encode())
     if isinstance(images, MappedImages):  # a large file need not be read for that
         digest.update(images.fingerprint.encode())
     else:
@@ -53,17 +30,89 @@ def _fingerprint(images: ImageArray, encoder: FeatureEncoder) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read(path: Path) -> Moments:
-    with np.load(path, allow_pickle=False) as arrays:
-        moments = Moments(len(arrays["mean"]), torch.float64)
-        moments.n = int(arrays["n"])
-        moments.mean, moments.scatter = torch.from_numpy(arrays["mean"]), torch.from_numpy(arrays["scatter"])
-    return moments
+def reference(
+    images: ImageArray,
+    encoder: FeatureEncoder,
+    batch_size: int,
+    device: Any,
+    cache_dir: Path | None,
+    keep: bool = False,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Population:
+    """Describe uint8 images (N, C, H, W), or read what was kept of them.
+
+    What is kept is named by a fingerprint of the images themselves, which knows their crop and size, and of the
+    encoder with its layer, resizing and version: `NAME_FINGERPRINT.npz` holds moments with the root of the covariance,
+    `NAME_FINGERPRINT_features.npy` the features, which are memory-mapped.
+
+    Args:
+        images: the images.
+        encoder, batch_size, device, keep, interrupted: see `described`.
+        cache_dir: where it is kept; None for nowhere.
+    """
+
+    def describe() -> Population:
+        return described(lambda rows: images[rows], len(images), encoder, batch_size, device, keep, interrupted)
+
+    if cache_dir is None:
+        return describe()
+    identity = " ".join([fingerprint(images), *encoder_fields(encoder).values()])
+    path = cache_dir / f"{encoder.name}_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
+    found = _read(path, keep)
+    if all(gathered(found is not None)):  # otherwise all processes describe their share
+        assert found is not None
+        return found
+    log.info("Describing the %d reference images once; kept in %s", len(images), path)
+    population = describe()
+    if rank_and_world_size()[0] == 0:
+        _write(path, population)
+    return population
 
 
-def _write(path: Path, moments: Moments) -> None:
-    """Write to a name of this process alone, then rename, so that nobody reads half a file."""
+def _features_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_features.npy")
+
+
+def _read(path: Path, keep: bool) -> Population | None:
+    """Read what is kept, arrays alone and never pickled objects; None if it is not there, or damaged."""
+    features = None
+    if not path.is_file() or (keep and not _features_path(path).is_file()):
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: torch.from_numpy(file[name]) for name in ("mean", "scatter", "root", "energy", "n")}
+        if keep:
+            features = torch.from_numpy(np.load(_features_path(path), mmap_mode="c", allow_pickle=False))
+            if len(features) != arrays["n"]:
+                raise ValueError("the features are of other images")
+    except Exception as error:  # a damaged archive fails in many ways
+        log.warning("%s can't be read (%s): the reference is described again.", path, error)
+        return None
+    moments = Moments(len(arrays["mean"]), torch.float64)
+    moments.n, moments.mean, moments.scatter = int(arrays["n"]), arrays["mean"], arrays["scatter"]
+    population = Population(moments, arrays["energy"].item(), features)
+    population.root = arrays["root"]
+    return population
+
+
+def _write(path: Path, population: Population) -> None:
+    """Write to names of this process alone, then rename, so that nobody reads half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
-    np.savez(temporary, n=moments.n, mean=moments.mean.numpy(), scatter=moments.scatter.numpy())
-    temporary.replace(path)
+    if population.features is not None:
+        _replace(_features_path(path), lambda file: np.save(file, population.features.numpy()))  # type: ignore[union-attr]
+    m = population.moments
+    arrays: dict[str, Any] = {
+        "n": m.n,
+        "mean": m.mean,
+        "scatter": m.scatter,
+        "root": population.root,
+        "energy": population.energy,
+    }
+    _replace(path, lambda file: np.savez(file, **arrays))
+
+
+def _replace(path: Path, write: Callable[[Any], None]) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with unfinished.open("wb") as file:
+        write(file)
+    unfinished.replace(path)

@@ -3,12 +3,10 @@
 from typing import Any
 
 from torch import Generator, Tensor
-from torch.distributions import Normal
 
 from genlab.errors import UsageError, whole_number
 from genlab.losses import kl_to_standard_normal
 from genlab.metrics.likelihood import importance_weighted_bound
-from genlab.models.autoencoding import reparametrise
 from genlab.models.vae import VAE
 
 
@@ -31,11 +29,6 @@ class IWAE(VAE):
     def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
         """The bound for images (B, C, H, W), and the terms that the ELBO would have; nats per image, batch means."""
         mean, logvar = self.posterior(x)
-        means, logvars = (part.repeat_interleave(self.n_importance, 0) for part in (mean, logvar))
-        z = reparametrise(means, logvars, generator)
-        nll = self.likelihood.nll(x.repeat_interleave(self.n_importance, 0), self.decoder(z).float())
-        log_prior = Normal(0.0, 1.0).log_prob(z).sum(1)
-        log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).sum(1)
-        log_weights = (log_prior - nll - log_posterior).view(-1, self.n_importance)
-        bound = importance_weighted_bound(log_weights.T)
-        return {"loss": -bound.mean(), "nll": nll.mean(), "kl": kl_to_standard_normal(mean, logvar).mean()}
+        log_weights, nll = self.importance(x, mean, logvar, self.n_importance, generator)
+        kl = kl_to_standard_normal(mean, logvar)
+        return {"loss": -importance_weighted_bound(log_weights).mean(), "nll": nll.mean(), "kl": kl.mean()}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import Generator, Tensor
+from torch.distributions import Normal
 
 from genlab.errors import not_negative, positive, whole_number
 from genlab.losses import free_bits, kl_per_entry, warm_up
@@ -59,6 +60,21 @@ class VAE(GaussianPosterior, ImageModel):
         """Draw n images (n, C, H, W): means of p(x|z), or with `noise` draws from it, which may leave [-1, 1]."""
         z = self.prior(n, generator)
         return self.likelihood.sample(self.decoder(z).float(), generator) if noise else self.decode(z)
+
+    def importance(
+        self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, latent_dim).
+
+        Returns:
+            log p(x|z_k) + log p(z_k) - log q(z_k|x), and -log p(x|z_k), each (n, B) in nats.
+        """
+        means, logvars = (part.repeat_interleave(n, 0) for part in (mean, logvar))
+        z = reparametrise(means, logvars, generator)
+        nll = self.likelihood.nll(x.repeat_interleave(n, 0), self.decoder(z).float())
+        log_prior = Normal(0.0, 1.0).log_prob(z).sum(1)
+        log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).sum(1)
+        return (log_prior - nll - log_posterior).view(-1, n).T, nll.view(-1, n).T
 
     def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
         """The loss of images (B, C, H, W) and the two terms of the ELBO, in nats per image, mean over the batch.

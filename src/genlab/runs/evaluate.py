@@ -1,50 +1,105 @@
-"""Evaluation of a trained model on the test split."""
+"""Evaluation of trained models, and of folders of images, by one protocol."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import seed_everything
+from lightning.fabric import Fabric
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.table import Table
+from torch import Generator, Tensor
 
+from genlab.errors import UsageError, unknown, whole_number
+from genlab.evaluation import Evaluation, Subject, measured
+from genlab.evaluation.folder import folder_samples
+from genlab.evaluation.pictures import draw
+from genlab.evaluation.tables import show, write_csv
+from genlab.images import to_uint8
 from genlab.runs.build import build
-from genlab.runs.load import Run, load_run
+from genlab.runs.load import load_run
 from genlab.runs.machine import check_machine, quieten
 
 
-def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Measure the losses on the test split and the score of a run, and print them with their protocol.
+def evaluate(cfg: DictConfig) -> list[Evaluation]:
+    """Measure runs and folders by one protocol, draw and print what was found, and rank them if there are several.
 
-    Returns:
-        `metrics` by name and the `protocol` of the score, as also written to `evaluation.json`.
+    All is computed in float32. Values, tables and pictures are left in the output folder.
+
+    Raises:
+        UsageError: for what can't be evaluated, and, once all is written, if protocols differ so that nothing can be
+            ranked.
     """
     quieten()
     check_machine(cfg.trainer)
-    run = load_run(cfg.run, cfg.weights)
-    seed_everything(cfg.seed, workers=True, verbose=False)
-    frechet = build(cfg.frechet)
-    trainer = build(cfg.trainer, callbacks=[frechet], logger=False)
-    trainer.test(run.model, run.datamodule, verbose=False)
-    result = {
-        "run": str(cfg.run),
-        "checkpoint": run.checkpoint.name,
-        "metrics": {key: value.item() for key, value in trainer.callback_metrics.items()},
-        "protocol": frechet.protocol,
+    runs = _checked_runs(cfg)
+    fabric = Fabric(
+        accelerator=cfg.trainer.accelerator,
+        devices=cfg.trainer.devices,
+        num_nodes=cfg.trainer.get("num_nodes", 1),
+        strategy="auto" if cfg.trainer.strategy == "auto" else "ddp",
+    )
+    fabric.launch()
+    fabric.seed_everything(cfg.seed, verbose=False)
+    measures = {name: build(node) for name, node in cfg.metrics.measures.items()}
+    out = Path(cfg.paths.run_dir)
+    evaluations = []
+    for number, subject in enumerate(_subjects(cfg, runs, fabric, any(m.needs_features for m in measures.values()))):
+        evaluations.append(measured(subject, measures))
+        several = len(runs) + bool(cfg.images) > 1
+        draw(subject, out / "evaluation" / (f"{number}_{Path(subject.name).stem}" if several else ""))
+    if fabric.is_global_zero:
+        (out / "evaluation.json").write_text(json.dumps([e.as_dict() for e in evaluations], indent=2) + "\n")
+        write_csv(evaluations, out / "evaluation.csv")
+        show(evaluations)
+        print(out)
+    return evaluations
+
+
+def _checked_runs(cfg: DictConfig) -> list[str]:
+    """The runs that are asked for, after a look at the keys that must fit together."""
+    runs = [cfg.run] if isinstance(cfg.run, str) else [str(run) for run in cfg.run or []]
+    if not runs and not cfg.images:
+        raise UsageError(
+            "There is nothing to evaluate: type run=PATH (a run folder, a checkpoint file, or several with a comma "
+            "between them), or images=FOLDER data=NAME."
+        )
+    if runs and cfg.get("data"):
+        raise UsageError("data= goes with images=FOLDER alone: a run is evaluated on the data that it was trained on.")
+    if cfg.images and not runs and not cfg.get("data"):
+        raise UsageError(f"images={cfg.images} is held against a data set: type data=NAME too (--help lists them).")
+    for key in ("split", "reference"):
+        if cfg.metrics[key] not in (splits := ["train", "val", "test"]):
+            raise UsageError(unknown(f"split for metrics.{key}", str(cfg.metrics[key]), splits))
+    whole_number("metrics.n_samples", cfg.metrics.n_samples, 2)
+    whole_number("metrics.batch_size", cfg.metrics.batch_size)
+    return runs
+
+
+def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> Iterator[Subject]:
+    """The runs, one after the other, and the folder."""
+    encoder = build(cfg.features).to(fabric.device)
+    common: dict[str, Any] = {
+        "encoder": encoder,
+        "device": fabric.device,
+        "cache_dir": Path(cfg.cache_dir) if cfg.cache_dir else None,
+        "split": cfg.metrics.split,
+        "reference": cfg.metrics.reference,
+        "batch_size": cfg.metrics.batch_size,
+        "seed": cfg.seed,
+        "keep": keep,
     }
-    if trainer.is_global_zero:
-        _show(result, run)
-        Path(cfg.paths.run_dir, "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
-    return result
+    n, datamodule = cfg.metrics.n_samples, build(cfg.data) if cfg.get("data") else None
+    for path in runs:
+        run = load_run(path, cfg.weights)
+        model: Any = run.model.to(fabric.device)
+        datamodule = run.datamodule
+        codes = model.prior(n, Generator().manual_seed(cfg.seed))
 
+        def samples(rows: slice, model: Any = model, codes: Tensor = codes) -> Tensor:
+            return to_uint8(model.decode(codes[rows]))
 
-def _show(result: dict[str, Any], run: Run) -> None:
-    table = Table(title=f"{type(run.model).__name__}, {run.checkpoint}", title_justify="left")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for key, value in sorted(result["metrics"].items()):
-        table.add_row(key, f"{value:.5g}")
-    console = Console()
-    console.print(table)
-    console.print("Protocol: " + ", ".join(f"{key}={value}" for key, value in result["protocol"].items()))
+        yield Subject(path, samples, n, datamodule, **common, model=model)
+    if cfg.images:
+        assert datamodule is not None
+        images, n_images = folder_samples(Path(cfg.images), datamodule.image_shape, n)
+        yield Subject(cfg.images, images, n_images, datamodule, **common)

@@ -1,0 +1,26 @@
+"""Evaluation of trained models and of folders of images: measures, each applied to one subject at a time."""
+
+from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
+from genlab.evaluation.honesty import Classes, Diversity, Memorisation
+from genlab.evaluation.measure import Evaluation, measured
+from genlab.evaluation.samples import Frechet, InceptionScore, Kernel, Manifold, Sharpness
+from genlab.evaluation.subject import NotApplicable, Subject
+
+__all__ = [
+    "Classes",
+    "Codes",
+    "Diversity",
+    "Evaluation",
+    "Frechet",
+    "InceptionScore",
+    "Kernel",
+    "Likelihood",
+    "Losses",
+    "Manifold",
+    "Memorisation",
+    "NotApplicable",
+    "Reconstruction",
+    "Sharpness",
+    "Subject",
+    "measured",
+]

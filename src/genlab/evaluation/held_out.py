@@ -1,0 +1,114 @@
+"""What a model makes of held-out images: losses, likelihoods, reconstructions, codes."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Generator, Tensor
+
+from genlab.errors import whole_number
+from genlab.evaluation.samples import few
+from genlab.evaluation.subject import Subject
+from genlab.losses.divergence import kl_per_entry, mmd
+from genlab.metrics import LPIPS, active_units, bits_per_dimension, importance_weighted_bound, reconstruction_errors
+from genlab.metrics.population import frechet
+from genlab.metrics.stamp import Measurement
+from genlab.protocols import HasDensity, Reconstructs, Samples
+
+
+class Losses:
+    """The model's own losses, which say nothing about another model."""
+
+    needs_features = False
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        """Measure on the held-out images."""
+        model = subject.able(Samples, "losses")
+
+        def losses(x: Tensor, generator: Generator) -> dict[str, Tensor]:
+            return {name: value.double().cpu() * len(x) for name, value in model.losses(x, generator).items()}
+
+        parts = subject.over_held_out(losses)
+        n = len(subject.datamodule.images(subject.split))
+        for name in parts[0]:
+            yield Measurement(sum(part[name].item() for part in parts) / n, subject.stamp(name, subject.split))
+
+
+class Likelihood:
+    """The evidence lower bound, and the tighter one with K samples (Burda et al. 2016, eq. 8), in nats per image.
+
+    Args:
+        n_importance: K.
+    """
+
+    needs_features = False
+    at_once = 10  # samples of z for each image of a batch
+
+    def __init__(self, n_importance: int = 100) -> None:
+        self.n_importance = whole_number("metrics.measures.likelihood.n_importance", n_importance)
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        """Measure on the held-out images."""
+        model = subject.able(HasDensity, "likelihood p(x|z)")
+        k = self.n_importance
+
+        def terms(x: Tensor, generator: Generator) -> Tensor:
+            mean, logvar = model.posterior(x)
+            draws = [min(self.at_once, k - start) for start in range(0, k, self.at_once)]
+            found = [model.importance(x, mean, logvar, n, generator) for n in draws]
+            log_weights, nll = (torch.cat(parts) for parts in zip(*found, strict=True))
+            bound, kl = importance_weighted_bound(log_weights), kl_per_entry(mean, logvar).sum(1)
+            return torch.stack([nll.mean(0), kl, bound], 1).double().cpu()
+
+        nll, kl, bound = torch.cat(subject.over_held_out(terms)).mean(0).tolist()
+        settings = f"K={k}"
+        yield Measurement(-nll - kl, subject.stamp("elbo", subject.split, settings=settings), "higher")
+        yield Measurement(bound, subject.stamp("log_likelihood_bound", subject.split, settings=settings), "higher")
+        bits = bits_per_dimension(-bound, subject.datamodule.images(subject.split)[:1].numel(), model.likelihood.cell)
+        yield Measurement(bits, subject.stamp("bits_per_dimension", subject.split, settings=settings), "lower")
+
+
+class Reconstruction:
+    """MSE, PSNR, SSIM and LPIPS of reconstructions, and the Fréchet distance of all of them from their images."""
+
+    needs_features = False
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        """Measure on the held-out images; LPIPS where its weights are at hand."""
+        model = subject.able(Reconstructs, "encoder")
+        lpips = LPIPS().to(subject.device) if LPIPS.weights_path() else None
+
+        def errors(x: Tensor, _: Generator) -> dict[str, Tensor]:
+            x_hat = model.reconstruct(x)
+            found = reconstruction_errors(x, x_hat)._asdict()
+            return {name: e.cpu() for name, e in (found | ({"lpips": lpips(x, x_hat)} if lpips else {})).items()}
+
+        parts = subject.over_held_out(errors)
+        n = sum(len(part["mse"]) for part in parts)
+        for name, better in {"mse": "lower", "psnr": "higher", "ssim": "higher", "lpips": "lower"}.items():
+            if name in parts[0]:
+                value = torch.cat([part[name] for part in parts]).double().mean().item()
+                library = LPIPS.library if name == "lpips" else None
+                stamp = subject.stamp(f"reconstruction_{name}", subject.split, n_fake=n, library=library)
+                yield Measurement(value, stamp, better)
+        encoder = subject.encoder
+        stamp = subject.stamp(f"reconstruction_{encoder.metric}", subject.split, encoded=True, n_fake=n)
+        yield Measurement(frechet(subject.reconstructions, subject.held_out), stamp, "lower", few(n, encoder.dim))
+
+
+class Codes:
+    """Active units, the KL of each entry, and the distance of the aggregate posterior from the prior (MMD)."""
+
+    needs_features = False
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        """Measure the codes of the held-out images."""
+        model = subject.able(Reconstructs, "encoder")
+        means, z, kl = subject.codes
+        yield Measurement(float(active_units(means)), subject.stamp("active_units", subject.split), "higher")
+        if kl is not None:
+            stamp = subject.stamp("kl_per_dimension", subject.split)
+            yield Measurement(kl.mean().item(), stamp, entries=tuple(kl.mean(0).tolist()))
+        prior = model.prior(len(z), Generator().manual_seed(subject.seed)).cpu()
+        distance = mmd(z, prior).item()
+        settings = f"{len(z)} codes and {len(z)} draws, inverse multiquadratic kernels"
+        yield Measurement(distance, subject.stamp("mmd_to_prior", subject.split, settings=settings), "lower")

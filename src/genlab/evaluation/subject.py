@@ -1,0 +1,184 @@
+"""What is evaluated: a trained model or a folder of images, beside the data set that it is held against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Generator, Tensor
+
+from genlab.images import to_float, to_uint8
+from genlab.losses.divergence import kl_per_entry
+from genlab.metrics.neighbours import nearest
+from genlab.metrics.population import Population, described
+from genlab.metrics.reference import fingerprint, reference
+from genlab.metrics.stamp import Stamp, encoder_fields
+from genlab.models.autoencoding import reparametrise
+from genlab.processes import in_batches
+from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
+
+Result = TypeVar("Result")
+
+
+class NotApplicable(Exception):
+    """A measure that a subject has nothing for; the text says why."""
+
+
+@dataclass
+class Subject:
+    """A source of samples beside a data set. What several measures need is worked out once, on first use.
+
+    Attributes:
+        name: of the run or the folder.
+        samples: from rows to uint8 samples (B, C, H, W).
+        n_samples: how many there are.
+        datamodule: the data set, an `ImageDataModule`.
+        encoder: describes images, on `device`.
+        device: where to compute.
+        cache_dir: where descriptions of real images are kept; None for nowhere.
+        model: what drew the samples; None for a folder.
+        split: held-out images, for reconstructions, likelihoods and codes.
+        reference: split that the samples are compared with.
+        batch_size: images at a time.
+        seed: of all noise.
+        keep: whether each image's features are kept, or only their moments.
+    """
+
+    name: str
+    samples: Callable[[slice], Tensor]
+    n_samples: int
+    datamodule: Any
+    encoder: FeatureEncoder
+    device: torch.device
+    cache_dir: Path | None
+    model: Any = None
+    split: str = "test"
+    reference: str = "train"
+    batch_size: int = 100
+    seed: int = 0
+    keep: bool = True
+
+    def able(self, protocol: type, what: str) -> Any:
+        """Return the model if it fulfils a protocol.
+
+        Raises:
+            NotApplicable: if it does not, or if there is no model: it has no `what`.
+        """
+        if self.model is None:
+            raise NotApplicable(f"a folder of images has no {what}")
+        if not isinstance(self.model, protocol):
+            raise NotApplicable(f"{type(self.model).__name__} has no {what}")
+        return self.model
+
+    def held_out_images(self, rows: slice) -> Tensor:
+        """Some held-out images, uint8 (B, C, H, W), as the model sees them."""
+        return self.datamodule.shown(self.split, rows, rows.start)
+
+    def over_held_out(self, work: Callable[[Tensor, Generator], Result]) -> list[Result]:
+        """Results for all batches of held-out images, in order, on every process.
+
+        Args:
+            work: from images (B, C, H, W) in [-1, 1] and the noise for them to a result on the CPU.
+        """
+
+        def work_on(number: int, rows: slice) -> Result:
+            x = to_float(self.held_out_images(rows).to(self.device))
+            return work(x, Generator().manual_seed(self.seed * 1_000_003 + number))
+
+        with torch.no_grad():
+            return list(in_batches(work_on, len(self.datamodule.images(self.split)), self.batch_size))
+
+    @cached_property
+    def fakes(self) -> Population:
+        """The samples, described."""
+        return self._described(self.samples, self.n_samples)
+
+    @cached_property
+    def reals(self) -> Population:
+        """The reference, described."""
+        return self._real(self.reference)
+
+    @cached_property
+    def held_out(self) -> Population:
+        """The held-out images, described."""
+        return self._real(self.split)
+
+    @cached_property
+    def reconstructions(self) -> Population:
+        """The model's reconstructions of the held-out images, described."""
+        model = self.able(Reconstructs, "encoder")
+
+        def reconstruct(rows: slice) -> Tensor:
+            return to_uint8(model.reconstruct(to_float(self.held_out_images(rows).to(self.device))))
+
+        return self._described(reconstruct, len(self.datamodule.images(self.split)))
+
+    @property
+    def features(self) -> tuple[Tensor, Tensor]:
+        """Those of the samples (n, D) and of the reference (m, D)."""
+        return _features(self.fakes), _features(self.reals)
+
+    @cached_property
+    def nearest_to_fakes(self) -> tuple[Tensor, Tensor]:
+        """Distances (n,) and rows (n,) of the reference image nearest to each sample, by their features."""
+        return nearest(*self.features)
+
+    @cached_property
+    def nearest_to_held_out(self) -> tuple[Tensor, Tensor]:
+        """The same for the held-out images."""
+        return nearest(_features(self.held_out), _features(self.reals))
+
+    @cached_property
+    def codes(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Codes of the held-out images: means, draws from q(z|x), and the KL of each entry, each (N, latent_dim).
+
+        Where encoding is deterministic the draws are the codes themselves, and there is no KL.
+        """
+        model = self.able(Reconstructs, "encoder")
+        if not isinstance(model, HasPosterior):
+            means = torch.cat(self.over_held_out(lambda x, _: model.encode(x).cpu()))
+            return means, means, None
+
+        def draw(x: Tensor, generator: Generator) -> tuple[Tensor, ...]:
+            mean, logvar = model.posterior(x)
+            z = reparametrise(mean, logvar, generator)
+            return mean.cpu(), z.cpu(), kl_per_entry(mean, logvar).cpu()
+
+        means, z, kl = (torch.cat(parts) for parts in zip(*self.over_held_out(draw), strict=True))
+        return means, z, kl
+
+    def _described(self, images: Callable[[slice], Tensor], n: int) -> Population:
+        return described(images, n, self.encoder, self.batch_size, self.device, self.keep)
+
+    def _real(self, split: str) -> Population:
+        images = self.datamodule.images(split)
+        return reference(images, self.encoder, self.batch_size, self.device, self.cache_dir, self.keep)
+
+    def stamp(self, metric: str, split: str, encoded: bool = False, **fields: Any) -> Stamp:
+        """The protocol of a value.
+
+        Args:
+            metric: its name.
+            split: where the real images are from.
+            encoded: whether the encoder took part.
+            fields: further fields of the stamp, or others instead of those that follow from the subject.
+        """
+        images = self.datamodule.images(split)
+        known: dict[str, Any] = {
+            "data": self.datamodule.name,
+            "images": fingerprint(images),
+            "split": split,
+            "n_real": len(images),
+            "seed": self.seed,
+            "weights": self.model.weights_in_use if self.model is not None else None,
+            **self.datamodule.view,
+            **(encoder_fields(self.encoder) if encoded else {}),
+        }
+        return Stamp(metric, **(known | fields))
+
+
+def _features(population: Population) -> Tensor:
+    assert population.features is not None, "a measure that needs features has to say so"
+    return population.features

@@ -1,0 +1,93 @@
+"""A set of images as an encoder sees it, in one pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
+from genlab.metrics.sharpness import high_frequency_energy
+from genlab.moments import Moments, symmetric_root
+from genlab.processes import in_batches
+from genlab.protocols import FeatureEncoder
+
+
+@dataclass
+class Population:
+    """What is kept of n images.
+
+    Attributes:
+        moments: of the features, in float64 on the CPU.
+        energy: mean over the images of `high_frequency_energy`.
+        features: (n, D) float32 on the CPU, if they were asked for.
+        logits: (n, 1008), of encoders that classify, if features were asked for.
+    """
+
+    moments: Moments
+    energy: float
+    features: Tensor | None = None
+    logits: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.moments.n
+
+    @cached_property
+    def root(self) -> Tensor:
+        """S^(1/2) (D, D) of the features' covariance."""
+        return symmetric_root(self.moments.cov)
+
+
+@torch.no_grad()
+def described(
+    images: Callable[[slice], Tensor],
+    n: int,
+    encoder: FeatureEncoder,
+    batch_size: int,
+    device: Any,
+    keep: bool = False,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Population:
+    """Describe n images, each exactly once, divided among all processes; the result is the same on each of them.
+
+    Memory does not grow with n, unless features are to be kept.
+
+    Args:
+        images: from rows to uint8 images (B, C, H, W).
+        n: number of images.
+        encoder: describes images.
+        batch_size: images at a time.
+        device: where the encoder is.
+        keep: whether to keep each image's features.
+        interrupted: whether to stop; asked before every batch.
+
+    Raises:
+        Interrupted: if that was so.
+    """
+
+    def describe(_: int, rows: slice) -> dict[str, Tensor]:
+        batch = images(rows).to(device)
+        seen = {"energy": high_frequency_energy(batch)}
+        if keep and hasattr(encoder, "with_logits"):
+            seen["features"], seen["logits"] = encoder.with_logits(batch)
+        else:
+            seen["features"] = encoder(batch)
+        return {name: part.float().cpu() for name, part in seen.items()}
+
+    moments, energy = Moments(encoder.dim, torch.float64), 0.0
+    kept: dict[str, list[Tensor]] = {"features": [], "logits": []}
+    for seen in in_batches(describe, n, batch_size, interrupted):
+        moments.update(seen["features"])
+        energy += seen["energy"].double().sum().item()
+        for name in kept.keys() & seen.keys() if keep else ():
+            kept[name].append(seen[name])
+    return Population(moments, energy / n, *(torch.cat(parts) if parts else None for parts in kept.values()))
+
+
+def frechet(fakes: Population, reals: Population) -> float:
+    """The Fréchet distance of one set of images from another, by the shorter way."""
+    if fakes.features is not None and len(fakes) < fakes.features.shape[1]:
+        return frechet_distance_of_few(reals.moments, fakes.features)
+    return frechet_distance(reals.moments, fakes.moments, reals.root)

@@ -1,0 +1,92 @@
+"""What a score was measured on and with. Only values with equal stamps may be compared."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from genlab.errors import UsageError
+from genlab.protocols import FeatureEncoder
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The protocol of one value. Fields that do not bear on a metric are None."""
+
+    metric: str
+    data: str  # name of the data set
+    images: str | None = None  # fingerprint of the real images that took part
+    split: str | None = None  # where they are from
+    n_real: int | None = None
+    n_fake: int | None = None
+    image_shape: str | None = None
+    crop: str | None = None
+    fit: str | None = None
+    filter: str | None = None  # by which images were brought to their size
+    binarize: str | None = None
+    encoder: str | None = None
+    layer: str | None = None
+    resize: str | None = None  # what the encoder does to an image first
+    library: str | None = None
+    settings: str | None = None  # of the metric
+    seed: int | None = None
+    weights: str | None = None  # raw or ema
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields that are set."""
+        return {field: value for field, value in asdict(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{field}={value}" for field, value in self.as_dict().items() if field != "metric")
+
+
+class Measurement(NamedTuple):
+    """A value with its stamp."""
+
+    value: float
+    stamp: Stamp
+    better: str = ""  # "lower" or "higher", if one is
+    note: str = ""  # what to mind when reading it
+    entries: tuple[float, ...] = ()  # what it is made of, such as one value for each entry of a code
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain containers for a JSON file."""
+        more = {"note": self.note, "entries": list(self.entries)}
+        return {"value": self.value, "protocol": self.stamp.as_dict(), **{k: v for k, v in more.items() if v}}
+
+
+def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
+    """What a stamp says of an encoder: all that the features of an image depend on."""
+    return {
+        "encoder": encoder.name,
+        "layer": encoder.layer,
+        "resize": encoder.resize,
+        "library": encoder.library,
+    }
+
+
+def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
+    """The fields in which two stamps differ, with both values."""
+    first, second = asdict(a), asdict(b)
+    return {field: (first[field], second[field]) for field in first if first[field] != second[field]}
+
+
+def ranked(measurements: Mapping[str, Measurement]) -> list[str]:
+    """Return the names of measurements of one metric, the best first.
+
+    Raises:
+        UsageError: if two of them have different stamps, naming the fields that differ.
+        ValueError: if neither low nor high values are better.
+    """
+    names = list(measurements)
+    for name in names[1:]:
+        differing = differences(measurements[names[0]].stamp, measurements[name].stamp)
+        if differing:
+            fields = "; ".join(f"{field} is {a} and {b}" for field, (a, b) in differing.items())
+            raise UsageError(
+                f"{measurements[names[0]].stamp.metric} of {names[0]} and {name} can't be compared, as they were "
+                f"measured by different protocols: {fields}."
+            )
+    directions = {m.better for m in measurements.values()}
+    if not directions <= {"lower"} and not directions <= {"higher"}:
+        raise ValueError(f"Nothing says which of these values are better: {names}.")
+    return sorted(names, key=lambda name: measurements[name].value, reverse=directions == {"higher"})
