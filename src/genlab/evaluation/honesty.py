@@ -17,7 +17,7 @@ class Diversity:
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
-        stamp = subject.stamp(f"diversity_{subject.encoder.name}", subject.reference, True, n_fake=len(subject.fakes))
+        stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
         yield Measurement(diversity(subject.fakes.moments, subject.reals.moments), stamp)
 
 
@@ -33,7 +33,7 @@ class Memorisation:
         """Measure the samples."""
         samples, held_out = subject.nearest_to_fakes[0], subject.nearest_to_held_out[0]
         fields = {"n_fake": len(samples), "settings": f"beside {len(held_out)} {subject.split} images"}
-        stamp = subject.stamp(f"memorisation_{subject.encoder.name}", subject.reference, True, **fields)
+        stamp = subject.stamp("memorisation", subject.reference, True, **fields)
         yield Measurement(memorisation(samples, held_out), stamp)
 
 

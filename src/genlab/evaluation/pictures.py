@@ -59,7 +59,7 @@ def _codes(subject: Subject) -> Figure:
     left.hist(z.flatten().numpy(), edges, density=True, alpha=0.6, label=f"{drawn} of {len(z)} {subject.split} images")
     left.hist(prior.flatten().numpy(), edges, density=True, histtype="step", color="black", label="prior")
     left.set(xlabel="entry of a code", ylabel="density")
-    left.legend(fontsize=8)
+    figure.legend(loc="outside upper left", fontsize=8)
     use, label = (means.var(0), "variance over images") if kl is None else (kl.mean(0), "KL from the prior, nats")
     right.bar(range(len(use)), use.sort(descending=True).values)
     right.set(xlabel="entry of the code, the most used first", ylabel=label)

@@ -45,8 +45,7 @@ class Kernel:
         size = min(self.subset_size, len(fakes), len(reals))
         value, spread = kernel_distance(fakes, reals, self.n_subsets, size, subject.seed)
         settings = f"{self.n_subsets} subsets of {size}, {FIDELITY}"
-        metric = f"kid_{subject.encoder.name}"
-        stamp = subject.stamp(metric, subject.reference, True, n_fake=len(fakes), settings=settings)
+        stamp = subject.stamp("kid", subject.reference, True, n_fake=len(fakes), settings=settings)
         yield Measurement(value, stamp, "lower", f"standard deviation over subsets {spread:.3g}")
 
 
@@ -79,9 +78,7 @@ class Manifold:
         found = manifold_metrics(fakes[:n], reals[[i * len(reals) // n for i in range(n)]], self.k, self.k_density)
         for name, value in found._asdict().items():
             settings = f"k={self.k_density if name in ('density', 'coverage') else self.k}"
-            stamp = subject.stamp(
-                f"{name}_{subject.encoder.name}", subject.reference, True, n_real=n, n_fake=n, settings=settings
-            )
+            stamp = subject.stamp(name, subject.reference, True, n_real=n, n_fake=n, settings=settings)
             yield Measurement(value, stamp, "higher")
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from genlab.errors import UsageError
 from genlab.evaluation.measure import Evaluation
-from genlab.metrics.stamp import Measurement, ranked
+from genlab.metrics.stamp import Stamp, ranked
 
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 
@@ -22,7 +22,7 @@ def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
         for measurement in evaluation.measurements.values():
             known = {"name": evaluation.name, "kind": evaluation.kind, "value": measurement.value}
             rows.append(known | measurement.stamp.as_dict() | {"note": measurement.note})
-    pd.DataFrame(rows).to_csv(path, index=False)
+    pd.DataFrame(rows).convert_dtypes().to_csv(path, index=False)
 
 
 def show(evaluations: Sequence[Evaluation]) -> None:
@@ -40,31 +40,42 @@ def show(evaluations: Sequence[Evaluation]) -> None:
 
 def _show_one(console: Console, evaluation: Evaluation) -> None:
     table = Table(title=f"{evaluation.kind}, {evaluation.name}", title_justify="left")
-    table.add_column("metric")
+    table.add_column("metric", overflow="fold")
     table.add_column("value", justify="right")
-    table.add_column("protocol")
+    table.add_column("n and settings", overflow="fold")
     notes: list[str] = []
     for name, measurement in evaluation.measurements.items():
         mark = ""
         if measurement.note:
             notes += [measurement.note] if measurement.note not in notes else []
             mark = f" [{notes.index(measurement.note) + 1}]"
-        label = f"{name} {ARROWS[measurement.better]}"
-        table.add_row(label, f"{measurement.value:.5g}{mark}", brief(measurement), style=None)
+        table.add_row(
+            f"{name} {ARROWS[measurement.better]}", f"{measurement.value:.5g}", f"{_own(measurement.stamp)}{mark}"
+        )
     console.print(table)
-    for number, note in enumerate(notes, 1):
-        console.print(f"[{number}] {note}.", markup=False, highlight=False)
-    for name, reason in evaluation.not_applicable.items():
-        console.print(f"Not applicable: {name}, as {reason}.", markup=False, highlight=False)
+    lines = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
+    lines += [f"Not applicable: {name}, as {reason}" for name, reason in evaluation.not_applicable.items()]
+    lines += [f"Protocol: {_common([m.stamp for m in evaluation.measurements.values()])}"]
+    for line in lines:
+        console.print(f"{line}.", markup=False, highlight=False)
 
 
-def brief(measurement: Measurement) -> str:
-    """The protocol in a line; `evaluation.json` has all of it."""
-    s = measurement.stamp
-    made = f"{s.n_fake:,} images" if s.n_fake else ""
-    real = f"{s.n_real:,} {s.split} images" if s.n_real else ""
-    sides = " and ".join(part for part in (made, real) if part)
-    return ", ".join(part for part in (sides, s.encoder, s.settings, s.weights and f"{s.weights} weights") if part)
+def _own(stamp: Stamp) -> str:
+    """What a value was measured on, and the settings of its metric."""
+    real = f"{stamp.n_real:,} {stamp.split}" if stamp.n_real else ""
+    made = f"{stamp.n_fake:,}" if stamp.n_fake else ""
+    return ", ".join(part for part in (" / ".join(part for part in (made, real) if part), stamp.settings) if part)
+
+
+def _common(stamps: Sequence[Stamp]) -> str:
+    """The other fields, in which all values agree that have them."""
+    shown = {"metric", "images", "split", "n_real", "n_fake", "settings"}
+    found: dict[str, dict[str, None]] = {}
+    for stamp in stamps:
+        for field, value in stamp.as_dict().items():
+            if field not in shown:
+                found.setdefault(field, {})[str(value)] = None
+    return ", ".join(f"{field} {' or '.join(values)}" for field, values in found.items())
 
 
 def _ranking(evaluations: Sequence[Evaluation]) -> Table:
