@@ -120,7 +120,7 @@ REMEDIES = {  # a loss that a model must have for the remedy to fit, and what to
     "samples_repeat": (*CODES_COUNT, OBJECTIVE, R1, AUGMENT, SLOWER),
     "samples_saturated": (R1, SLOWER),
     "codes_collapsed": (*CODES_COUNT, R1, SLOWER),
-    "d_won": (R1, AUGMENT, SLOWER_D, OBJECTIVE),
+    "d_won": (R1, AUGMENT, OBJECTIVE, ("", SLOWER_D[1])),
     "gradient_vanished": (OBJECTIVE, R1, SLOWER_D, SLOWER),
     "gradient_exploded": (R1, ("d_loss", "+model.clip.PLAYER=1"), SLOWER),
     "non_finite": (SLOWER, ("", "trainer.precision=32-true")),
