@@ -87,7 +87,8 @@ class Health(Callback):
             return
         losses = {key[4:]: value for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         values = self._measured(trainer, pl_module)
-        pl_module.log_dict({f"health/{name}": value for name, value in values.items()}, sync_dist=True)  # all equal
+        logged = {f"health/{name}": value for name, value in values.items() if name != "non_finite"}  # that is always 0
+        pl_module.log_dict(logged, sync_dist=True)  # equal on all processes
         values |= {name: value.item() for name, value in losses.items() if name.startswith("d_accuracy_")}
         values |= {f"grad_norm_{name}": norm for name, norm in self.gradients.typical().items()}
         self._judge(trainer, values, set(losses))
