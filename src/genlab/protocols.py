@@ -125,6 +125,7 @@ class AdversarialLoss(Protocol):
     """What the two players minimise, as scalars, from logits of any shape."""
 
     uses_real: bool  # whether the generator's loss needs the logits of real samples
+    boundary: float | None  # the logit above which D calls a sample real; None if the loss has no such logit
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The loss of D."""

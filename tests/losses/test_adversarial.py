@@ -4,9 +4,11 @@ from math import exp, log
 
 import pytest
 import torch
+from settings import config, options
 
 from genlab.errors import UsageError
 from genlab.losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
+from genlab.runs.build import build
 
 UNDECIDED = torch.zeros(4, 1)
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)
@@ -92,3 +94,25 @@ def test_only_the_relativistic_generator_needs_real_logits():
 def test_a_relativistic_loss_refuses_logits_that_can_not_be_paired():
     with pytest.raises(UsageError, match=r"\(2, 1\) and \(4, 1\)"):
         RelativisticPairing().discriminator(REAL, UNDECIDED)
+
+
+TIED = torch.tensor([-2.0, -0.7, 0.7, 2.0])  # distances from the boundary, each for a D that can't tell
+
+
+def cost_of_ties(loss, logits):
+    """What D pays if it gives all samples, real and fake, one of the logits."""
+    return [loss.discriminator(torch.full((4, 1), v), torch.full((4, 1), v)).item() for v in logits.tolist()]
+
+
+@pytest.mark.parametrize("name", options("model/objective"))
+def test_the_boundary_is_the_logit_that_costs_an_undecided_d_least(name):
+    """By symmetry and by the least cost; a loss without one costs the same at any logit, so none can be a boundary."""
+    loss = build(config("model=gan", f"model/objective={name}").model.objective).loss
+    if loss.boundary is None:
+        assert cost_of_ties(loss, TIED) == pytest.approx(cost_of_ties(loss, torch.zeros(4)))
+        return
+    costs = cost_of_ties(loss, loss.boundary + TIED)
+    at_the_boundary = cost_of_ties(loss, torch.tensor([loss.boundary]))[0]
+    assert costs == pytest.approx(costs[::-1])
+    assert min(costs) >= at_the_boundary - 1e-6
+    assert costs[0] > at_the_boundary + 0.1

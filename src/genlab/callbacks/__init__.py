@@ -5,6 +5,7 @@ from genlab.callbacks.curves import Curves
 from genlab.callbacks.ema import EMA
 from genlab.callbacks.frechet import FrechetDistance
 from genlab.callbacks.guard import Guard
+from genlab.callbacks.health import Health
 from genlab.callbacks.pictures import ReconstructionGrid, SampleGrid
 from genlab.callbacks.progress import Progress
 from genlab.callbacks.summary import Summary
@@ -15,6 +16,7 @@ __all__ = [
     "Curves",
     "FrechetDistance",
     "Guard",
+    "Health",
     "Progress",
     "ReconstructionGrid",
     "SampleGrid",

@@ -39,7 +39,7 @@ class Curves(Callback):
 
 
 def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
-    """Draw one panel a metric, training and validation together, over images seen.
+    """Draw one panel a metric, training and validation together, and one of all gradient norms, over images seen.
 
     Args:
         metrics: columns `step`, `train/images_seen` and `phase/name`, as in metrics.csv.
@@ -47,7 +47,7 @@ def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
     """
     x = _images_seen(metrics)
     keys = [key for key in metrics.columns if "/" in key and key != "train/images_seen" and metrics[key].notna().any()]
-    panels = sorted({key.split("/", 1)[1] for key in keys})
+    panels = sorted({_panel(key) for key in keys})
     if not panels:
         return
     n_columns = min(3, len(panels))
@@ -55,7 +55,7 @@ def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(4.2 * n_columns, 3 * n_rows), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis, panel in zip(axes, panels, strict=False):
-        for key in (key for key in keys if key.split("/", 1)[1] == panel):
+        for key in (key for key in keys if _panel(key) == panel):
             points = metrics[key].dropna()
             axis.plot(x[points.index], points, label=key, marker="." if len(points) < 30 else None)
         axis.set(xlabel="images seen")
@@ -64,6 +64,11 @@ def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
     for axis in axes[len(panels) :]:
         axis.remove()
     figure.savefig(path, dpi=110)
+
+
+def _panel(key: str) -> str:
+    """Norms of several networks fit into one panel, and each panel takes its time to draw."""
+    return "grad_norm" if key.startswith("health/grad_norm_") else key.split("/", 1)[1]
 
 
 def _images_seen(metrics: pd.DataFrame) -> np.ndarray:

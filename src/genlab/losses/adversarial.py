@@ -2,7 +2,8 @@
 
 An adversarial loss knows no network and works on logits of any shape, so it serves on images and on codes alike.
 Both methods return a scalar that its player minimises: nats in the three games of log probabilities, else bare numbers.
-`uses_real` says whether G's loss needs the logits of real samples too.
+`uses_real` says whether G's loss needs the logits of real samples too. `boundary` is the logit above which D calls a
+sample real: the one that costs D least where it can't tell real from fake; None where only differences of logits count.
 """
 
 from torch import Tensor
@@ -15,6 +16,7 @@ class Minimax:
     """The game to the letter: min_G max_D E[log D(x)] + E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1)."""
 
     uses_real = False
+    boundary: float | None = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """-E[log D(x)] - E[log(1 - D(G(z)))]; log 4 where D is undecided (logits 0)."""
@@ -37,6 +39,7 @@ class LeastSquares:
     """LSGAN (Mao et al. 2017, eq. 9): regression of logits on the labels 0 for fake (a) and 1 for real (b = c)."""
 
     uses_real = False
+    boundary: float | None = 0.5
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E[(D(x) - 1)^2] / 2 + E[D(G(z))^2] / 2; 1/4 where D is undecided (logits 1/2)."""
@@ -51,6 +54,7 @@ class Wasserstein:
     """WGAN (Arjovsky et al. 2017, eq. 2-3). D, the critic, must be kept Lipschitz by a penalty or by its layers."""
 
     uses_real = False
+    boundary: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E[D(G(z))] - E[D(x)]: minus the critic's estimate of the distance."""
@@ -64,6 +68,8 @@ class Wasserstein:
 class Hinge(Wasserstein):
     """The hinge game of spectrally normalised GANs (Lim and Ye 2017; Miyato et al. 2018, eq. 16-17)."""
 
+    boundary: float | None = 0.0
+
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]; 0 once real logits exceed 1 and fake ones fall below -1."""
         return (1 - real_logits).relu().mean() + (1 + fake_logits).relu().mean()
@@ -76,6 +82,7 @@ class RelativisticPairing:
     """
 
     uses_real = True
+    boundary: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E[softplus(-(D(x) - D(G(z))))] over pairs of the same row; log 2 where D is undecided.

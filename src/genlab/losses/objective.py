@@ -65,6 +65,19 @@ class Objective:
         """What G minimises, a scalar from logits of any shape; `real_logits` are needed where `uses_real` says so."""
         return self.loss.generator(fake_logits.float(), None if real_logits is None else real_logits.float())
 
+    def accuracies(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """D's accuracies, `d_accuracy_real` and `d_accuracy_fake` in [0, 1], from logits of any shape.
+
+        Both are 1/2 on average for a D that guesses. Empty where the loss has no decision boundary.
+        """
+        boundary = self.loss.boundary
+        if boundary is None:
+            return {}
+        return {
+            "d_accuracy_real": (real_logits.float() > boundary).float().mean(),
+            "d_accuracy_fake": (fake_logits.float() <= boundary).float().mean(),
+        }
+
 
 def as_objective(objective: Objective | AdversarialLoss) -> Objective:
     """Return `objective`, wrapped if it is a bare loss: so do configs of older checkpoints have it."""

@@ -98,11 +98,15 @@ class AdversarialModel(ImageModel):
         return self.objective.generator_loss(fake_logits, real_logits)
 
     def stake(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """Both players' losses without penalties, from logits (B, 1), the fake ones as many or a multiple of them."""
+        """Both players' losses without penalties and D's accuracies, from logits (B, 1).
+
+        There are as many fake ones as real ones, or a multiple of them.
+        """
         reals, fakes = paired(real_logits.float(), fake_logits.float()), fake_logits.float()
         return {
             "d_loss": self.objective.loss.discriminator(reals, fakes),
             "g_loss": self.objective.generator_loss(fakes, reals),
+            **self.objective.accuracies(reals, fakes),
         }
 
     def update(self, terms: Mapping[str, Tensor], loss: str, player: str) -> None:

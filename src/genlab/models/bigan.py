@@ -72,13 +72,14 @@ class BiGAN(EncoderDecoder, AdversarialModel):
         self.close_batch(terms)
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
-        """Both sides' losses on the pairs of images (B, C, H, W) and of as many codes."""
+        """Both sides' losses and D's accuracies on the pairs of images (B, C, H, W) and of as many codes."""
         z = self.prior(len(x), generator)
         real_logits, fake_logits = self.discriminator(x, self.encode(x)), self.discriminator(self.decode(z), z)
         loss = self.objective.loss
         return {
             "d_loss": loss.discriminator(real_logits, fake_logits),
             "g_loss": loss.discriminator(fake_logits, real_logits),
+            **self.objective.accuracies(real_logits, fake_logits),
         }
 
 

@@ -1,0 +1,154 @@
+"""Early signs that a run has gone wrong."""
+
+import logging
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Generator
+from torch.optim import Optimizer
+
+from genlab.callbacks.gradients import GradientNorms, fused_scale
+from genlab.callbacks.signs import HOPELESS, Finding, Limits, findings
+from genlab.errors import whole_number
+from genlab.images import to_float
+from genlab.metrics.variety import active_units, distinctness, diversity, saturation
+from genlab.protocols import Reconstructs, Samples, require
+from genlab.runs.folder import update_summary
+
+log = logging.getLogger(__name__)
+
+
+class Health(Callback):
+    """Measures at every validation whether samples vary, codes count and gradients flow, and warns in one line.
+
+    Logged as `health/...`; D's accuracies, which it looks at too, are `val/d_accuracy_...`. A sign is warned of once,
+    and again only if it has gone in between. The whole story is in `summary.json`, under `health`.
+
+    The balance of the two losses is no sign: they have any sign and unit, and mean something else in every game. Nor
+    is a D that guesses, which is where the game ends well; if it has ended badly, samples and score tell.
+
+    Args:
+        dirpath: the run folder.
+        n_samples: how many samples are compared with as many validation images, at least 2.
+        seed: fixes the codes.
+        grace: images seen before a sign counts: an untrained model shows most of them. Numbers that are none count
+            at once.
+        patience: validations in a row that D has to win.
+        stop_after: validations in a row with a hopeless sign (samples or codes collapsed, no numbers) after which
+            training stops; None for never.
+        limits: see `Limits`.
+    """
+
+    def __init__(
+        self,
+        dirpath: str,
+        n_samples: int = 64,
+        seed: int = 0,
+        grace: int = 30_000,
+        patience: int = 3,
+        stop_after: int | None = None,
+        **limits: float,
+    ) -> None:
+        self.dirpath, self.seed, self.limits = Path(dirpath), seed, Limits(**limits)
+        self.n_samples = whole_number("callbacks.health.n_samples", n_samples, 2)
+        self.grace = whole_number("callbacks.health.grace", grace, 0)
+        self.patience = whole_number("callbacks.health.patience", patience)
+        self.stop_after = None if stop_after is None else whole_number("callbacks.health.stop_after", stop_after)
+        self.images_seen = 0
+        self.in_a_row: dict[str, int] = {}  # validations with a sign, up to the newest
+        self.warnings: list[dict[str, Any]] = []
+        self.first_norms: dict[str, float] = {}
+        self.gradients = GradientNorms()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a model that can't sample."""
+        require(pl_module, Samples, "callbacks.health", "remove it with ~callbacks.health")
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Measure the gradients, on the steps on which the loggers write: it takes a pass over the weights."""
+        if trainer._logger_connector.should_update_logs:
+            self.gradients.note(pl_module, optimizer, fused_scale(trainer, optimizer))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count images and log the norms."""
+        self.images_seen += len(batch[0]) * trainer.world_size
+        if norms := self.gradients.close_batch():
+            pl_module.log_dict({f"health/grad_norm_{name}": norm for name, norm in norms.items()})
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure, warn, write, and stop if there is no hope."""
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        losses = {key[4:]: value for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        values = self._measured(trainer, pl_module)
+        logged = {f"health/{name}": value for name, value in values.items() if name != "non_finite"}  # that is always 0
+        pl_module.log_dict(logged, sync_dist=True)  # equal on all processes
+        values |= {name: value.item() for name, value in losses.items() if name.startswith("d_accuracy_")}
+        values |= {f"grad_norm_{name}": norm for name, norm in self.gradients.typical().items()}
+        self._judge(trainer, values, set(losses))
+        stopped = self._gives_up(trainer)
+        if trainer.is_global_zero:
+            status = "warned" if self.warnings else "good"
+            newest = {name: value if isfinite(value) else None for name, value in values.items()}
+            health = {"status": status, "newest": newest, "warnings": self.warnings, "stopped": stopped}
+            update_summary(self.dirpath, health=health)
+
+    @torch.no_grad()
+    def _measured(self, trainer: Trainer, pl_module: Any) -> dict[str, float]:
+        """On the same images and codes every time and on all processes."""
+        x = to_float(trainer.datamodule.examples("val", self.n_samples).to(pl_module.device))  # type: ignore[attr-defined]
+        samples = pl_module.sample(len(x), Generator().manual_seed(self.seed))
+        measures = (diversity, distinctness, saturation)
+        values = {measure.__name__: measure(samples, x).item() for measure in measures}
+        values["non_finite"] = 1 - samples.isfinite().float().mean().item()
+        if isinstance(pl_module, Reconstructs):
+            values["active_units"] = float(active_units(pl_module.encode(x)).item())
+        return values
+
+    def _judge(self, trainer: Trainer, values: dict[str, float], terms: set[str]) -> None:
+        """Count the signs in a row, and warn of those that have just become alarms."""
+        for key, value in values.items():
+            if key.startswith("grad_norm_") and self.limits.min_gradient < value < float("inf"):
+                self.first_norms.setdefault(key, value)
+        found = findings(values, self.first_norms, self.limits, terms)
+        if self.images_seen < self.grace:
+            found = [finding for finding in found if finding.sign.startswith("non_finite")]
+        self.in_a_row = {finding.sign: self.in_a_row.get(finding.sign, 0) + 1 for finding in found}
+        for finding in found:
+            if self.in_a_row[finding.sign] == (self.patience if finding.sign == "d_won" else 1):
+                self._warn(trainer, finding)
+
+    def _warn(self, trainer: Trainer, finding: Finding) -> None:
+        when = {"epoch": trainer.current_epoch + 1, "images_seen": self.images_seen}
+        self.warnings.append(finding._asdict() | when)
+        if trainer.is_global_zero:
+            log.warning("%s", finding.message)
+
+    def _gives_up(self, trainer: Trainer) -> bool:
+        """Stop all processes together, as the first one decides."""
+        if self.stop_after is None:
+            return False
+        held = [sign for sign, n in self.in_a_row.items() if sign.split("/")[0] in HOPELESS and n >= self.stop_after]
+        stops: bool = trainer.strategy.broadcast(bool(held))
+        if stops:
+            trainer.should_stop = True
+            if trainer.is_global_zero:
+                reason = f"{' and '.join(held)} for {self.stop_after} validations in a row"
+                log.warning("health: training stops after epoch %d: %s.", trainer.current_epoch + 1, reason)
+        return stops
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters, the warnings so far and the first norms."""
+        names = ("images_seen", "in_a_row", "warnings", "first_norms")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
