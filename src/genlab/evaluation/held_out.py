@@ -92,7 +92,7 @@ class Reconstruction:
                 yield Measurement(value, stamp, better)
         encoder = subject.encoder
         stamp = subject.stamp(f"reconstruction_{encoder.metric}", subject.split, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.reconstructions, subject.held_out), stamp, "lower", few(n, encoder.dim))
+        yield Measurement(frechet(subject.reconstructions, subject.held_out), stamp, "lower", note=few(n, encoder.dim))
 
 
 class Codes:

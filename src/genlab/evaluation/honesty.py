@@ -58,7 +58,7 @@ class Classes:
         stamp = subject.stamp("class_total_variation", subject.reference, True, **fields)
         accuracy = _accuracy(labels[held_out], subject.datamodule.labels(subject.split))
         note = f"the nearest training image has the class of a held-out one in {accuracy:.1%} of cases"
-        yield Measurement(total_variation(found, expected), stamp, "lower", note, tuple(found.tolist()))
+        yield Measurement(total_variation(found, expected), stamp, "lower", note=note, entries=tuple(found.tolist()))
 
 
 def _accuracy(found: Tensor, expected: Tensor) -> float:

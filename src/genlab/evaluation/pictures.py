@@ -61,6 +61,6 @@ def _codes(subject: Subject) -> Figure:
     left.set(xlabel="entry of a code", ylabel="density")
     figure.legend(loc="outside upper left", fontsize=8)
     use, label = (means.var(0), "variance over images") if kl is None else (kl.mean(0), "KL from the prior, nats")
-    right.bar(range(len(use)), use.sort(descending=True).values)
+    right.bar(range(len(use)), use.sort(descending=True).values.numpy())
     right.set(xlabel="entry of the code, the most used first", ylabel=label)
     return figure

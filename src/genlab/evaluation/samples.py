@@ -22,7 +22,7 @@ class Frechet:
         """Measure the samples."""
         encoder, n = subject.encoder, len(subject.fakes)
         stamp = subject.stamp(encoder.metric, subject.reference, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", few(n, encoder.dim))
+        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=few(n, encoder.dim))
 
 
 class Kernel:
@@ -46,7 +46,7 @@ class Kernel:
         value, spread = kernel_distance(fakes, reals, self.n_subsets, size, subject.seed)
         settings = f"{self.n_subsets} subsets of {size}, {FIDELITY}"
         stamp = subject.stamp("kid", subject.reference, True, n_fake=len(fakes), settings=settings)
-        yield Measurement(value, stamp, "lower", f"standard deviation over subsets {spread:.3g}")
+        yield Measurement(value, stamp, "lower", spread)
 
 
 class Manifold:
@@ -104,7 +104,7 @@ class InceptionScore:
         fields = {"images": None, "split": None, "n_real": None, "n_fake": len(logits)}
         settings = f"{self.n_splits} splits, {FIDELITY}"
         stamp = subject.stamp("inception_score", subject.reference, True, **fields, settings=settings)
-        yield Measurement(value, stamp, "higher", f"standard deviation over splits {spread:.3g}")
+        yield Measurement(value, stamp, "higher", spread)
 
 
 class Sharpness:

@@ -1,4 +1,4 @@
-"""Evaluations as tables."""
+"""Evaluations as tables: a CSV file, and what the terminal shows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from genlab.errors import UsageError
 from genlab.evaluation.measure import Evaluation
-from genlab.metrics.stamp import Stamp, ranked
+from genlab.metrics.stamp import Measurement, Stamp, ranked, require_same_protocol
 
-ARROWS = {"lower": "↓", "higher": "↑", "": ""}
+ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 
 
 def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -21,80 +22,106 @@ def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
     for evaluation in evaluations:
         for measurement in evaluation.measurements.values():
             known = {"name": evaluation.name, "kind": evaluation.kind, "value": measurement.value}
-            rows.append(known | measurement.stamp.as_dict() | {"note": measurement.note})
+            rows.append(known | measurement.stamp.as_dict())
+            rows[-1] |= {"spread": measurement.spread, "note": measurement.note}
     pd.DataFrame(rows).convert_dtypes().to_csv(path, index=False)
 
 
 def show(evaluations: Sequence[Evaluation]) -> None:
-    """Print all values with their protocols; of several subjects the ranking too.
+    """Print all values with their protocols, of several subjects side by side, the best first.
 
     Raises:
-        UsageError: if the subjects were measured by different protocols, which are named.
+        UsageError: if the subjects can't be compared, after each of them was shown alone.
     """
-    console = Console()
+    try:
+        together = in_order(evaluations) if len(evaluations) > 1 else evaluations
+    except UsageError:
+        for evaluation in evaluations:
+            _print([evaluation])
+        raise
+    _print(together)
+
+
+def in_order(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Sort by the first metric that all subjects have and that says which value is better, the best first.
+
+    Raises:
+        UsageError: if a metric was measured by different protocols, or if there is no metric to sort by.
+    """
+    metrics = _by_metric(evaluations)
+    for found in metrics.values():
+        require_same_protocol(found)
+    for found in metrics.values():
+        if len(found) == len(evaluations) and all(measurement.better for measurement in found.values()):
+            return sorted(evaluations, key=lambda evaluation: ranked(found).index(evaluation.name))
+    raise UsageError("These have no metric in common by which they could be ranked.")
+
+
+def _by_metric(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Measurement]]:
+    """Measurements by the names of metric and subject, in the order in which they were made."""
+    metrics: dict[str, dict[str, Measurement]] = {}
     for evaluation in evaluations:
-        _show_one(console, evaluation)
-    if len(evaluations) > 1:
-        console.print(_ranking(evaluations))
+        for metric, measurement in evaluation.measurements.items():
+            metrics.setdefault(metric, {})[evaluation.name] = measurement
+    return metrics
 
 
-def _show_one(console: Console, evaluation: Evaluation) -> None:
-    table = Table(title=f"{evaluation.kind}, {evaluation.name}", title_justify="left")
+def _print(evaluations: Sequence[Evaluation]) -> None:
+    """Print a row for each metric and a column for each subject, the best values in bold; then what is to be known."""
+    console = Console()
+    metrics = _by_metric(evaluations)
+    notes: list[str] = []  # of all values, each once
+    table = Table()
     table.add_column("metric", overflow="fold")
-    table.add_column("value", justify="right")
+    for number in range(1, len(evaluations) + 1):
+        table.add_column(str(number) if len(evaluations) > 1 else "value", justify="right")
     table.add_column("n and settings", overflow="fold")
-    notes: list[str] = []
-    for name, measurement in evaluation.measurements.items():
-        mark = ""
-        if measurement.note:
-            notes += [measurement.note] if measurement.note not in notes else []
-            mark = f" [{notes.index(measurement.note) + 1}]"
-        table.add_row(
-            f"{name} {ARROWS[measurement.better]}", f"{measurement.value:.5g}", f"{_own(measurement.stamp)}{mark}"
-        )
+    for metric, found in metrics.items():
+        some = next(iter(found.values()))
+        best = ranked(found)[0] if some.better and len(found) > 1 else None
+        notes += [note for note in dict.fromkeys(m.note for m in found.values() if m.note) if note not in notes]
+        cells = [_cell(found.get(e.name), notes, is_best=e.name == best) for e in evaluations]
+        table.add_row(metric + ARROWS[some.better], *cells, _own(some.stamp))
+    for number, evaluation in enumerate(evaluations, 1):
+        console.print(f"{number}: {evaluation.kind}, {evaluation.name}", markup=False, highlight=False)
     console.print(table)
     lines = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
-    lines += [f"Not applicable: {name}, as {reason}" for name, reason in evaluation.not_applicable.items()]
-    lines += [f"Protocol: {_common([m.stamp for m in evaluation.measurements.values()])}"]
+    lines += _not_applicable(evaluations)
+    lines.append(f"Protocol: {_common([m.stamp for found in metrics.values() for m in found.values()])}")
     for line in lines:
         console.print(f"{line}.", markup=False, highlight=False)
 
 
+def _cell(measurement: Measurement | None, notes: list[str], is_best: bool) -> Text:
+    if measurement is None:
+        return Text("–")
+    mark = f" [{notes.index(measurement.note) + 1}]" if measurement.note else ""
+    spread = "" if measurement.spread is None else f" ± {measurement.spread:.2g}"
+    return Text(f"{measurement.value:.5g}{spread}{mark}", "bold" if is_best else "")
+
+
+def _not_applicable(evaluations: Sequence[Evaluation]) -> list[str]:
+    by_reason: dict[str, dict[str, None]] = {}
+    for evaluation in evaluations:
+        for measure, reason in evaluation.not_applicable.items():
+            by_reason.setdefault(reason, {})[measure] = None
+    return [f"Not applicable: {', '.join(measures)}, as {reason}" for reason, measures in by_reason.items()]
+
+
 def _own(stamp: Stamp) -> str:
     """What a value was measured on, and the settings of its metric."""
-    real = f"{stamp.n_real:,} {stamp.split}" if stamp.n_real else ""
     made = f"{stamp.n_fake:,}" if stamp.n_fake else ""
-    return ", ".join(part for part in (" / ".join(part for part in (made, real) if part), stamp.settings) if part)
+    real = f"{stamp.n_real:,} {stamp.split}" if stamp.n_real else ""
+    sides = " / ".join(side for side in (made, real) if side)
+    return ", ".join(part for part in (sides, stamp.settings) if part)
 
 
 def _common(stamps: Sequence[Stamp]) -> str:
-    """The other fields, in which all values agree that have them."""
-    shown = {"metric", "images", "split", "n_real", "n_fake", "settings"}
+    """The other fields, with the values that they have anywhere."""
+    in_rows = {"metric", "images", "split", "n_real", "n_fake", "settings"}
     found: dict[str, dict[str, None]] = {}
     for stamp in stamps:
         for field, value in stamp.as_dict().items():
-            if field not in shown:
+            if field not in in_rows:
                 found.setdefault(field, {})[str(value)] = None
     return ", ".join(f"{field} {' or '.join(values)}" for field, values in found.items())
-
-
-def _ranking(evaluations: Sequence[Evaluation]) -> Table:
-    """All subjects, the best first by the first metric that they share, and the best value of each metric in bold."""
-    shared = [name for name in evaluations[0].measurements if all(name in e.measurements for e in evaluations)]
-    columns = [name for name in shared if evaluations[0].measurements[name].better]
-    if not columns:
-        raise UsageError("These have no metric in common by which they could be ranked.")
-    by_name = {evaluation.name: evaluation for evaluation in evaluations}
-    orders = {c: ranked({name: e.measurements[c] for name, e in by_name.items()}) for c in columns}
-    table = Table(title=f"Ranked by {columns[0]}", title_justify="left", caption_justify="left")
-    for column in ("", "run", "model", *(f"{c} {ARROWS[evaluations[0].measurements[c].better]}" for c in columns)):
-        table.add_column(column, justify="left" if column in ("run", "model") else "right")
-    for rank, name in enumerate(orders[columns[0]], 1):
-        values = (
-            f"[bold]{by_name[name].measurements[c].value:.4g}[/]"
-            if name == orders[c][0]
-            else f"{by_name[name].measurements[c].value:.4g}"
-            for c in columns
-        )
-        table.add_row(str(rank), name, by_name[name].kind, *values)
-    return table

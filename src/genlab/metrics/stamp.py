@@ -45,13 +45,14 @@ class Measurement(NamedTuple):
     value: float
     stamp: Stamp
     better: str = ""  # "lower" or "higher", if one is
+    spread: float | None = None  # standard deviation over the parts that it is a mean of
     note: str = ""  # what to mind when reading it
     entries: tuple[float, ...] = ()  # what it is made of, such as one value for each entry of a code
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers for a JSON file."""
-        more = {"note": self.note, "entries": list(self.entries)}
-        return {"value": self.value, "protocol": self.stamp.as_dict(), **{k: v for k, v in more.items() if v}}
+        more = {"spread": self.spread, "note": self.note, "entries": list(self.entries)}
+        return {"value": self.value, "protocol": self.stamp.as_dict()} | {k: v for k, v in more.items() if v}
 
 
 def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
@@ -70,23 +71,31 @@ def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
     return {field: (first[field], second[field]) for field in first if first[field] != second[field]}
 
 
+def require_same_protocol(measurements: Mapping[str, Measurement]) -> None:
+    """Refuse measurements, by the names of what was measured, that can't be compared.
+
+    Raises:
+        UsageError: if two of them have different stamps, naming the fields that differ.
+    """
+    (first, reference), *others = measurements.items()
+    for name, measurement in others:
+        if differing := differences(reference.stamp, measurement.stamp):
+            fields = "; ".join(f"{field} is {a} and {b}" for field, (a, b) in differing.items())
+            raise UsageError(
+                f"{reference.stamp.metric} of {first} and {name} can't be compared, as they were measured by different "
+                f"protocols: {fields}."
+            )
+
+
 def ranked(measurements: Mapping[str, Measurement]) -> list[str]:
     """Return the names of measurements of one metric, the best first.
 
     Raises:
-        UsageError: if two of them have different stamps, naming the fields that differ.
+        UsageError: if they were measured by different protocols.
         ValueError: if neither low nor high values are better.
     """
-    names = list(measurements)
-    for name in names[1:]:
-        differing = differences(measurements[names[0]].stamp, measurements[name].stamp)
-        if differing:
-            fields = "; ".join(f"{field} is {a} and {b}" for field, (a, b) in differing.items())
-            raise UsageError(
-                f"{measurements[names[0]].stamp.metric} of {names[0]} and {name} can't be compared, as they were "
-                f"measured by different protocols: {fields}."
-            )
-    directions = {m.better for m in measurements.values()}
-    if not directions <= {"lower"} and not directions <= {"higher"}:
-        raise ValueError(f"Nothing says which of these values are better: {names}.")
-    return sorted(names, key=lambda name: measurements[name].value, reverse=directions == {"higher"})
+    require_same_protocol(measurements)
+    better = {measurement.better for measurement in measurements.values()}
+    if better not in ({"lower"}, {"higher"}):
+        raise ValueError("Nothing says which of these values are better.")
+    return sorted(measurements, key=lambda name: measurements[name].value, reverse=better == {"higher"})

@@ -1,0 +1,10 @@
+"""Images described in one line."""
+
+import torch
+
+from genlab.metrics.population import Population, described
+
+
+def population(images: torch.Tensor, encoder, batch_size: int = 100, keep: bool = False) -> Population:
+    """Describe uint8 images (N, C, H, W) on the CPU."""
+    return described(lambda rows: images[rows], len(images), encoder, batch_size, torch.device("cpu"), keep)
