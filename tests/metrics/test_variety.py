@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genlab.metrics.variety import active_units, distinctness, diversity, saturation
+from genlab.metrics.variety import distinctness, diversity, saturation
 
 
 def pictures(*levels: float) -> torch.Tensor:
@@ -57,10 +57,3 @@ def test_black_and_white_samples_of_black_and_white_data_are_not_saturated():
     images = pictures(-1, -1, -1, 1)
     assert saturation(pictures(1, -1, -1, -1), images).item() == 0
     assert saturation(pictures(1, 1, 1, 1), images).item() == 0.75
-
-
-def test_a_unit_is_active_if_its_variance_exceeds_a_hundredth():
-    """The variance of 0 and a is a^2 / 4."""
-    codes = torch.tensor([[0.0, 0.0, 5.0], [0.19, 0.21, 5.0]])
-    assert active_units(codes).item() == 1
-    assert active_units(codes, threshold=0.005).item() == 2

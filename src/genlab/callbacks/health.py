@@ -15,7 +15,8 @@ from genlab.callbacks.gradients import GradientNorms, fused_scale
 from genlab.callbacks.signs import HOPELESS, Finding, Limits, findings
 from genlab.errors import whole_number
 from genlab.images import to_float
-from genlab.metrics.variety import active_units, distinctness, diversity, saturation
+from genlab.metrics import active_units
+from genlab.metrics.variety import distinctness, diversity, saturation
 from genlab.protocols import Reconstructs, Samples, require
 from genlab.runs.folder import update_summary
 
@@ -107,8 +108,8 @@ class Health(Callback):
         measures = (diversity, distinctness, saturation)
         values = {measure.__name__: measure(samples, x).item() for measure in measures}
         values["non_finite"] = 1 - samples.isfinite().float().mean().item()
-        if isinstance(pl_module, Reconstructs):
-            values["active_units"] = float(active_units(pl_module.encode(x)).item())
+        if isinstance(pl_module, Reconstructs) and len(x) > 1:
+            values["active_units"] = float(active_units(pl_module.encode(x)))
         return values
 
     def _judge(self, trainer: Trainer, values: dict[str, float], terms: set[str]) -> None:

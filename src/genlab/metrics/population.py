@@ -14,6 +14,8 @@ from genlab.moments import Moments, symmetric_root
 from genlab.processes import in_batches
 from genlab.protocols import FeatureEncoder
 
+AT_ONCE = 1000  # images whose features enter the moments together: each time costs a pass over a covariance
+
 
 @dataclass
 class Population:
@@ -78,11 +80,17 @@ def described(
 
     moments, energy = Moments(encoder.dim, torch.float64), 0.0
     kept: dict[str, list[Tensor]] = {"features": [], "logits": []}
+    waiting: list[Tensor] = []
     for seen in in_batches(describe, n, batch_size, interrupted):
-        moments.update(seen["features"])
         energy += seen["energy"].double().sum().item()
+        waiting.append(seen["features"])
+        if len(waiting) * batch_size >= AT_ONCE:
+            moments.update(torch.cat(waiting))
+            waiting.clear()
         for name in kept.keys() & seen.keys() if keep else ():
             kept[name].append(seen[name])
+    if waiting:
+        moments.update(torch.cat(waiting))
     return Population(moments, energy / n, *(torch.cat(parts) if parts else None for parts in kept.values()))
 
 

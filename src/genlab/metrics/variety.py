@@ -1,4 +1,4 @@
-"""Whether samples vary as images do, and codes at all: cheap signs of a collapse, on a few dozen images."""
+"""Whether samples vary as images do, pixel by pixel: cheap signs of a collapse, on a few dozen images."""
 
 import torch
 from torch import Tensor
@@ -30,11 +30,6 @@ def saturation(samples: Tensor, images: Tensor, end: float = 0.99) -> Tensor:
     """
     excess = [(sign * samples > end).float().mean() - (sign * images > end).float().mean() for sign in (-1, 1)]
     return torch.stack(excess).clamp(min=0).sum()
-
-
-def active_units(codes: Tensor, threshold: float = 0.01) -> Tensor:
-    """How many entries of codes (N, latent_dim) vary over images by more than `threshold` (Burda et al. 2016, 5.3)."""
-    return (codes.float().var(0, correction=0) > threshold).sum()
 
 
 def _total_variance(images: Tensor) -> Tensor:

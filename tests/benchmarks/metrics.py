@@ -1,0 +1,127 @@
+"""Speed and memory of scores: `python tests/benchmarks/metrics.py`. Takes some minutes.
+
+A ratio is the median over the rounds, with the lowest and the highest; above 1 the first contestant is faster.
+"""
+
+import logging
+import resource
+import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from contest import compare, header, timed  # first: it puts src and tests on the path
+
+# isort: split
+import scipy.linalg
+import torch
+from settings import config
+from torch import Tensor
+from torchmetrics.image.fid import _compute_fid
+
+from genlab.metrics import EfficientNetLite0, frechet_distance, frechet_distance_of_few
+from genlab.metrics.population import described
+from genlab.moments import Moments, symmetric_root
+from genlab.runs.evaluate import evaluate
+from genlab.runs.machine import quieten
+from genlab.runs.train import train
+
+DIM, MANY, FEW = 2048, 5000, 1000
+
+
+def moments(features: Tensor) -> Moments:
+    """Those of vectors (n, D)."""
+    found = Moments(features.shape[1], torch.float64)
+    found.update(features)
+    return found
+
+
+def frechet() -> None:
+    """The Fréchet distance at 2,048 dimensions, its reference known beforehand."""
+    generator = torch.Generator().manual_seed(0)
+    mix = torch.randn(DIM, DIM, generator=generator) / DIM**0.5
+    real, fake = (torch.randn(MANY, DIM, generator=generator) @ mix for _ in range(2))
+    reference, samples, few = moments(real), moments(fake), fake[:FEW]
+    root = symmetric_root(reference.cov)
+    ours = timed(lambda: frechet_distance(reference, samples, root))
+    parts = (samples.mean, samples.cov, reference.mean, reference.cov)
+    compare("Fréchet distance, root of the reference cached / torchmetrics", ours, timed(lambda: _compute_fid(*parts)))
+    product = (samples.cov @ reference.cov).numpy()
+    compare("the same / scipy.linalg.sqrtm", ours, timed(lambda: scipy.linalg.sqrtm(product)), rounds=3)
+    by_gram = timed(lambda: frechet_distance_of_few(reference, few))
+    whole = timed(lambda: frechet_distance(reference, moments(few), root))
+    compare(f"{FEW} samples: through their Gram matrix / with the cached root", by_gram, whole)
+
+
+class Wide:
+    """An encoder that takes no time, with as many features as Inception."""
+
+    name, metric, layer, library, resize, dim = "wide", "fd_wide", "pixels", "benchmark", "none", DIM
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.float().flatten(1).repeat(1, 3)[:, :DIM]
+
+
+def memory() -> None:
+    """What a score of 10 times as many images adds to the peak of the resident memory."""
+    image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    peaks = []
+    for n in (5_000, 50_000):
+        described(lambda rows: image.expand(rows.stop - rows.start, -1, -1, -1), n, Wide(), 100, "cpu")
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(f"{'memory: 50,000 images instead of 5,000 add to the peak (MB)':75s} {peaks[1] - peaks[0]:6.0f}")
+
+
+class Stopwatch:
+    """Adds up the seconds that some methods take."""
+
+    def __init__(self) -> None:
+        self.seconds, self._depth = 0.0, 0
+
+    def watch(self, owner: Any, name: str) -> None:
+        """Time a method wherever it is called, but not within another timed one."""
+        method = getattr(owner, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            start, self._depth = perf_counter(), self._depth + 1
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._depth -= 1
+                self.seconds += perf_counter() - start if self._depth == 0 else 0.0
+
+        setattr(owner, name, watched)
+
+
+def share() -> None:
+    """How much of an evaluation of 5,000 samples is spent in the encoder and the model."""
+    folder = Path(tempfile.mkdtemp())
+    overrides = ("trainer=cpu", f"paths.data_dir={folder}")
+    train(config(*overrides, "trainer.max_epochs=2", "callbacks=checkpoint", run_dir=folder / "run"))
+    from genlab.models import VAE
+
+    stopwatch = Stopwatch()
+    for owner, names in ((VAE, ("decode", "posterior", "importance", "losses")), (EfficientNetLite0, ("forward",))):
+        for name in names:
+            stopwatch.watch(owner, name)
+    for metrics in ("quick", "full"):
+        overrides = (*overrides[:2], f"metrics={metrics}", "metrics.n_samples=5000", f"run={folder}/run")
+        (folder / metrics).mkdir()
+        for first in (True, False):  # the reference is described once
+            stopwatch.seconds, start = 0.0, perf_counter()
+            with redirect_stdout(StringIO()):
+                evaluate(config(*overrides, run_dir=folder / metrics, name="eval"))
+            seconds = perf_counter() - start
+            label = f"metrics={metrics}, 5,000 samples, reference {'new' if first else 'cached'} ({seconds:.0f} s)"
+            print(f"{label}: share of encoder and model".ljust(75), f"{stopwatch.seconds / seconds:6.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    quieten()
+    logging.disable(logging.WARNING)
+    header()
+    memory()
+    frechet()
+    share()
