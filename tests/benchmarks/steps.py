@@ -3,7 +3,8 @@
 Each runs in a process of its own, and they take blocks of steps in turn: what disturbs the machine disturbs both. A
 ratio is the time of a block by hand over that of one in the trainer, with the default callbacks and loggers; above 1
 the trainer is faster. What it does between epochs (checkpoints, validation) is no part of a step. Overrides may stand
-among the models: `vae ~callbacks.ema`. With two threads a busy neighbour slows all down tenfold: then set OMP_NUM_THREADS=1.
+among the models: `vae ~callbacks.ema`. With two
+threads a busy neighbour slows both down tenfold: then set OMP_NUM_THREADS=1.
 
 The trainer has `keep_freed_memory`, a loop by hand has not; MALLOC_MMAP_THRESHOLD_=33554432 and
 MALLOC_TRIM_THRESHOLD_=536870912 in the environment give it to both.
