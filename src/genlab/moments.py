@@ -30,7 +30,8 @@ class Moments:
         """Add the vectors x (B, D)."""
         x = x.detach().to(self.mean)
         mean = x.mean(0)
-        self._merge(len(x), mean, (x - mean).T @ (x - mean))
+        centred = x - mean
+        self._merge(len(x), mean, centred.T @ centred)
 
     def merge(self, other: Moments) -> None:
         """Add all vectors that `other` has seen."""

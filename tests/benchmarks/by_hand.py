@@ -2,16 +2,29 @@
 
 Images (B, C, H, W) are the whole batch; optimisers come in the order of the model's players. Nothing is frozen while
 another player steps, and each player has fresh fakes, as in most tutorials.
+
+Run by steps.py in a process of its own, as a loop by hand would be: `by_hand.py N_STEPS OVERRIDE ...` answers each line
+of its input with the seconds of so many steps.
 """
 
+import os
+import sys
+from collections.abc import Iterator
+from time import perf_counter
 from typing import Any
 
+import contest  # noqa: F401  # puts src and tests on the path
+
+# isort: split
 import torch
+from settings import config
 from torch import Tensor
 from torch.optim import Optimizer
 
+from genlab.images import to_float
 from genlab.losses import kl_to_standard_normal
 from genlab.models.autoencoding import reparametrise, squared_distance
+from genlab.runs.build import build
 
 
 def descend(loss: Tensor, optimizer: Optimizer) -> None:
@@ -26,7 +39,13 @@ def autoencoder(model: Any, x: Tensor, optimizer: Optimizer) -> None:
     descend(model.losses(x)["loss"], optimizer)
 
 
-ae = vae = iwae = wae = autoencoder
+vae = iwae = wae = autoencoder
+
+
+def ae(model: Any, x: Tensor, optimizer: Optimizer) -> None:
+    """With noise on what is encoded, where it denoises."""
+    noisy = x + model.corruption * torch.randn_like(x) if model.corruption else x
+    descend(squared_distance(x, model.reconstruct(noisy)), optimizer)
 
 
 def gan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
@@ -85,3 +104,31 @@ def vaegan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
     fake = torch.cat([model.decode(z.detach()), model.sample(len(x))])
     descend(model.gamma * model.dissimilarity(x, fake[: len(x)]) + loss.generator(d(fake)), g_optimizer)
     descend(loss.discriminator(d(x).repeat(2, 1), d(fake.detach())), d_optimizer)
+
+
+def batches(data: Any) -> Iterator[Tensor]:
+    """Without end, in the way of most tutorials that keep their images in memory."""
+    images = data.images("train")
+    while True:
+        for rows in torch.randperm(len(images)).split(data.batch_size)[:-1]:
+            yield to_float(images[rows])
+
+
+def answer(n_steps: int, *overrides: str) -> None:
+    """Take `n_steps` for each line that comes in, and say how long they took."""
+    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # Lightning's, with which PyTorch's optimisers are slower
+    torch.manual_seed(0)
+    cfg = config(*overrides)
+    model, endless = build(cfg.model), batches(build(cfg.data))
+    optimizers = model.configure_optimizers()  # with a list of schedules, where there are players
+    optimizers = optimizers[0] if isinstance(optimizers, tuple) else optimizers
+    step = globals()[cfg.model._target_.rpartition(".")[2].lower()]
+    for _ in sys.stdin:
+        start = perf_counter()
+        for _ in range(n_steps):
+            step(model, next(endless), optimizers)
+        print(perf_counter() - start, flush=True)
+
+
+if __name__ == "__main__":
+    answer(int(sys.argv[1]), *sys.argv[2:])

@@ -1,89 +1,94 @@
 """Every model's step in the whole trainer against a loop by hand: `python tests/benchmarks/steps.py [MODEL ...]`.
 
-Both take their steps in turn in one process: what disturbs the machine disturbs both. A ratio is the time of ten steps
-by hand over that of ten in the trainer, with its default callbacks and loggers; above 1 the trainer is faster.
+Each runs in a process of its own, and they take blocks of steps in turn: what disturbs the machine disturbs both. A
+ratio is the time of a block by hand over that of one in the trainer, with the default callbacks and loggers; above 1
+the trainer is faster. What it does between epochs (checkpoints, validation) is no part of a step. Overrides may stand
+among the models: `vae ~callbacks.ema`. With two
+threads a busy neighbour slows both down tenfold: then set OMP_NUM_THREADS=1.
+
+The trainer has `keep_freed_memory`, a loop by hand has not; MALLOC_MMAP_THRESHOLD_=33554432 and
+MALLOC_TRIM_THRESHOLD_=536870912 in the environment give it to both.
 """
 
 import logging
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 from contest import header  # first: it puts src and tests on the path
 
 # isort: split
-import by_hand
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from settings import config, options
-from torch import Tensor
 
-from genlab.images import to_float
 from genlab.loggers import CSVLogger
 from genlab.runs.build import build
-from genlab.runs.machine import quieten
+from genlab.runs.machine import keep_freed_memory, quieten
+from genlab.runs.train import ConfigInCheckpoint, _only
 
-EPOCHS, BLOCK = 8, 10
+SECONDS = 15  # of training, a model
+BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA
 
 
 class InTurn(Callback):
-    """After each batch of the trainer, one of the loop by hand; all that the trainer does in between is its own."""
+    """After each block of steps in the trainer, one of the loop by hand; what the trainer does within is its own."""
 
-    def __init__(self, cfg: Any) -> None:
-        torch.manual_seed(0)
-        self.model, self.data = build(cfg.model), build(cfg.data)
-        optimizers = self.model.configure_optimizers()  # with a list of schedules, where there are players
-        self.optimizers = optimizers[0] if isinstance(optimizers, tuple) else optimizers
-        self.step = getattr(by_hand, cfg.model._target_.rpartition(".")[2].lower())
-        self.batches = self.endless()
-        self.trainer_seconds: list[float] = []
-        self.hand_seconds: list[float] = []
+    def __init__(self, *overrides: str) -> None:
+        script = str(Path(__file__).with_name("by_hand.py"))
+        command = [sys.executable, script, str(BLOCK), *overrides]
+        self.hand = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.blocks: list[tuple[float, float]] = []  # seconds in the trainer, and by hand
+
+    def by_hand(self) -> float:
+        """The seconds of one block."""
+        assert self.hand.stdin is not None
+        assert self.hand.stdout is not None
+        print(file=self.hand.stdin, flush=True)
+        return float(self.hand.stdout.readline())
+
+    def on_train_start(self, *_: object) -> None:
+        self.by_hand()  # warms up
+        self.start = perf_counter()
+
+    def on_train_epoch_start(self, *_: object) -> None:
         self.mark = perf_counter()
 
-    def endless(self) -> Iterator[Tensor]:
-        """Batches in the way of most tutorials that keep their images in memory."""
-        images = self.data.images("train")
-        while True:
-            for rows in torch.randperm(len(images)).split(self.data.batch_size)[:-1]:
-                yield to_float(images[rows])
-
-    def on_train_batch_end(self, *_: object) -> None:
-        start = perf_counter()
-        self.step(self.model, next(self.batches), self.optimizers)
-        end = perf_counter()
-        self.trainer_seconds.append(start - self.mark)
-        self.hand_seconds.append(end - start)
-        self.mark = end
-
-    def ratios(self) -> list[float]:
-        """One a block of steps, the first block left out: it warms up."""
-        starts = range(BLOCK, len(self.hand_seconds) - BLOCK + 1, BLOCK)
-        blocks = [slice(start, start + BLOCK) for start in starts]
-        return sorted(sum(self.hand_seconds[block]) / sum(self.trainer_seconds[block]) for block in blocks)
+    def on_train_batch_end(self, trainer: Trainer, *args: object) -> None:
+        batch_idx = args[-1]
+        assert isinstance(batch_idx, int)
+        if (batch_idx + 1) % BLOCK == 0:
+            self.blocks.append((perf_counter() - self.mark, self.by_hand()))
+            trainer.should_stop = perf_counter() - self.start > SECONDS
+            self.mark = perf_counter()
 
 
 def measure(name: str, *overrides: str) -> None:
     """Train a model in turn with its loop by hand, and print the ratio."""
     folder = tempfile.mkdtemp()
-    every = ("trainer=cpu", f"trainer.max_epochs={EPOCHS}", "trainer.check_val_every_n_epoch=1000")
+    every = ("trainer=cpu", "trainer.max_epochs=1000", "trainer.check_val_every_n_epoch=1000")
     cfg = config(f"model={name}", *every, *overrides, run_dir=folder)
-    in_turn = InTurn(cfg)
     torch.manual_seed(0)
-    callbacks = [*(build(node) for node in cfg.callbacks.values()), in_turn]
-    trainer = build(cfg.trainer, callbacks=callbacks, logger=CSVLogger(folder))
+    in_turn = InTurn(f"model={name}", *every, *overrides)
+    callbacks = [ConfigInCheckpoint({}), *(build(node) for node in cfg.callbacks.values()), in_turn]
+    trainer = build(cfg.trainer, callbacks=callbacks, logger=CSVLogger(folder), **_only(callbacks))
     trainer.fit(build(cfg.model), build(cfg.data))
-    ratios = in_turn.ratios()
-    milliseconds = 1000 * median(in_turn.hand_seconds)
-    label = f"{name}: in the whole trainer / by hand ({milliseconds:.1f} ms)"
+    in_turn.hand.communicate()
+    blocks = in_turn.blocks[1:]  # the first one warms up
+    ratios = sorted(by_hand / in_trainer for in_trainer, by_hand in blocks)
+    in_trainer, by_hand = (1000 / BLOCK * median(seconds) for seconds in zip(*blocks, strict=True))
+    label = f"{name}: in the whole trainer / by hand ({in_trainer:.1f} / {by_hand:.1f} ms)"
     print(f"{label:75s} {median(ratios):6.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
 
 
 if __name__ == "__main__":
     quieten()
+    keep_freed_memory()
     logging.disable(logging.WARNING)
+    overrides = [argument for argument in sys.argv[1:] if "=" in argument or argument.startswith("~")]
     header()
-    for model in sys.argv[1:] or options("model"):
-        measure(model)
+    for model in [argument for argument in sys.argv[1:] if argument not in overrides] or options("model"):
+        measure(model, *overrides)

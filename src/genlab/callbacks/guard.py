@@ -1,5 +1,6 @@
 """Ends a run whose loss is no number any more, before the weights are none either."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ class Guard(Callback):
         Raises:
             UsageError: naming the terms that are not finite, where the batch is, and what usually helps.
         """
-        if trainer.global_step % self.every_n_steps or torch.isfinite(loss):
+        if trainer.global_step % self.every_n_steps or isfinite(loss.item()):
             return
         terms = {name: value.item() for name, value in pl_module.terms.items()}
-        culprits = [name for name, value in terms.items() if not torch.isfinite(torch.tensor(value))] or ["loss"]
+        culprits = [name for name, value in terms.items() if not isfinite(value)] or ["loss"]
         x, y = self._batch
         path = self.dirpath / f"nonfinite_batch{'' if trainer.is_global_zero else f'_{trainer.global_rank}'}.pt"
         torch.save({"x": x.cpu(), "y": y.cpu(), "terms": terms}, path)

@@ -28,10 +28,11 @@ class Progress(RichProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count."""
+        """Count, and update the bar if it is time to."""
         self._images += len(batch[0]) * trainer.world_size
-        self._speed = self._images / (perf_counter() - self._epoch_start)
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if (batch_idx + 1) % self.refresh_rate == 0 or trainer.is_last_batch:  # Lightning's bar gathers all it shows
+            self._speed = self._images / (perf_counter() - self._epoch_start)
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What the bar shows: losses, images/s, score."""

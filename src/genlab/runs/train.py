@@ -12,7 +12,7 @@ from genlab.callbacks.state import newest_score
 from genlab.loggers import CSVLogger, WandbLogger
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
-from genlab.runs.machine import check_machine, quieten
+from genlab.runs.machine import check_machine, keep_freed_memory, quieten
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def train(cfg: DictConfig) -> float | None:
     quieten()
     run_dir = Path(cfg.paths.run_dir)
     check_machine(cfg.trainer)
+    keep_freed_memory()
     open_run_folder(run_dir, cfg)
     with recorded(run_dir):
         seed_everything(cfg.seed, workers=True, verbose=False)
