@@ -3,10 +3,11 @@
 import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, job
+from genlab.cli import entry_point, job, resumable
 
 
 @entry_point
+@resumable
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
 @job
 def main(cfg: DictConfig) -> float | None:

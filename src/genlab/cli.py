@@ -60,6 +60,37 @@ def several(key: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     return wrap
 
 
+def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
+    """Let a run that `resume=RUN` names go on in its own folder, the log included."""
+
+    @wraps(main)
+    def wrapped() -> Any:
+        for argument in sys.argv[1:]:
+            key, _, value = argument.partition("=")
+            if key.lstrip("+") == "resume" and value not in ("auto", "null", ""):
+                folder = str(run_folder(value.strip("'\""))).replace("'", r"\'")
+                sys.argv.append(f"hydra.run.dir='{folder}'")
+        return main()
+
+    return wrapped
+
+
+def run_folder(run: str) -> Path:
+    """The folder of the run that `resume` names by itself or by one of its checkpoints.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    path = Path(run)
+    folder = path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
+    if not (folder / "config.yaml").is_file():
+        raise UsageError(
+            f"resume={run} is no run: give a run folder, which holds config.yaml and checkpoints/, such as "
+            "logs/train/runs/DATE_TIME, or one of its checkpoints."
+        )
+    return folder
+
+
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 

@@ -46,6 +46,16 @@ class Moments:
         self.mean += delta * (n / total)
         self.n = total
 
+    def state_dict(self) -> dict[str, Any]:
+        """All there is to know: a number and two tensors on the CPU."""
+        return {"n": self.n, "mean": self.mean.cpu(), "scatter": self.scatter.cpu()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.n = state_dict["n"]
+        self.mean.copy_(state_dict["mean"])
+        self.scatter.copy_(state_dict["scatter"])
+
     def gathered(self) -> Moments:
         """Return the moments over all processes, the same on each of them; itself in a single process."""
         if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:

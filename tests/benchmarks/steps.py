@@ -25,10 +25,11 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from settings import config, options
 
+from genlab.callbacks.exact import ExactState
 from genlab.loggers import CSVLogger
 from genlab.runs.build import build
 from genlab.runs.machine import keep_freed_memory, quieten
-from genlab.runs.train import ConfigInCheckpoint, _only
+from genlab.runs.train import _only
 
 SECONDS = 15  # of training, a model
 BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA
@@ -73,7 +74,7 @@ def measure(name: str, *overrides: str) -> None:
     cfg = config(f"model={name}", *every, *overrides, run_dir=folder)
     torch.manual_seed(0)
     in_turn = InTurn(f"model={name}", *every, *overrides)
-    callbacks = [ConfigInCheckpoint({}), *(build(node) for node in cfg.callbacks.values()), in_turn]
+    callbacks = [ExactState({}), *(build(node) for node in cfg.callbacks.values()), in_turn]
     trainer = build(cfg.trainer, callbacks=callbacks, logger=CSVLogger(folder), **_only(callbacks))
     trainer.fit(build(cfg.model), build(cfg.data))
     in_turn.hand.communicate()

@@ -5,10 +5,10 @@ from lightning.pytorch import Callback
 from settings import TINY, config
 
 from genlab.callbacks import Checkpoint
+from genlab.callbacks.exact import ExactState
 from genlab.errors import UsageError
 from genlab.runs.build import build
 from genlab.runs.load import read_checkpoint
-from genlab.runs.train import ConfigInCheckpoint
 
 
 class Scorer(Callback):
@@ -26,7 +26,7 @@ class Scorer(Callback):
 def fit(tmp_path, *overrides, scores=(), **options):
     cfg = config(*TINY, "model=gan", *overrides)
     callbacks = [
-        ConfigInCheckpoint({}),
+        ExactState({}),
         Checkpoint(str(tmp_path), **options),
         *([Scorer(scores)] if scores else []),
     ]
@@ -35,10 +35,10 @@ def fit(tmp_path, *overrides, scores=(), **options):
     trainer.fit(build(cfg.model), build(cfg.data))
 
 
-def test_best_is_the_epoch_of_the_lowest_score_and_last_is_the_last(tmp_path):
+def test_best_is_the_epoch_of_the_lowest_score_and_last_and_previous_are_the_last_two(tmp_path):
     fit(tmp_path, "trainer.max_epochs=4", scores=[3.0, 1.0, None, 2.0])
     epochs = {path.stem: read_checkpoint(path)["epoch"] for path in tmp_path.glob("*.ckpt")}
-    assert epochs == {"best": 1, "last": 3}
+    assert epochs == {"best": 1, "last": 3, "previous": 2}
 
 
 def test_without_a_score_there_is_a_last_and_no_best(tmp_path):

@@ -22,6 +22,7 @@ def test_the_run_folder_holds_what_the_design_promises(vae_run):
         "metrics.csv",
         "curves.png",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
         "checkpoints/best.ckpt",
         "samples/epoch_0002.png",
         "reconstructions/epoch_0002.png",

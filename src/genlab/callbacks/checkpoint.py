@@ -1,40 +1,105 @@
-"""Checkpoints: the last state and the best one."""
+"""Checkpoints: the last state, the one before, and the best one."""
 
+import logging
+import os
+import shutil
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from genlab.callbacks.state import is_due, scorer
-from genlab.errors import whole_number
+from genlab.callbacks.state import is_due, scorer, signals
+from genlab.errors import UsageError, positive, whole_number
+from genlab.runs.checkpoints import read_checkpoint, write_checkpoint
+
+log = logging.getLogger(__name__)
+
+GROWTH = 4  # a checkpoint is at most so many times as large as at the start, when optimisers hold nothing yet
 
 
 class Checkpoint(LightningCheckpoint):
-    """Writes `last.ckpt` at intervals and at the end, and `best.ckpt` whenever the score of a callback improves.
+    """Writes `last.ckpt` at intervals, at the end and when a run is stopped, and `best.ckpt` when the score improves.
 
     (Lightning runs subclasses of its own `Checkpoint` after all other callbacks, so that the score is there.)
-    A file replaces the one before only once it is complete.
+    A file replaces the one before only once it is on the disk; the `last.ckpt` before it stays as `previous.ckpt`.
+    Within an epoch it is written before the next batch, when all of a step is done, its row in `metrics.csv` included.
+
+    An error that nobody expected is preceded by a checkpoint too, in a run of one process: of several, the others may
+    be in the middle of a step, and the newest one stands. So it does where the input was wrong or the loss no number.
 
     Args:
         dirpath: folder for the checkpoints.
         every_n_epochs: how often `last.ckpt` is written.
         every_n_steps: also within epochs, counted in batches; None for not.
+        every_minutes: also so long after the newest one, by the clock of the first process; None for not.
+        keep: how many older ones stay beside `previous.ckpt`, as `step_000001000.ckpt`.
     """
 
-    def __init__(self, dirpath: str, every_n_epochs: int = 1, every_n_steps: int | None = None) -> None:
+    def __init__(
+        self,
+        dirpath: str,
+        every_n_epochs: int = 1,
+        every_n_steps: int | None = None,
+        every_minutes: float | None = 15,
+        keep: int = 0,
+    ) -> None:
         self.dirpath = Path(dirpath)
         self.every_n_epochs = whole_number("callbacks.checkpoint.every_n_epochs", every_n_epochs)
         key = "callbacks.checkpoint.every_n_steps"
         self.every_n_steps = None if every_n_steps is None else whole_number(key, every_n_steps)
+        key = "callbacks.checkpoint.every_minutes"
+        self.every_minutes = None if every_minutes is None else positive(key, every_minutes)
+        self.keep = whole_number("callbacks.checkpoint.keep", keep, 0)
         self.best_score = float("inf")
+        self._trains = self._is_wanted = self._is_due = False
+        self._step_saved, self._time_saved = -1, monotonic()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Write `last.ckpt` at every n-th batch."""
-        if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
-            self._save(trainer, "last.ckpt")
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Try, so that a folder that can't be written to is found before the first hour.
+
+        Raises:
+            UsageError: on all processes, if the disk is full or the folder can't be written to.
+        """
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        reason = trainer.strategy.broadcast(self._trial(checkpoint) if trainer.is_global_zero else None)
+        if reason:
+            raise UsageError(f"No checkpoint can be written to {self.dirpath}: {reason}.")
+        self._trains, self._time_saved = True, monotonic()
+
+    def _trial(self, checkpoint: dict[str, Any]) -> str | None:
+        """Why no checkpoint can be written; None if one can."""
+        try:
+            self.dirpath.mkdir(parents=True, exist_ok=True)
+            trial = self.dirpath / "trial.tmp"
+            write_checkpoint(checkpoint, trial)
+            size = GROWTH * trial.stat().st_size
+            trial.unlink()
+        except OSError as error:
+            return str(error)
+        free = shutil.disk_usage(self.dirpath).free
+        needed = size * (4 + self.keep)  # last, previous and best, and one that is being written
+        return f"{free / 1e6:.0f} MB are free and {needed / 1e6:.0f} may be needed" if free < needed else None
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Write `last.ckpt` if the step before was one to be followed by it."""
+        if self._is_due:
+            self._save_last(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Find out whether a checkpoint is due; it waits while gradients wait for more batches."""
+        noted = signals(trainer)
+        is_time = self.every_minutes is not None and monotonic() - self._time_saved > 60 * self.every_minutes
+        if noted is not None:
+            noted.save = noted.save or (is_time and trainer.is_global_zero)  # known to all after the next step
+            is_time = noted.agreed_save
+        elif trainer.world_size > 1:
+            is_time = False
+        is_nth = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
+        self._is_wanted = self._is_wanted or is_nth or is_time
+        self._is_due = self._is_wanted and pl_module.closes_update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score that has just been measured is the lowest so far."""
@@ -45,15 +110,60 @@ class Checkpoint(LightningCheckpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `last.ckpt` at every n-th epoch and at the last."""
-        if is_due(trainer, self.every_n_epochs):
-            self._save(trainer, "last.ckpt")
+        if self._is_due or is_due(trainer, self.every_n_epochs):
+            self._save_last(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write `last.ckpt` before the run ends, unless there is one of this step."""
+        stopped = isinstance(exception, SIGTERMException)  # all processes are here, after the same step
+        unexpected = not isinstance(exception, UsageError) and trainer.world_size == 1
+        if self._trains and (stopped or unexpected) and self._step_saved != trainer.global_step > 0:
+            try:
+                self._save_last(trainer)
+            except Exception as error:  # the one that ends the run is the one to be heard of
+                log.error("No checkpoint could be written at the end: %s", error)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What fails from here on is no loss."""
+        self._trains = False
+
+    def _save_last(self, trainer: Trainer) -> None:
+        self._save(trainer, "last.ckpt")
+        self._is_wanted = self._is_due = False
+        self._step_saved, self._time_saved = trainer.global_step, monotonic()
+        if (noted := signals(trainer)) is not None:
+            noted.agreed_save = False
 
     def _save(self, trainer: Trainer, name: str) -> None:
+        """Called on all processes; the first one writes. A disk that fails does not end the run."""
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        if not trainer.is_global_zero:
+            return
         path = self.dirpath / name
         unfinished = path.with_suffix(".tmp")
-        trainer.save_checkpoint(unfinished, weights_only=False)  # on all processes; the first one writes
-        if trainer.is_global_zero:
+        try:
+            self.dirpath.mkdir(parents=True, exist_ok=True)
+            write_checkpoint(checkpoint, unfinished)
+            if name == "last.ckpt":
+                self._move_back(path)
             unfinished.replace(path)
+            _flush(self.dirpath)
+        except OSError as error:
+            log.error("%s can't be written (%s): training goes on, and the one before stays.", path, error)
+            unfinished.unlink(missing_ok=True)
+
+    def _move_back(self, last: Path) -> None:
+        previous = last.with_name("previous.ckpt")
+        if self.keep and previous.is_file():
+            try:
+                step = read_checkpoint(previous)["global_step"]
+                previous.replace(last.with_name(f"step_{step:09d}.ckpt"))
+            except UsageError as error:
+                log.warning("%s It is not kept.", error)
+            for path in sorted(self.dirpath.glob("step_*.ckpt"))[: -self.keep]:
+                path.unlink()
+        if last.is_file():
+            last.replace(previous)
 
     def state_dict(self) -> dict[str, Any]:
         """The score to beat."""
@@ -62,3 +172,13 @@ class Checkpoint(LightningCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on comparing with the score to beat."""
         self.best_score = state_dict["best_score"]
+
+
+def _flush(folder: Path) -> None:
+    """Have the new names of files on the disk too, where a folder can be opened."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Generator, Tensor
 
-from genlab.callbacks.state import is_due
+from genlab.callbacks.state import is_due, must_stop
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
@@ -85,14 +85,14 @@ class FrechetDistance(Callback):
         self.encoder.to(device)
         how = (self.encoder, self.batch_size, device)
         if self._reference is None:
-            self._reference = reference(images, *how, self.cache_dir, interrupted=lambda: trainer.received_sigterm)
+            self._reference = reference(images, *how, self.cache_dir, interrupted=lambda: must_stop(trainer))
         codes = pl_module.prior(self.n_samples, Generator().manual_seed(self.seed))
 
         def samples(rows: slice) -> Tensor:
             return to_uint8(pl_module.decode(codes[rows]))
 
         few = self.n_samples < self.encoder.dim
-        found = described(samples, self.n_samples, *how, keep=few, interrupted=lambda: trainer.received_sigterm)
+        found = described(samples, self.n_samples, *how, keep=few, interrupted=lambda: must_stop(trainer))
         score = frechet(found, self._reference)
         self.protocol = Stamp(
             metric=self.encoder.metric,

@@ -45,6 +45,14 @@ class GradientNorms:
         seen, self._seen = self._seen, {}
         return {name: _median(norms) for name, norms in seen.items()}
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """The norms (steps,) since `typical` was last asked for, by the network's name."""
+        return {name: torch.stack(norms).cpu() for name, norms in self._seen.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Go on from there."""
+        self._seen = {name: list(norms) for name, norms in state_dict.items()}
+
 
 def fused_scale(trainer: Any, optimizer: Optimizer) -> float:
     """What gradients are still multiplied by before an optimiser's step: a fused one takes the scale out itself."""
@@ -53,4 +61,5 @@ def fused_scale(trainer: Any, optimizer: Optimizer) -> float:
 
 
 def _median(norms: list[Tensor]) -> float:
-    return torch.stack(norms).nan_to_num(nan=torch.inf, posinf=torch.inf).median().item()
+    together = torch.stack([norm.to(norms[-1].device) for norm in norms])  # those of a resumed run lie on the CPU
+    return together.nan_to_num(nan=torch.inf, posinf=torch.inf).median().item()

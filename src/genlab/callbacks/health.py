@@ -145,11 +145,12 @@ class Health(Callback):
         return stops
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters, the warnings so far and the first norms."""
+        """Counters, the warnings so far, the first norms and those since the newest validation."""
         names = ("images_seen", "in_a_row", "warnings", "first_norms")
-        return {name: getattr(self, name) for name in names}
+        return {**{name: getattr(self, name) for name in names}, "gradients": self.gradients.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
+        self.gradients.load_state_dict(state_dict.pop("gradients", {}))
         for name, value in state_dict.items():
             setattr(self, name, value)

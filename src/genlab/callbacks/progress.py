@@ -20,6 +20,11 @@ class Progress(RichProgressBar):
         super().__init__(refresh_rate=refresh_rate)
         self._epoch_start, self._images, self._speed = perf_counter(), 0, 0.0
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start counting also where a resumed run goes on in the middle of an epoch."""
+        super().on_train_start(trainer, pl_module)
+        self._epoch_start = perf_counter()
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start counting."""
         super().on_train_epoch_start(trainer, pl_module)

@@ -3,6 +3,7 @@
 from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from genlab.callbacks.signals import Signals
 from genlab.protocols import Scores
 
 
@@ -25,3 +26,15 @@ def newest_score(trainer: Trainer) -> tuple[str, float] | None:
     who = scorer(trainer)
     value = trainer.callback_metrics.get(who.score_key) if who else None
     return None if who is None or value is None else (who.score_key, value.item())
+
+
+def signals(trainer: Trainer) -> Signals | None:
+    """The callback that notes signals; None where there is none."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, Signals)), None)
+
+
+def must_stop(trainer: Trainer) -> bool:
+    """Whether a signal has asked this process to stop."""
+    noted = signals(trainer)
+    return trainer.received_sigterm or (noted is not None and noted.stop != 0)

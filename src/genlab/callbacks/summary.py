@@ -23,11 +23,11 @@ class Summary(Callback):
         self.dirpath = Path(dirpath)
         self.images_seen = 0
         self._evaluation_start = self._train_start = perf_counter()
-        self._evaluation_seconds = 0.0
+        self._training_seconds = self._evaluation_seconds = 0.0  # before this start
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count parameters and start the clock."""
-        self._train_start = perf_counter()
+        self._train_start = perf_counter() - self._training_seconds - self._evaluation_seconds
         counts = {name: sum(p.numel() for p in net.parameters()) for name, net in pl_module.named_children()}
         if trainer.is_global_zero:
             update_summary(self.dirpath, parameters={**counts, "total": sum(counts.values())})
@@ -67,9 +67,13 @@ class Summary(Callback):
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
-        """The count of images."""
-        return {"images_seen": self.images_seen}
+        """The count of images, and seconds."""
+        training_seconds = perf_counter() - self._train_start - self._evaluation_seconds
+        seconds = {"training_seconds": training_seconds, "evaluation_seconds": self._evaluation_seconds}
+        return {"images_seen": self.images_seen, **seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
         self.images_seen = state_dict["images_seen"]
+        self._training_seconds = state_dict.get("training_seconds", 0.0)
+        self._evaluation_seconds = state_dict.get("evaluation_seconds", 0.0)

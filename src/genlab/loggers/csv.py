@@ -23,6 +23,7 @@ class CSVLogger(Logger):
         super().__init__()
         self.path = Path(dirpath) / "metrics.csv"
         self._columns: list[str] = []
+        self.n_rows = 0  # that this run has written so far, also before it was resumed
 
     @property
     def name(self) -> str:
@@ -46,6 +47,24 @@ class CSVLogger(Logger):
         self._add_columns(list(row))
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
+        self.n_rows += 1
+
+    @rank_zero_only
+    def keep(self, n_rows: int | None, n_steps: int = 0) -> None:
+        """Drop the rows behind the first `n_rows`, with the columns that they have added: a resumed run writes them
+        again. Where the number is not known, drop those of step `n_steps` and later.
+        """
+        if not self.path.is_file():
+            return
+        with self.path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        rows = rows[:n_rows] if n_rows is not None else [row for row in rows if int(row["step"]) < n_steps]
+        self._columns = [key for key in (rows[0] if rows else {}) if any(row[key] for row in rows)]
+        self.n_rows = len(rows)
+        if rows:
+            self._write([{key: row[key] for key in self._columns} for row in rows])
+        else:
+            self.path.unlink()
 
     def _add_columns(self, keys: list[str]) -> None:
         """Write the header, or the whole file again under a wider one."""
@@ -56,10 +75,13 @@ class CSVLogger(Logger):
                     reader = csv.DictReader(file)
                     rows, self._columns = list(reader), list(reader.fieldnames or [])
             self._columns += [key for key in keys if key not in self._columns]
-            wider = self.path.with_suffix(".tmp")
-            wider.parent.mkdir(parents=True, exist_ok=True)
-            with wider.open("w", newline="") as file:
-                writer = csv.DictWriter(file, self._columns)
-                writer.writeheader()
-                writer.writerows(rows)
-            wider.replace(self.path)
+            self._write(rows)
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        unfinished = self.path.with_suffix(".tmp")
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        unfinished.replace(self.path)

@@ -113,7 +113,7 @@ class AdversarialModel(ImageModel):
         """Take one step of a player down the gradient of one of the terms, a scalar."""
         self.terms = {name: term.detach() for name, term in terms.items()}
         self.manual_backward(terms[loss] / self.accumulate)
-        if self._closes_an_accumulation():
+        if self.closes_update():
             optimizer = self._optimizer(player)
             self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # `optimizer.step`, uncounted
             optimizer.zero_grad()
@@ -162,13 +162,14 @@ class AdversarialModel(ImageModel):
                     name,
                 )
 
+    def closes_update(self) -> bool:
+        """Whether no gradient of the batch that goes on waits for those of more batches."""
+        n_done = self.trainer.fit_loop.epoch_loop.batch_idx + 1
+        return n_done % self.accumulate == 0 or self.trainer.is_last_batch
+
     def _optimizer(self, player: str) -> LightningOptimizer:
         optimizers = self.optimizers()
         return dict(zip(self.players(), optimizers, strict=True))[player]
-
-    def _closes_an_accumulation(self) -> bool:
-        n_done = self.trainer.fit_loop.epoch_loop.batch_idx + 1
-        return n_done % self.accumulate == 0 or self.trainer.is_last_batch
 
 
 def paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:

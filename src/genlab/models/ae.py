@@ -97,6 +97,16 @@ class AE(EncoderDecoder, ImageModel):
         """Forget the codes of the epoch before: the encoder has moved on."""
         self._epoch_codes = Moments(self.latent_dim, device=self.device)
 
+    def rank_state(self) -> dict[str, Any]:
+        """Also the codes of this epoch, by their moments."""
+        return {**super().rank_state(), "epoch_codes": self._epoch_codes.state_dict()}
+
+    def load_rank_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `rank_state`."""
+        super().load_rank_state(state)
+        self._epoch_codes = Moments(self.latent_dim, device=self.device)
+        self._epoch_codes.load_state_dict(state["epoch_codes"])
+
     def on_validation_start(self) -> None:
         """Fit the Gaussian before anything is sampled."""
         super().on_validation_start()

@@ -128,6 +128,20 @@ class ImageModel(LightningModule):
         for network in self.children() if self.compile_networks else ():
             network.compile()  # in place: the names of its weights stay
 
+    def rank_state(self) -> dict[str, Any]:
+        """What this process alone knows and a resumed run needs, tensors and plain containers; subclasses add to it."""
+        assert self.noise is not None
+        return {"noise": self.noise.get_state()}
+
+    def load_rank_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `rank_state`."""
+        assert self.noise is not None
+        self.noise.set_state(state["noise"])
+
+    def closes_update(self) -> bool:
+        """Whether no gradient of the batch that ends waits for those of more batches."""
+        return not self.trainer.fit_loop._should_accumulate()
+
     def on_validation_start(self) -> None:
         """Evaluate the same model with the same noise every time and on all processes."""
         self.evaluation_noise = Generator().manual_seed(0)

@@ -22,21 +22,31 @@ log = logging.getLogger(__name__)
 
 
 @rank_zero_only
-def open_run_folder(path: Path, config: DictConfig) -> None:
-    """Write the resolved configuration into a run folder that holds no run yet.
+def open_run_folder(path: Path, config: DictConfig, again: bool = False) -> None:
+    """Write the resolved configuration into a run folder that holds no run yet, or whose run goes on.
+
+    Args:
+        path: the folder.
+        config: the configuration.
+        again: whether a run may be in it.
 
     Raises:
-        UsageError: if there is a run in it already.
+        UsageError: if there is a run in it already, or if nothing can be written there.
     """
-    path.mkdir(parents=True, exist_ok=True)
     try:
-        with (path / "config.yaml").open("x") as file:
-            file.write(OmegaConf.to_yaml(config, resolve=True))
+        path.mkdir(parents=True, exist_ok=True)
+        if again:
+            _write_whole(path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        else:
+            with (path / "config.yaml").open("x") as file:
+                file.write(OmegaConf.to_yaml(config, resolve=True))
     except FileExistsError:
         raise UsageError(
             f"{path} already holds a run: choose another folder with hydra.run.dir=PATH (hydra.sweep.dir=PATH for a "
-            "sweep), or remove it."
+            "sweep), go on with it by resume=PATH, or remove it."
         ) from None
+    except OSError as error:
+        raise UsageError(f"The run folder {path} can't be written to: {error}.") from error
 
 
 @rank_zero_only
@@ -44,19 +54,33 @@ def update_summary(path: Path, **fields: Any) -> None:
     """Set fields of `summary.json` in a run folder. Whoever reads it sees the old file or the new one, both whole."""
     file = path / "summary.json"
     summary = json.loads(file.read_text()) if file.is_file() else {}
-    unfinished = file.with_name(f"summary.{os.getpid()}.tmp")
-    unfinished.write_text(json.dumps(summary | fields, indent=2) + "\n")
+    _write_whole(file, json.dumps(summary | fields, indent=2) + "\n")
+
+
+def _write_whole(file: Path, text: str) -> None:
+    unfinished = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
+    unfinished.write_text(text)
     unfinished.replace(file)
 
 
 @contextmanager
-def recorded(path: Path) -> Iterator[None]:
+def recorded(path: Path, resumed: bool = False) -> Iterator[None]:
     """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
 
     The traceback of an error goes to the log file alone: the entry script says what the user needs to know.
+
+    Args:
+        path: the run folder.
+        resumed: whether the run has been going on before: then its seconds are added up, and errors are forgotten.
     """
+    now = datetime.now().astimezone().isoformat("T", "seconds")
+    times: dict[str, Any] = {"started": now}
     start = perf_counter()
-    update_summary(path, status="running", started=datetime.now().astimezone().isoformat("T", "seconds"), **_origin())
+    if resumed and (path / "summary.json").is_file():
+        before = json.loads((path / "summary.json").read_text())
+        start -= before.get("seconds", before.get("training_seconds", 0) + before.get("evaluation_seconds", 0))
+        times = {"resumed": [*before.get("resumed", []), now], "error": None}
+    update_summary(path, status="running", **times, **_origin())
 
     def end(status: str, **fields: Any) -> None:
         update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)

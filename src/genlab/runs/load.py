@@ -1,14 +1,17 @@
 """From a run folder or a checkpoint file back to a model. What is loaded is data, never code."""
 
-import pickle
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import torch
 
 from genlab.errors import UsageError, unknown
 from genlab.models.base import ImageModel
 from genlab.runs.build import build
+from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Run", "find_checkpoint", "load_run", "read_checkpoint"]
 
 
 class Run(NamedTuple):
@@ -23,8 +26,8 @@ class Run(NamedTuple):
 def load_run(run: str, weights: str = "ema") -> Run:
     """Rebuild a model from a run folder or from a checkpoint file alone, wherever it was moved.
 
-    A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt`. The file is read with weights_only=True,
-    and only targets of the allow-list are instantiated.
+    A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt` (`previous.ckpt` if that is damaged). The
+    file is read with weights_only=True, and only targets of the allow-list are instantiated.
 
     Args:
         run: path of the folder or file.
@@ -36,7 +39,14 @@ def load_run(run: str, weights: str = "ema") -> Run:
     if weights not in ("ema", "raw"):
         raise UsageError(unknown("value of weights", weights, ["ema", "raw"]))
     path = find_checkpoint(Path(run))
-    checkpoint = read_checkpoint(path)
+    try:
+        checkpoint = read_checkpoint(path)
+    except DamagedCheckpoint as error:
+        previous = path.with_name("previous.ckpt")
+        if path == Path(run) or path.name != "last.ckpt" or not previous.is_file():
+            raise
+        log.warning("%s %s is taken instead.", error, previous)
+        path, checkpoint = previous, read_checkpoint(previous)
     config = checkpoint["config"]
     model: ImageModel = build(config["model"])
     averaged = checkpoint.get("ema", {}) if weights == "ema" else {}
@@ -54,26 +64,10 @@ def find_checkpoint(run: Path) -> Path:
         raise UsageError(
             f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file."
         )
-    for name in ("best.ckpt", "last.ckpt"):
+    for name in ("best.ckpt", "last.ckpt", "previous.ckpt"):
         if (run / "checkpoints" / name).is_file():
             return run / "checkpoints" / name
     raise UsageError(
         f"run={run} is no run folder: checkpoints/best.ckpt and checkpoints/last.ckpt are missing. Give the folder "
         "that holds config.yaml and checkpoints/, or a .ckpt file."
     )
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of this project, tensors and plain containers only."""
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UsageError(
-            f"{path} is refused: it is no checkpoint, or it holds more than tensors and plain containers and could "
-            "run code."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read as a checkpoint, it may be damaged ({error}).") from error
-    if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
-        raise UsageError(f"{path} is no checkpoint of this project: it holds no configuration.")
-    return checkpoint

@@ -1,65 +1,78 @@
 """Training: from a configuration to a run folder."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
+from genlab.callbacks.exact import ExactState
+from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
 from genlab.loggers import CSVLogger, WandbLogger
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
 from genlab.runs.machine import check_machine, keep_freed_memory, quieten
+from genlab.runs.resume import Resumption, resumption
 
 log = logging.getLogger(__name__)
 
 
-def train(cfg: DictConfig) -> float | None:
-    """Train the model of a configuration and leave a run folder behind.
+def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
+    """Train the model of a configuration and leave a run folder behind, or go on with a run (`resume`).
+
+    Args:
+        cfg: the configuration.
+        typed: the overrides of the command line, which a resumed run applies to its own configuration; Hydra knows.
 
     Returns:
         The newest score, lower being better, for a sweeper to minimise; None if nothing scores.
 
     Raises:
         UsageError: for any input that can't work, before training starts.
+        SystemExit: with 128 and the signal's number, if the run was stopped by one.
     """
     quieten()
-    run_dir = Path(cfg.paths.run_dir)
+    if typed is None:
+        typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    resumed = resumption(cfg, typed)
+    cfg = resumed.config if resumed else cfg
+    run_dir, signals = Path(cfg.paths.run_dir), Signals()
     check_machine(cfg.trainer)
     keep_freed_memory()
-    open_run_folder(run_dir, cfg)
-    with recorded(run_dir):
+    open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
+    with recorded(run_dir, resumed is not None), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)
         datamodule.setup()  # before Lightning starts other processes, which find the data prepared
         model = build(cfg.model)
-        callbacks = [ConfigInCheckpoint(config), *(build(node) for node in cfg.callbacks.values())]
+        callbacks = [ExactState(config), signals, *(build(node) for node in cfg.callbacks.values())]
         loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
+        loggers[0].keep(*(resumed[2:] if resumed else [0]))
         trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
         for logger in loggers:
             logger.log_hyperparams(config)
-        log.info("%s on %s, run folder %s", type(model).__name__, datamodule.name, run_dir)
+        _announce(run_dir, model, datamodule, resumed)
         try:
-            trainer.fit(model, datamodule)
+            trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
+        except SIGTERMException:
+            raise SystemExit(signals.exit_code) from None
         finally:
             _finish_wandb(loggers)
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
 
-class ConfigInCheckpoint(Callback):
-    """Puts the resolved configuration into every checkpoint, so that the file alone is enough to rebuild the model."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Plain containers only: the file has to load with weights_only=True."""
-        checkpoint["config"] = self.config
+def _announce(run_dir: Path, model: Any, datamodule: Any, resumed: Resumption | None) -> None:
+    log.info("%s on %s, run folder %s", type(model).__name__, datamodule.name, run_dir)
+    if resumed:
+        log.info("Resumed after step %d from %s", resumed.n_steps, resumed.checkpoint)
 
 
 def _only(callbacks: list[Callback]) -> dict[str, bool]:

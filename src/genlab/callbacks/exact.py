@@ -1,0 +1,120 @@
+"""All that a resumed run needs to go on as if it had never stopped."""
+
+import logging
+import random
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from genlab.callbacks.position import set_position
+from genlab.errors import UsageError
+from genlab.loggers import CSVLogger
+from genlab.processes import gathered
+
+log = logging.getLogger(__name__)
+
+
+class ExactState(Callback):
+    """Puts into every checkpoint what Lightning leaves out, and takes it up when a run is resumed.
+
+    That is the random state of each process, what a model knows besides its weights, the rows of `metrics.csv`, the
+    newest metrics, and an exact position in the loops. It stands first among the callbacks, so that in a validation it
+    knows the state that they had before.
+
+    Args:
+        config: the resolved configuration, plain containers, so that the file alone is enough to rebuild the model.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self._images_seen = 0  # before the batch that goes on
+        self._before_validation: dict[str, Any] | None = None  # the callbacks' state, while there is a validation
+        self._loaded: dict[str, Any] = {}
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Note what the batch is about to change."""
+        self._images_seen = pl_module.images_seen
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what the validation is about to change."""
+        states = {callback.state_key: callback.state_dict() for callback in trainer.callbacks}  # type: ignore[attr-defined]
+        self._before_validation = deepcopy({key: state for key, state in states.items() if state})
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The validation counts."""
+        self._before_validation = None
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Called on all processes; what each of them knows alone is gathered."""
+        checkpoint["config"] = self.config
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+        unfinished = progress.started > progress.processed
+        checkpoint["resume"] = {
+            "processes": gathered(_random_state(pl_module) | {"model": pl_module.rank_state()}),
+            "images_seen": self._images_seen if unfinished else pl_module.images_seen,
+            "rows": next((logger.n_rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), None),
+            "metrics": {key: value.detach().cpu() for key, value in trainer.callback_metrics.items()},
+        }
+        if self._before_validation is not None:
+            checkpoint["callbacks"] |= self._before_validation
+        elif trainer.validating:
+            return  # it has just ended: Lightning goes on there by itself
+        set_position(checkpoint["loops"]["fit_loop"], trainer, self._before_validation is not None)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep it until training starts: setting models up draws random numbers.
+
+        Raises:
+            UsageError: if the checkpoint is of another number of processes, which divide the data in another way.
+        """
+        self._loaded = checkpoint.get("resume", {})
+        if not self._loaded:
+            if trainer.is_global_zero:
+                log.warning(
+                    "The checkpoint was written before random states were kept: the run goes on with new ones, and "
+                    "with the position, weights, optimisers and counters that the file holds."
+                )
+        elif (n := len(self._loaded["processes"])) != trainer.world_size:
+            raise UsageError(
+                f"The checkpoint was written by {n} process(es) and can't be resumed by {trainer.world_size}: type "
+                f"trainer.devices={n // trainer.num_nodes or 1}."
+            )
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Take it up."""
+        if self._loaded:
+            mine = self._loaded["processes"][trainer.global_rank]
+            pl_module.load_rank_state(mine["model"])
+            pl_module.images_seen = self._loaded["images_seen"]
+            trainer.callback_metrics.update(self._loaded["metrics"])
+            _set_random_state(mine)
+            self._loaded = {}
+
+
+def _random_state(pl_module: LightningModule) -> dict[str, Any]:
+    """Of PyTorch on the CPU and this process's GPU, NumPy and Python: tensors and plain containers."""
+    numpy_state: Any = np.random.get_state()  # noqa: NPY002
+    kind, keys, *rest = numpy_state
+    version, internal, gauss = random.getstate()
+    state = {
+        "torch": torch.get_rng_state(),
+        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
+        "python": (version, torch.tensor(internal), gauss),
+    }
+    return state | ({"cuda": torch.cuda.get_rng_state(pl_module.device)} if pl_module.device.type == "cuda" else {})
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal.tolist()), gauss))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
