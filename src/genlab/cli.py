@@ -41,6 +41,10 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
             main()
         except USER_ERRORS as error:
             sys.exit(f"error: {sentence(error)}")
+        except OSError as error:
+            if HydraConfig.initialized():  # in Hydra's job: not about the folder that Hydra makes before it
+                raise
+            sys.exit(f"error: {_one_line(error)}")
 
     return wrapped
 

@@ -1,65 +1,293 @@
 """A run that was interrupted ends where it would have ended."""
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from settings import TINY, config, options
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from resuming import SMALL, assert_same_end, copied, rows, saved
+from settings import ROOT, config, options, run_script
 
-from genlab.runs.checkpoints import read_checkpoint
+from genlab.callbacks import Guard, Health
+from genlab.errors import UsageError
+from genlab.models import VAE
+from genlab.runs.resume import resumption
 from genlab.runs.train import train
 
-# Two epochs of four batches, with a checkpoint after each of them, and all that counts something.
-SMALL = (
-    *TINY,
-    "data.size=16",
-    "trainer.max_epochs=2",
-    "callbacks.checkpoint.every_n_steps=1",
-    "callbacks.checkpoint.keep=9",
-    "callbacks=without_encoder",
-    *(f"~callbacks.{name}" for name in ("frechet", "samples", "curves", "progress")),
-)
+
+def trained(path: Path, *overrides: str) -> Path:
+    train(config(*SMALL, *overrides, run_dir=path))
+    return path
 
 
-def equal(a: Any, b: Any) -> bool:
-    """Whether two checkpoints, or parts of them, are the same to the last bit; clocks apart."""
-    if isinstance(a, dict):
-        keys = a.keys() - {"training_seconds", "evaluation_seconds"}
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in keys)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
-    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-
-
-def copied(run: Path, to: Path, step: int) -> Path:
-    """The run as if it had been killed after some step and a few more, whose rows metrics.csv has."""
-    (to / "checkpoints").mkdir(parents=True)
-    for name in ("config.yaml", "metrics.csv", "summary.json"):
-        shutil.copy(run / name, to / name)
-    shutil.copy(run / "checkpoints" / f"step_{step:09d}.ckpt", to / "checkpoints" / "last.ckpt")
-    return to
-
-
-def assert_same_end(run: Path, whole: Path) -> None:
-    mine, theirs = (read_checkpoint(path / "checkpoints" / "last.ckpt") for path in (run, whole))
-    for key in mine.keys() | theirs.keys() - {"config", "loops"}:
-        if key not in ("config", "loops"):
-            assert equal(mine[key], theirs[key]), key
-    assert (run / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+def resumed(run: Path, *typed: str) -> Path:
+    train(config(f"resume={run}", run_dir="unused"), typed)
+    return run
 
 
 @pytest.fixture(scope="module", params=options("model"))
 def whole(request, tmp_path_factory):
     """A run of each model that was never interrupted."""
-    path = tmp_path_factory.mktemp(request.param)
-    train(config(*SMALL, f"model={request.param}", run_dir=path))
-    return path
+    return trained(tmp_path_factory.mktemp(request.param), f"model={request.param}")
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory):
+    """A run of a VAE that was never interrupted."""
+    return trained(tmp_path_factory.mktemp("vae"))
 
 
 @pytest.mark.parametrize("step", [4, 6], ids=["end of an epoch", "middle of an epoch"])
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(whole, step, tmp_path):
-    run = copied(whole, tmp_path / "run", step)
-    train(config(f"resume={run}", run_dir="elsewhere"))
-    assert_same_end(run, whole)
+    assert_same_end(resumed(copied(whole, tmp_path / "run", step)), whole)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "steps"),
+    [
+        (["trainer.max_steps=7"], [4, 5]),
+        (["+trainer.val_check_interval=0.5"], [2, 6]),
+        (["trainer.check_val_every_n_epoch=2"], [3, 4]),
+        (["+trainer.accumulate_grad_batches=2"], [1, 2]),
+        (["model=gan", "model.accumulate=2", "data.num_workers=1"], [2, 4]),
+    ],
+    ids=lambda value: value[-1] if isinstance(value[0], str) else "",
+)
+def test_so_it_does_where_epochs_are_cut_otherwise(overrides, steps, tmp_path):
+    whole = trained(tmp_path / "whole", *overrides)
+    for step in steps:
+        assert_same_end(resumed(copied(whole, tmp_path / f"run{step}", step)), whole)
+
+
+def test_so_it_does_from_the_best_checkpoint_which_is_written_before_the_epoch_ends(vae_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(vae_run.path, run)
+    for name in ("last", "previous"):
+        (run / "checkpoints" / f"{name}.ckpt").unlink()
+    resumed(run)
+    assert_same_end(run, vae_run.path)
+
+
+@pytest.mark.parametrize("model", ["ae", "gan"])
+def test_so_it_does_when_it_was_stopped_within_a_validation(model, tmp_path, monkeypatch):
+    whole = trained(tmp_path / "whole", f"model={model}", "callbacks.checkpoint.keep=0")
+    gives_up, n = Health._gives_up, iter(range(9))
+
+    def stopped(*args):
+        if next(n) == 1:
+            raise SIGTERMException
+        return gives_up(*args)
+
+    monkeypatch.setattr(Health, "_gives_up", stopped)
+    with pytest.raises(SystemExit, match="143"):
+        trained(tmp_path / "run", f"model={model}", "callbacks.checkpoint.keep=0")
+    assert saved(tmp_path / "run")["global_step"] == 8
+    assert_same_end(resumed(tmp_path / "run"), whole)
+
+
+def test_after_an_error_the_run_goes_on_with_the_batch_that_failed(vae, tmp_path, monkeypatch):
+    step = VAE.training_step
+
+    def failing(self, batch, batch_idx):
+        if self.global_step == 5:
+            raise RuntimeError("a cable was pulled")
+        return step(self, batch, batch_idx)
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(VAE, "training_step", failing)
+    with pytest.raises(RuntimeError, match="cable"):
+        trained(run, "callbacks.checkpoint.every_n_steps=null")
+    monkeypatch.undo()
+    assert saved(run)["global_step"] == 5
+    assert json.loads((run / "summary.json").read_text())["status"] == "failed"
+    resumed(run)
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["status"], summary["error"], len(summary["resumed"])) == ("completed", None, 1)
+    keys = ("step", "train/images_seen", "epoch")
+    assert [[row[key] for key in keys] for row in rows(run)] == [[row[key] for key in keys] for row in rows(vae)]
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_alone(tmp_path, monkeypatch):
+    def found(self, trainer, *_):
+        if trainer.global_step == 6:
+            raise UsageError("diverged")
+
+    monkeypatch.setattr(Guard, "on_before_backward", found)
+    with pytest.raises(UsageError, match="diverged"):
+        trained(tmp_path, "callbacks.checkpoint.every_n_steps=null")
+    assert saved(tmp_path)["global_step"] == 4
+
+
+def test_a_damaged_last_checkpoint_is_put_aside_for_the_one_before(vae, tmp_path, caplog):
+    run = copied(vae, tmp_path / "run", 6)
+    folder = run / "checkpoints"
+    (folder / "last.ckpt").rename(folder / "previous.ckpt")
+    data = bytearray((vae / "checkpoints" / "last.ckpt").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "last.ckpt").write_bytes(data)
+    resumed(run)
+    assert "last.ckpt can't be read" in caplog.text
+    assert "goes on from previous.ckpt" in caplog.text
+    assert_same_end(run, vae)
+    assert (folder / "last.ckpt.damaged").is_file()
+
+
+def test_a_checkpoint_without_random_states_is_resumed_as_far_as_it_goes(vae, tmp_path, caplog):
+    run = copied(vae, tmp_path / "run", 4)
+    old = saved(run)
+    del old["resume"]
+    torch.save(old, run / "checkpoints" / "last.ckpt")
+    resumed(run)
+    assert caplog.text.count("before random states were kept") == 1
+    assert saved(run)["global_step"] == 8
+    assert [row["step"] for row in rows(run)] == [row["step"] for row in rows(vae)]
+
+
+def test_what_is_typed_changes_the_configuration_of_the_run(vae, tmp_path):
+    run = copied(vae, tmp_path / "run", 6)
+    resumed(run, "trainer.max_epochs=3", "~callbacks.guard", "+trainer.gradient_clip_val=9", "paths.data_dir=there")
+    assert saved(run)["epoch"] == 2
+    changed = saved(run)["config"]
+    assert changed["trainer"]["gradient_clip_val"] == 9
+    assert "guard" not in changed["callbacks"]
+    assert changed["paths"]["run_dir"] == str(run)
+    assert changed["paths"]["data_dir"] == "there"
+    assert changed["callbacks"]["checkpoint"]["dirpath"] == f"{run}/checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("model.latent_dim=3", "model.latent_dim=3 can't be changed"),
+        ("model=gan", "model=gan can't be changed"),
+        ("data.size=32", "data.size=32 can't be changed"),
+        ("seed=1", "seed=1 can't be changed"),
+        ("trainer=gpu", "chooses a whole group"),
+        ("trainer.max_epoch=3", "Did you mean 'max_epochs'"),
+        ("callbacks.samples.seed=3", "has no callbacks.samples"),
+        ("trainer.max_epochs=2", "complete with 2 epochs"),
+        ("trainer.max_epochs=9 trainer.max_steps=8", "complete with 8 steps"),
+    ],
+)
+def test_what_can_not_be_resumed_is_said_in_one_sentence(typed, said, vae):
+    with pytest.raises(UsageError, match=said):
+        resumption(config(f"resume={vae}"), [f"resume={vae}", *typed.split()])
+
+
+def test_resuming_what_is_no_run_or_holds_no_whole_checkpoint_is_refused(vae, tmp_path):
+    with pytest.raises(UsageError, match="is no run"):
+        resumption(config(f"resume={tmp_path}"))
+    run = copied(vae, tmp_path / "run", 6)
+    path = run / "checkpoints" / "last.ckpt"
+    path.write_bytes(path.read_bytes()[:-100])
+    for what in (run, path):
+        with pytest.raises(UsageError, match=r"damaged.*no other to go on from"):
+            resumption(config(f"resume={what}"))
+    path.unlink()
+    with pytest.raises(UsageError, match="no checkpoint"):
+        resumption(config(f"resume={run}"))
+
+
+def test_a_checkpoint_of_two_processes_is_not_resumed_by_one(vae, tmp_path):
+    run = copied(vae, tmp_path / "run", 6)
+    checkpoint = saved(run)
+    checkpoint["resume"]["processes"] *= 2
+    torch.save(checkpoint, run / "checkpoints" / "last.ckpt")
+    with pytest.raises(UsageError, match=r"by 2 process.*trainer\.devices=2"):
+        resumed(run)
+
+
+def test_auto_starts_a_run_and_goes_on_with_it_by_the_same_command(vae, tmp_path):
+    run, auto = tmp_path / "run", "resume=auto"
+    trained(run, auto, "trainer.max_epochs=1")
+    trained(run, auto)
+    assert_same_end(run, vae)
+    with pytest.raises(UsageError, match="complete with 2 epochs"):
+        trained(run, auto)
+    with pytest.raises(UsageError, match=r"with model\.latent_dim=10 and model\.latent_dim=3 is asked for"):
+        trained(run, auto, "model.latent_dim=3", "trainer.max_epochs=9")
+
+
+def test_auto_starts_again_where_a_run_has_died_before_its_first_checkpoint(vae, tmp_path):
+    (tmp_path / "config.yaml").write_text("")
+    shutil.copy(vae / "metrics.csv", tmp_path)
+    assert_same_end(trained(tmp_path, "resume=auto"), vae)
+
+
+class Process:
+    """A real `python src/train.py`."""
+
+    def __init__(self, cwd: Path, *arguments: str) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+        command = [sys.executable, str(ROOT / "src" / "train.py"), *arguments]
+        self.popen = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def ends_by(self, number: int, run: Path, step: int) -> int:
+        """Send a signal once metrics.csv has a step, and return the exit code."""
+        for _ in range(6000):
+            if (run / "metrics.csv").is_file() and any(int(row["step"] or 0) >= step for row in rows(run)):
+                break
+            assert self.popen.poll() is None, self.popen.communicate()
+            time.sleep(0.02)
+        self.popen.send_signal(number)
+        self.popen.communicate(timeout=120)
+        return self.popen.returncode
+
+
+def test_killed_terminated_and_interrupted_processes_end_where_an_uninterrupted_one_does(tmp_path):
+    long = (*SMALL, "trainer.max_epochs=60", "callbacks.checkpoint.every_n_steps=7", "callbacks.checkpoint.keep=0")
+    train(config(*long, run_dir=tmp_path / "whole"))
+    run = tmp_path / "run"
+    command = ["hydra.run.dir=run", "resume=auto", *long]
+    assert Process(tmp_path, *command).ends_by(signal.SIGKILL, run, 30) == -signal.SIGKILL
+    steps, step = [], saved(run)["global_step"]
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        assert Process(tmp_path, *command).ends_by(number, run, step + 20) == code
+        assert json.loads((run / "summary.json").read_text())["status"] == "interrupted"
+        steps.append(step := saved(run)["global_step"])
+        assert rows(run)[-1]["step"] == str(step - 1)  # the checkpoint is of the newest step
+    assert 30 < steps[0] < steps[1] < 240
+    result = run_script("train", "resume=run", cwd=tmp_path, OMP_NUM_THREADS=str(torch.get_num_threads()))
+    assert result.returncode == 0, result.stderr
+    assert_same_end(run, tmp_path / "whole")
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    """What two gloo processes leave behind; see resume_worker.py."""
+    folder = tmp_path_factory.mktemp("two")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
+    result = subprocess.run(
+        [*command, str(ROOT / "tests" / "resume_worker.py"), str(folder)],
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.parametrize("how", ["end of an epoch", "middle of an epoch", "signal to the second process"])
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_so_do_two_processes(model, how, two_processes):
+    assert_same_end(two_processes / model / how, two_processes / model / "whole")
+
+
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_two_processes_leave_together_when_one_is_told_to(model, two_processes):
+    left = [json.loads((two_processes / model / f"left{rank}.json").read_text()) for rank in (0, 1)]
+    assert [one["step"] for one in left] == [6, 6]
+    assert [one["code"] for one in left] == [143, 0]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from matplotlib.figure import Figure
 
 from genlab.callbacks.state import is_due
@@ -29,8 +30,9 @@ class Curves(Callback):
             self._draw(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Draw what there is."""
-        self._draw(trainer)
+        """Draw what there is, unless the run was told to stop: it may have seconds left, and can be resumed."""
+        if not isinstance(exception, SIGTERMException):
+            self._draw(trainer)
 
     def _draw(self, trainer: Trainer) -> None:
         source = self.dirpath / "metrics.csv"

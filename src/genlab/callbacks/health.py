@@ -77,10 +77,12 @@ class Health(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count images and log the norms."""
+        """Count images and log the norms. (Lightning's `log` would write them again at batches that have none.)"""
         self.images_seen += len(batch[0]) * trainer.world_size
         if norms := self.gradients.close_batch():
-            pl_module.log_dict({f"health/grad_norm_{name}": norm for name, norm in norms.items()})
+            values = {f"health/grad_norm_{name}": norm for name, norm in norms.items()}
+            trainer.callback_metrics.update(values)
+            trainer._logger_connector.log_metrics(values)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure, warn, write, and stop if there is no hope."""

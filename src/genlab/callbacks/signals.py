@@ -87,12 +87,12 @@ class Signals(Callback):
         self._agree(trainer)
 
     def _agree(self, trainer: Trainer, may_stop: bool = True) -> None:
-        stop, save = self.stop, self.save
+        stop, save, self.save = self.stop, self.save, False
         if self._group is not None:
             notes = torch.tensor([stop, int(save)])
             dist.all_reduce(notes, dist.ReduceOp.MAX, self._group)
             stop, save = notes.tolist()
-        self.agreed_save, self.save = self.agreed_save or bool(save), False
+        self.agreed_save = self.agreed_save or bool(save)
         if stop and may_stop and not self.agreed_stop:
             self.agreed_stop = stop
             trainer._signal_connector.received_sigterm = True  # Lightning leaves its loops at the next opportunity
