@@ -26,6 +26,8 @@ USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
 log = logging.getLogger(__name__)
 
+begun: list[Any] = []  # the jobs that Hydra has begun, for which it has made a folder
+
 
 def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
     """Wrap a Hydra main: reads `.env` first, and ends with a sentence and exit code 1 when the input can't work.
@@ -42,9 +44,9 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
         except USER_ERRORS as error:
             sys.exit(f"error: {sentence(error)}")
         except OSError as error:
-            if HydraConfig.initialized():  # in Hydra's job: not about the folder that Hydra makes before it
+            if begun:
                 raise
-            sys.exit(f"error: {_one_line(error)}")
+            sys.exit(f"error: the run's folder can't be written to: {_one_line(error)}.")  # Hydra makes it
 
     return wrapped
 
@@ -103,6 +105,7 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
     @wraps(task)
     def wrapped(cfg: DictConfig) -> Any:
+        begun.append(task)
         try:
             for key in _missing(OmegaConf.to_container(cfg)):
                 raise UsageError(f"{key} is missing: type {key}=VALUE (--help shows examples).")

@@ -1,14 +1,24 @@
 """Which checkpoints are written when."""
 
+import os
+import random
+import shutil
+import signal
+from collections import namedtuple
+
 import pytest
+import torch
 from lightning.pytorch import Callback
 from settings import TINY, config
 
 from genlab.callbacks import Checkpoint
 from genlab.callbacks.exact import ExactState
+from genlab.callbacks.signals import Signals
 from genlab.errors import UsageError
+from genlab.models import GAN
 from genlab.runs.build import build
-from genlab.runs.load import read_checkpoint
+from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint, write_checkpoint
+from genlab.runs.load import load_run
 
 
 class Scorer(Callback):
@@ -23,10 +33,11 @@ class Scorer(Callback):
         self.score = next(self.scores)
 
 
-def fit(tmp_path, *overrides, scores=(), **options):
+def fit(tmp_path, *overrides, scores=(), signals=None, **options):
     cfg = config(*TINY, "model=gan", *overrides)
     callbacks = [
         ExactState({}),
+        signals or Signals(),
         Checkpoint(str(tmp_path), **options),
         *([Scorer(scores)] if scores else []),
     ]
@@ -65,7 +76,124 @@ def test_step_based_checkpoints_count_batches_also_for_a_gan(tmp_path):
     assert steps == [3, 6, 8]  # every third of the eight batches, and the end
 
 
-@pytest.mark.parametrize("options", [{"every_n_epochs": 0}, {"every_n_steps": 0}])
+@pytest.fixture
+def steps(monkeypatch):
+    """The steps after which `last.ckpt` was written."""
+    steps, save = [], Checkpoint._save
+
+    def noted(self, trainer, name):
+        steps.append(trainer.global_step)
+        save(self, trainer, name)
+
+    monkeypatch.setattr(Checkpoint, "_save", noted)
+    return steps
+
+
+def test_minutes_are_counted_from_the_newest_checkpoint_also_for_a_gan(steps, tmp_path, monkeypatch):
+    """A step a minute, from minute 0 on. All processes know after the next step, in the 16 batches of an epoch."""
+    minutes = iter(range(10_000))
+    clock = {"now": 0.0}
+    started = GAN.training_step
+
+    def step(self, batch, batch_idx):
+        clock["now"] = 60.0 * next(minutes)
+        return started(self, batch, batch_idx)
+
+    monkeypatch.setattr(GAN, "training_step", step)
+    monkeypatch.setattr("genlab.callbacks.checkpoint.monotonic", lambda: clock["now"])
+    fit(tmp_path, "data.batch_size=4", every_minutes=4.5)
+    assert steps == [7, 13, 16]  # minutes 5 and 11 are past 0 + 4.5 and 6 + 4.5; then the end
+
+
+def test_sigusr1_writes_a_checkpoint_after_the_step_that_goes_on(steps, tmp_path, monkeypatch):
+    started = GAN.training_step
+
+    def step(self, batch, batch_idx):
+        if batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return started(self, batch, batch_idx)
+
+    monkeypatch.setattr(GAN, "training_step", step)
+    signals = Signals()
+    with signals.installed():
+        fit(tmp_path, signals=signals)
+    assert steps == [2, 4]
+
+
+def test_as_many_older_ones_stay_as_are_asked_for(tmp_path):
+    fit(tmp_path, "trainer.max_epochs=2", every_n_steps=1, keep=3)
+    names = {path.stem: read_checkpoint(path)["global_step"] for path in tmp_path.glob("*.ckpt")}
+    assert names == {"last": 8, "previous": 7, **{f"step_{n:09d}": n for n in (4, 5, 6)}}
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_flipped_bit_or_a_missing_end_is_found_or_does_no_harm(tmp_path):
+    path, numbers = tmp_path / "some.ckpt", random.Random(0)
+    content = {"config": {"a": 1}, "state_dict": {"w": torch.arange(1000.0)}}
+    write_checkpoint(content, path)
+    whole = path.read_bytes()
+    found = 0
+    for _ in range(200):
+        data = bytearray(whole)
+        data[numbers.randrange(len(data))] ^= 1 << numbers.randrange(8)
+        path.write_bytes(data)
+        try:
+            read = read_checkpoint(path)
+        except DamagedCheckpoint:
+            found += 1
+        else:  # it was a byte that means nothing: padding, a date
+            assert read["config"] == content["config"]
+            assert torch.equal(read["state_dict"]["w"], content["state_dict"]["w"])
+    assert found > 150
+    for share in (0.1, 0.5, 0.9, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DamagedCheckpoint):
+            read_checkpoint(path)
+
+
+def test_evaluation_takes_the_previous_checkpoint_if_the_last_is_damaged(vae_run, tmp_path, caplog):
+    run = tmp_path / "run"
+    shutil.copytree(vae_run.path, run)
+    (run / "checkpoints" / "best.ckpt").unlink()
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-1000])
+    assert load_run(str(run)).checkpoint.name == "previous.ckpt"
+    assert "previous.ckpt is taken instead" in caplog.text
+    with pytest.raises(DamagedCheckpoint):
+        load_run(str(last))
+
+
+def test_a_folder_that_can_not_be_written_to_is_found_before_training(steps, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"No checkpoint can be written to .*file.*: .*"):
+        fit(tmp_path / "file")
+    assert not steps
+
+
+def test_so_is_a_disk_that_is_nearly_full(steps, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "free")(1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(UsageError, match=r"0 MB are free and .* may be needed"):
+        fit(tmp_path)
+    assert not steps
+
+
+def test_a_disk_that_fails_later_ends_no_run_and_spoils_no_checkpoint(tmp_path, monkeypatch, caplog):
+    def write(checkpoint, path):
+        write_checkpoint(checkpoint, path)
+        if checkpoint["global_step"] > 4:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("genlab.callbacks.checkpoint.write_checkpoint", write)
+    fit(tmp_path, "trainer.max_epochs=2")
+    assert "last.ckpt can't be written" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+    assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 4
+
+
+@pytest.mark.parametrize(
+    "options", [{"every_n_epochs": 0}, {"every_n_steps": 0}, {"every_minutes": 0}, {"keep": -1}], ids=str
+)
 def test_impossible_intervals_are_refused(options):
     with pytest.raises(UsageError, match=next(iter(options))):
         Checkpoint("unused", **options)

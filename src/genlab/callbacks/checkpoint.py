@@ -93,7 +93,8 @@ class Checkpoint(LightningCheckpoint):
         noted = signals(trainer)
         is_time = self.every_minutes is not None and monotonic() - self._time_saved > 60 * self.every_minutes
         if noted is not None:
-            noted.save = noted.save or (is_time and trainer.is_global_zero)  # known to all after the next step
+            if is_time and trainer.is_global_zero and not noted.agreed_save:
+                noted.save = True  # known to all after the next step
             is_time = noted.agreed_save
         elif trainer.world_size > 1:
             is_time = False
