@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -54,7 +55,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         model = build(cfg.model)
         callbacks = [ExactState(config), signals, *(build(node) for node in cfg.callbacks.values())]
         loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
-        loggers[0].keep(*(resumed[2:] if resumed else [0]))
+        _go_on(loggers, resumed)
         trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
         for logger in loggers:
             logger.log_hyperparams(config)
@@ -67,6 +68,15 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
             _finish_wandb(loggers)
         newest = newest_score(trainer)
         return newest[1] if newest else None
+
+
+def _go_on(loggers: list[Any], resumed: Resumption | None) -> None:
+    """Have loggers forget what a run has written after the checkpoint from which it goes on: it writes that again."""
+    for logger in loggers:
+        if isinstance(logger, CSVLogger):
+            logger.keep(*((resumed.n_rows, resumed.n_steps) if resumed else (0, 0)))
+        elif isinstance(logger, TensorBoardLogger) and resumed:
+            logger._kwargs["purge_step"] = resumed.n_steps
 
 
 def _announce(run_dir: Path, model: Any, datamodule: Any, resumed: Resumption | None) -> None:
