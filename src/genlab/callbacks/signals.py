@@ -73,6 +73,8 @@ class Signals(Callback):
             signal.signal(number, self._note)
         if trainer.world_size > 1:
             self._group = dist.new_group(backend="gloo")  # on the CPU: a GPU would have to wait
+            # Lightning has the first process tell the others at each step, on the device; they know already.
+            trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Agree; a step ends where no gradient waits for more batches."""

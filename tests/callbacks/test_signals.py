@@ -1,0 +1,50 @@
+"""What is done about signals besides saving; runs/test_resume.py has real processes."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from genlab.callbacks.signals import Signals
+
+
+def training() -> Signals:
+    """Signals of a run that trains."""
+    signals = Signals()
+    signals._trainer = SimpleNamespace(strategy=SimpleNamespace(launcher=None), is_global_zero=True)  # type: ignore[assignment]
+    return signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_before_training_a_signal_ends_the_run_at_once(number):
+    with Signals().installed(), pytest.raises(SystemExit, match=str(128 + number)):
+        os.kill(os.getpid(), number)
+
+
+def test_while_training_one_is_noted_and_a_second_sigint_exits_at_once(monkeypatch):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    signals = training()
+    with signals.installed():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (signals.stop, codes) == (signal.SIGINT, [])
+        os.kill(os.getpid(), signal.SIGINT)
+    assert codes == [130]
+    assert signals.exit_code == 130
+
+
+def test_a_scheduler_may_send_sigterm_more_than_once():
+    signals = training()
+    with signals.installed():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signals.exit_code == 143
+
+
+def test_handlers_are_put_back():
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    with Signals().installed():
+        assert all(signal.getsignal(number) not in before for number in numbers)
+    assert [signal.getsignal(number) for number in numbers] == before
