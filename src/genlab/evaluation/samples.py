@@ -1,6 +1,7 @@
 """How samples compare with the data, in the features of an encoder: one pass for all of these."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 
 from genlab.errors import whole_number
@@ -98,10 +99,9 @@ class InceptionScore:
         logits = subject.fakes.logits
         assert logits is not None
         value, spread = inception_score(logits, self.n_splits)
-        fields = {"images": None, "split": None, "n_real": None, "n_fake": len(logits)}
         settings = f"{self.n_splits} splits, {FIDELITY}"
-        stamp = subject.stamp("inception_score", subject.reference, True, **fields, settings=settings)
-        yield Measurement(value, stamp, "higher", spread)
+        stamp = subject.stamp("inception_score", subject.reference, True, n_fake=len(logits), settings=settings)
+        yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread)
 
 
 class Sharpness:
