@@ -39,6 +39,14 @@ class Reconstructs(Protocol):
 
 
 @runtime_checkable
+class TakesNotes(Protocol):
+    """A model that logs what others have found out about a step of its training."""
+
+    def note(self, values: Mapping[str, Tensor]) -> None:
+        """Log scalars, by their whole keys, if the loggers write at this step."""
+
+
+@runtime_checkable
 class HasPosterior(Protocol):
     """A model that encodes an image as a Gaussian."""
 

@@ -14,7 +14,7 @@ from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
 from genlab.metrics.population import Population, described, frechet
-from genlab.metrics.reference import fingerprint, reference
+from genlab.metrics.reference import reference
 from genlab.metrics.stamp import Stamp, encoder_fields
 from genlab.processes import Interrupted
 from genlab.protocols import FeatureEncoder, Samples, require
@@ -97,7 +97,7 @@ class FrechetDistance(Callback):
         self.protocol = Stamp(
             metric=self.encoder.metric,
             data=data.name,
-            images=fingerprint(images),
+            images=data.fingerprint(self.reference),
             split=self.reference,
             n_real=len(self._reference),
             n_fake=len(found),

@@ -17,7 +17,7 @@ from genlab.errors import whole_number
 from genlab.images import to_float
 from genlab.metrics import active_units
 from genlab.metrics.variety import distinctness, diversity, saturation
-from genlab.protocols import Reconstructs, Samples, require
+from genlab.protocols import Reconstructs, Samples, TakesNotes, require
 from genlab.runs.folder import update_summary
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,9 @@ class Health(Callback):
         self.gradients = GradientNorms()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that can't sample."""
-        require(pl_module, Samples, "callbacks.health", "remove it with ~callbacks.health")
+        """Refuse a model that can't sample, or can't log what is found."""
+        for protocol in (Samples, TakesNotes):
+            require(pl_module, protocol, "callbacks.health", "remove it with ~callbacks.health")
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Measure the gradients, on the steps on which the loggers write: it takes a pass over the weights."""
@@ -77,12 +78,10 @@ class Health(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count images and log the norms. (Lightning's `log` would write them again at batches that have none.)"""
+        """Count images and log the norms."""
         self.images_seen += len(batch[0]) * trainer.world_size
         if norms := self.gradients.close_batch():
-            values = {f"health/grad_norm_{name}": norm for name, norm in norms.items()}
-            trainer.callback_metrics.update(values)
-            trainer._logger_connector.log_metrics(values)
+            pl_module.note({f"health/grad_norm_{name}": norm for name, norm in norms.items()})  # type: ignore[operator]
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure, warn, write, and stop if there is no hope."""

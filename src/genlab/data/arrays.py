@@ -1,5 +1,6 @@
 """Arrays of images on disk: written row by row, read through a memory map."""
 
+import hashlib
 import mmap
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from genlab.protocols import ImageArray
 
 SMALL = 2**28  # bytes; a map of a smaller array may stay resident as a whole
 ROWS_AT_ONCE = 64  # the kernel may map up to 2 MiB around each row that is touched: 128 MiB at once
@@ -47,6 +50,16 @@ class MappedImages:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MappedImages, (self.path, self.fingerprint)  # worker processes map the file themselves
+
+
+def fingerprint(images: ImageArray) -> str:
+    """16 hexadecimal digits that tell uint8 images (N, C, H, W) from any others."""
+    digest = hashlib.sha256(str(tuple(images.shape)).encode())
+    if isinstance(images, MappedImages):  # a large file need not be read for that
+        digest.update(images.fingerprint.encode())
+    else:
+        digest.update(images[:].contiguous().numpy().data)
+    return digest.hexdigest()[:16]
 
 
 class ImageWriter:

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
 
+from genlab.data.arrays import fingerprint
 from genlab.data.binary import BINARIZATIONS, binarized
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
@@ -68,6 +69,7 @@ class ImageDataModule(LightningDataModule):
         self.name, self.seed, self.flip, self.binarize = name, seed, flip, binarize
         self.source: Any = source(**settings) if isinstance(source, partial) else source
         self.splits: dict[str, Split] = {}
+        self._fingerprints: dict[str, str] = {}
 
     def setup(self, stage: str | None = None) -> None:
         """Read the source once; what has to be downloaded and decoded is, if no process has done so before."""
@@ -89,6 +91,12 @@ class ImageDataModule(LightningDataModule):
         """All uint8 images (N, C, H, W) of a split: train, val or test."""
         self.setup()
         return self.splits[split].images
+
+    def fingerprint(self, split: str) -> str:
+        """16 hexadecimal digits that tell the images of a split from any others."""
+        if split not in self._fingerprints:
+            self._fingerprints[split] = fingerprint(self.images(split))
+        return self._fingerprints[split]
 
     def labels(self, split: str) -> Tensor:
         """Labels (N,) or (N, entries) of a split."""

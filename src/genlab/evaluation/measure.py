@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rich.console import Console
+
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.metrics.stamp import Measurement
 
@@ -42,7 +44,8 @@ def measured(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:
     evaluation = Evaluation(subject.name, kind)
     for name, measure in measures.items():
         try:
-            found = list(measure(subject))
+            with Console().status(f"{name} of {subject.name}"):
+                found = list(measure(subject))
         except NotApplicable as reason:
             evaluation.not_applicable[name] = str(reason)
         else:

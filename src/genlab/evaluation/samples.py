@@ -1,9 +1,10 @@
 """How samples compare with the data, in the features of an encoder: one pass for all of these."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 
-from genlab.errors import UsageError, whole_number
+from genlab.errors import whole_number
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.metrics import inception_score, kernel_distance, manifold_metrics
 from genlab.metrics.population import frechet
@@ -71,10 +72,7 @@ class Manifold:
         fakes, reals = subject.features
         n = min(len(fakes), len(reals))
         if n <= max(self.k, self.k_density):
-            raise UsageError(
-                f"metrics.measures.manifold looks at {max(self.k, self.k_density)} neighbours and there are {n} "
-                "images: raise metrics.n_samples, or remove it with ~metrics.measures.manifold."
-            )
+            raise NotApplicable(f"it looks at {max(self.k, self.k_density)} neighbours, and there are {n} images")
         found = manifold_metrics(fakes[:n], reals[[i * len(reals) // n for i in range(n)]], self.k, self.k_density)
         for name, value in found._asdict().items():
             settings = f"k={self.k_density if name in ('density', 'coverage') else self.k}"
@@ -101,10 +99,9 @@ class InceptionScore:
         logits = subject.fakes.logits
         assert logits is not None
         value, spread = inception_score(logits, self.n_splits)
-        fields = {"images": None, "split": None, "n_real": None, "n_fake": len(logits)}
         settings = f"{self.n_splits} splits, {FIDELITY}"
-        stamp = subject.stamp("inception_score", subject.reference, True, **fields, settings=settings)
-        yield Measurement(value, stamp, "higher", spread)
+        stamp = subject.stamp("inception_score", subject.reference, True, n_fake=len(logits), settings=settings)
+        yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread)
 
 
 class Sharpness:
@@ -129,4 +126,4 @@ def few(n: int, dim: int) -> str:
     """What to mind about a Fréchet distance of n images in features of `dim` entries."""
     if n >= dim:
         return ""
-    return f"{n} images for {dim} features: comparable at equal numbers alone; the kernel distance has no such bias"
+    return f"{n} images for {dim} features: comparable at equal numbers alone; kid (metrics=full) has no such bias"

@@ -13,7 +13,7 @@ from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
 from genlab.metrics.population import Population, described
-from genlab.metrics.reference import fingerprint, reference
+from genlab.metrics.reference import reference
 from genlab.metrics.stamp import Stamp, encoder_fields
 from genlab.models.autoencoding import reparametrise
 from genlab.processes import in_batches
@@ -165,12 +165,11 @@ class Subject:
             encoded: whether the encoder took part.
             fields: further fields of the stamp, or others instead of those that follow from the subject.
         """
-        images = self.datamodule.images(split)
         known: dict[str, Any] = {
             "data": self.datamodule.name,
-            "images": fingerprint(images),
+            "images": self.datamodule.fingerprint(split),
             "split": split,
-            "n_real": len(images),
+            "n_real": len(self.datamodule.images(split)),
             "seed": self.seed,
             "weights": self.model.weights_in_use if self.model is not None else None,
             **self.datamodule.view,

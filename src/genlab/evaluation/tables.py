@@ -70,18 +70,21 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
     """Print a row for each metric and a column for each subject, the best values in bold; then what is to be known."""
     console = Console()
     metrics = _by_metric(evaluations)
+    several = len(evaluations) > 1
     notes: list[str] = []  # of all values, each once
     table = Table()
     table.add_column("metric", overflow="fold")
     for number in range(1, len(evaluations) + 1):
-        table.add_column(str(number) if len(evaluations) > 1 else "value", justify="right")
-    table.add_column("n and settings", overflow="fold")
+        table.add_column(str(number) if several else "value", justify="right", no_wrap=True)
+    table.add_column("" if several else "n and settings", overflow="fold")
     for metric, found in metrics.items():
         some = next(iter(found.values()))
         best = ranked(found)[0] if some.better and len(found) > 1 else None
-        notes += [note for note in dict.fromkeys(m.note for m in found.values() if m.note) if note not in notes]
-        cells = [_cell(found.get(e.name), notes, is_best=e.name == best) for e in evaluations]
-        table.add_row(metric + ARROWS[some.better], *cells, _own(some.stamp))
+        remarks = [note for m in found.values() if (note := m.note)]
+        own = _own(some.stamp)
+        marks = _marks([own, *remarks] if several else remarks, notes)
+        cells = [_cell(found.get(e.name), 4 if several else 5, is_best=e.name == best) for e in evaluations]
+        table.add_row(metric + ARROWS[some.better], *cells, Text(marks if several else f"{own} {marks}".rstrip()))
     for number, evaluation in enumerate(evaluations, 1):
         console.print(f"{number}: {evaluation.kind}, {evaluation.name}", markup=False, highlight=False)
     console.print(table)
@@ -92,12 +95,17 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
         console.print(f"{line}.", markup=False, highlight=False)
 
 
-def _cell(measurement: Measurement | None, notes: list[str], is_best: bool) -> Text:
+def _cell(measurement: Measurement | None, n_digits: int, is_best: bool) -> Text:
     if measurement is None:
         return Text("–")
-    mark = f" [{notes.index(measurement.note) + 1}]" if measurement.note else ""
     spread = "" if measurement.spread is None else f" ± {measurement.spread:.2g}"
-    return Text(f"{measurement.value:.5g}{spread}{mark}", "bold" if is_best else "")
+    return Text(f"{measurement.value:.{n_digits}g}{spread}", "bold" if is_best else "")
+
+
+def _marks(texts: Sequence[str], notes: list[str]) -> str:
+    """Refer to texts by their numbers in `notes`, to which new ones are added."""
+    notes += [text for text in dict.fromkeys(texts) if text not in notes]
+    return "".join(f"[{notes.index(text) + 1}]" for text in dict.fromkeys(texts))
 
 
 def _not_applicable(evaluations: Sequence[Evaluation]) -> list[str]:

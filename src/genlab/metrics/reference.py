@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from genlab.data.arrays import MappedImages
+from genlab.data.arrays import fingerprint
 from genlab.metrics.population import Population, described
 from genlab.metrics.stamp import encoder_fields
 from genlab.moments import Moments
@@ -18,16 +18,6 @@ from genlab.processes import gathered, rank_and_world_size
 from genlab.protocols import FeatureEncoder, ImageArray
 
 log = logging.getLogger(__name__)
-
-
-def fingerprint(images: ImageArray) -> str:
-    """16 hexadecimal digits that tell these images from any others."""
-    digest = hashlib.sha256(str(tuple(images.shape)).encode())
-    if isinstance(images, MappedImages):  # a large file need not be read for that
-        digest.update(images.fingerprint.encode())
-    else:
-        digest.update(images[:].contiguous().numpy().data)
-    return digest.hexdigest()[:16]
 
 
 def reference(

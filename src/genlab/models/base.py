@@ -55,6 +55,7 @@ class ImageModel(LightningModule):
         self.latent_dim = whole_number("model.latent_dim", latent_dim)
         self.images_seen = 0  # by training, over all processes
         self.terms: Mapping[str, Tensor] = {}  # of the newest loss, by name
+        self._notes: dict[str, Tensor] = {}
         self.weights_in_use = "raw"  # or "ema"
         self.noise: Generator | None = None  # the randomness of training; None draws from PyTorch's global one
         self.evaluation_noise: Generator | None = None
@@ -103,8 +104,12 @@ class ImageModel(LightningModule):
         """Keep the terms of the loss, scalars: those of a step on which the loggers write are logged under train/."""
         self.terms = {name: term.detach() for name, term in terms.items()}
 
+    def note(self, values: Mapping[str, Tensor]) -> None:
+        """Keep further scalars of this step, by their whole keys, to be logged in one row with the loss."""
+        self._notes.update(values)
+
     def _write_log(self) -> None:
-        """Hand the newest terms to the loggers, if it is time to.
+        """Hand the newest terms and notes to the loggers, if it is time to.
 
         `self.log` would cost about a millisecond a call, and some more at every step that follows: as much as the step
         of a small network.
@@ -113,8 +118,10 @@ class ImageModel(LightningModule):
         if connector.should_update_logs:
             values = {f"train/{name}": term for name, term in self.terms.items()}
             values["train/images_seen"] = torch.tensor(float(self.images_seen))
+            values |= self._notes
             self.trainer.callback_metrics.update(values)
             connector.log_metrics(values)
+        self._notes.clear()
 
     def on_fit_start(self) -> None:
         """Give each process a random stream of its own, fixed by the seed and the rank.
