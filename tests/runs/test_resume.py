@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -77,7 +79,11 @@ def test_so_it_does_from_the_best_checkpoint_which_is_written_before_the_epoch_e
 
 @pytest.mark.parametrize("model", ["ae", "gan"])
 def test_so_it_does_when_it_was_stopped_within_a_validation(model, tmp_path, monkeypatch):
-    whole = trained(tmp_path / "whole", f"model={model}", "callbacks.checkpoint.keep=0")
+    """The sign that Health counts has been counted when it is stopped, and must not be counted twice."""
+    always = ("callbacks.health.grace=0", "callbacks.health.min_diversity=99")
+    options = (f"model={model}", "callbacks.checkpoint.keep=0", *always)
+    whole = trained(tmp_path / "whole", *options)
+    assert saved(whole)["callbacks"]["Health"]["in_a_row"] == {"samples_collapsed": 2}
     gives_up, n = Health._gives_up, iter(range(9))
 
     def stopped(*args):
@@ -87,9 +93,21 @@ def test_so_it_does_when_it_was_stopped_within_a_validation(model, tmp_path, mon
 
     monkeypatch.setattr(Health, "_gives_up", stopped)
     with pytest.raises(SystemExit, match="143"):
-        trained(tmp_path / "run", f"model={model}", "callbacks.checkpoint.keep=0")
+        trained(tmp_path / "run", *options)
     assert saved(tmp_path / "run")["global_step"] == 8
     assert_same_end(resumed(tmp_path / "run"), whole)
+
+
+def test_so_it_does_where_a_model_draws_from_the_global_generators(tmp_path, monkeypatch):
+    step = VAE.training_step
+
+    def noisy(self, batch, batch_idx):
+        noise = torch.rand(1).item() + np.random.rand() + random.random()  # noqa: NPY002
+        return step(self, batch, batch_idx) * (1 + noise)
+
+    monkeypatch.setattr(VAE, "training_step", noisy)
+    whole = trained(tmp_path / "whole")
+    assert_same_end(resumed(copied(whole, tmp_path / "run", 6)), whole)
 
 
 def test_after_an_error_the_run_goes_on_with_the_batch_that_failed(vae, tmp_path, monkeypatch):
