@@ -23,6 +23,8 @@ WRONG = [  # what is typed, and parts of what has to be said
     ("sead=3", ["no key 'sead'", "'seed'"]),
     ("a==b", ["'a==b' can't be read"]),
     ("model.latent_dim=0", ["model.latent_dim=0", "at least 1"]),
+    ("hydra.run.dir=/dev/null/run", ["folder can't be written to", "/dev/null/run"]),
+    ("resume=nowhere", ["resume=nowhere is no run", "config.yaml"]),
 ]
 
 

@@ -88,6 +88,10 @@ class Signals(Callback):
         """Agree."""
         self._agree(trainer)
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on a signal ends the run at once: all is saved."""
+        self._trainer = None
+
     def _agree(self, trainer: Trainer, may_stop: bool = True) -> None:
         stop, save, self.save = self.stop, self.save, False
         if self._group is not None:
