@@ -1,6 +1,6 @@
 """Evaluations as tables: a CSV file, and what the terminal shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,24 +70,13 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
     """Print a row for each metric and a column for each subject, the best values in bold; then what is to be known."""
     console = Console()
     metrics = _by_metric(evaluations)
-    several = len(evaluations) > 1
     notes: list[str] = []  # of all values, each once
-    table = Table()
-    table.add_column("metric", overflow="fold")
-    for number in range(1, len(evaluations) + 1):
-        table.add_column(str(number) if several else "value", justify="right", no_wrap=True)
-    table.add_column("" if several else "n and settings", overflow="fold")
-    for metric, found in metrics.items():
-        some = next(iter(found.values()))
-        best = ranked(found)[0] if some.better and len(found) > 1 else None
-        remarks = [note for m in found.values() if (note := m.note)]
-        own = _own(some.stamp)
-        marks = _marks([own, *remarks] if several else remarks, notes)
-        cells = [_cell(found.get(e.name), 4 if several else 5, is_best=e.name == best) for e in evaluations]
-        table.add_row(metric + ARROWS[some.better], *cells, Text(marks if several else f"{own} {marks}".rstrip()))
     for number, evaluation in enumerate(evaluations, 1):
         console.print(f"{number}: {evaluation.kind}, {evaluation.name}", markup=False, highlight=False)
-    console.print(table)
+    n_columns = max(1, (console.width - 44) // 12)  # beside the names of metrics and the marks
+    for first in range(0, len(evaluations), n_columns):
+        shown = range(first, min(first + n_columns, len(evaluations)))
+        console.print(_table(metrics, [evaluation.name for evaluation in evaluations], shown, notes))
     lines = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
     lines += _not_applicable(evaluations)
     lines.append(f"Protocol: {_common([m.stamp for found in metrics.values() for m in found.values()])}")
@@ -95,11 +84,32 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
         console.print(f"{line}.", markup=False, highlight=False)
 
 
-def _cell(measurement: Measurement | None, n_digits: int, is_best: bool) -> Text:
+def _table(
+    metrics: Mapping[str, Mapping[str, Measurement]], names: Sequence[str], shown: range, notes: list[str]
+) -> Table:
+    """A table of some of the subjects. Of several, what was measured on is said in the notes, to which it adds."""
+    several = len(names) > 1
+    table = Table()
+    table.add_column("metric", overflow="fold")
+    for column in shown:
+        table.add_column(str(column + 1) if several else "value", justify="right", no_wrap=True)
+    table.add_column("" if several else "n and settings", overflow="fold")
+    for metric, found in metrics.items():
+        some = next(iter(found.values()))
+        best = ranked(found)[0] if some.better and len(found) > 1 else None
+        remarks = [note for m in found.values() if (note := m.note)]
+        own = _own(some.stamp)
+        marks = _marks([own, *remarks] if several else remarks, notes)
+        cells = [_cell(found.get(names[column]), several, is_best=names[column] == best) for column in shown]
+        table.add_row(metric + ARROWS[some.better], *cells, Text(marks if several else f"{own} {marks}".rstrip()))
+    return table
+
+
+def _cell(measurement: Measurement | None, is_short: bool, is_best: bool) -> Text:
     if measurement is None:
         return Text("–")
-    spread = "" if measurement.spread is None else f" ± {measurement.spread:.2g}"
-    return Text(f"{measurement.value:.{n_digits}g}{spread}", "bold" if is_best else "")
+    spread = "" if measurement.spread is None or is_short else f" ± {measurement.spread:.2g}"
+    return Text(f"{measurement.value:.{4 if is_short else 5}g}{spread}", "bold" if is_best else "")
 
 
 def _marks(texts: Sequence[str], notes: list[str]) -> str:
