@@ -31,7 +31,7 @@ def test_a_loss_that_was_measured_by_another_protocol_is_refused_too():
     other = evaluation("b", fd=1, loss=1)
     stamp = Stamp("loss", "digits", split="test", n_real=50)
     other.measurements["loss"] = other.measurements["loss"]._replace(stamp=stamp)
-    with pytest.raises(UsageError, match="loss of a and b .* split is train and test"):
+    with pytest.raises(UsageError, match=r"loss of a and b .* split is train and test"):
         in_order([evaluation("a", fd=3, loss=1), other])
 
 
