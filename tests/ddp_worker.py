@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from settings import config, options
 
 from genlab.callbacks import EMA
+from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 
 STEPS = 3
@@ -59,6 +60,7 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
 
 
 if __name__ == "__main__":
+    leave_group_at_exit()
     states = {
         (name, joint): state_after_training(name, "ddp_cpu", joint)
         for name in options("model")

@@ -12,7 +12,8 @@ from genlab.processes import Interrupted, gathered, in_batches, rank_and_world_s
 WORKER = """
 from pathlib import Path
 import torch.distributed as dist
-from genlab.processes import Interrupted, gathered, in_batches, rank_and_world_size
+from genlab.processes import Interrupted, gathered, in_batches, leave_group_at_exit, rank_and_world_size
+leave_group_at_exit()
 dist.init_process_group("gloo")
 rank, world_size = rank_and_world_size()
 for n in (0, 1, 4, 5, 12):
@@ -25,7 +26,6 @@ try:
     list(in_batches(lambda number, rows: None, 20, 4, interrupted=lambda: rank == 1))
 except Interrupted:
     Path(f"rank{rank}").write_text(f"interrupted, gathered {gathered(rank)} of {world_size}")
-dist.destroy_process_group()
 """
 
 

@@ -1,5 +1,6 @@
 """Work that is divided among the processes of a run, with the same result however many they are."""
 
+import atexit
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -56,6 +57,19 @@ def in_batches(
         if any(stop for stop, _ in parts):
             raise Interrupted
         yield from (part for _, part in parts[: len(batches) - first])  # type: ignore[misc]
+
+
+def leave_group_at_exit() -> None:
+    """Have this process leave its group before Python ends, or threads of gloo may abort it then.
+
+    (Lightning sees to it for NCCL alone.)
+    """
+    atexit.register(_leave_group)
+
+
+def _leave_group() -> None:
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _several() -> bool:

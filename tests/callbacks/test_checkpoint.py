@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +51,28 @@ def test_best_is_the_epoch_of_the_lowest_score_and_last_and_previous_are_the_las
     fit(tmp_path, "trainer.max_epochs=4", scores=[3.0, 1.0, None, 2.0])
     epochs = {path.stem: read_checkpoint(path)["epoch"] for path in tmp_path.glob("*.ckpt")}
     assert epochs == {"best": 1, "last": 3, "previous": 2}
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_last_is_there_and_whole_at_every_moment_after_the_first(has_links, tmp_path, monkeypatch):
+    replace, seen = Path.replace, []
+
+    def no_links(self, target):
+        raise OSError("no links here")
+
+    def watched(self, target):
+        for moment in ("before", "after"):
+            if moment == "after":
+                replace(self, target)
+            last = tmp_path / "last.ckpt"
+            seen.append(read_checkpoint(last)["epoch"] if last.is_file() else None)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    if not has_links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    fit(tmp_path, "trainer.max_epochs=3")
+    assert seen == [None, 0, 0, 0, 0, 1, 1, 1, 1, 2]  # one renaming in the first epoch, two in each other
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "previous.ckpt"]
 
 
 def test_without_a_score_there_is_a_last_and_no_best(tmp_path):

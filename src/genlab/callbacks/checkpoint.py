@@ -164,7 +164,18 @@ class Checkpoint(LightningCheckpoint):
             for path in sorted(self.dirpath.glob("step_*.ckpt"))[: -self.keep]:
                 path.unlink()
         if last.is_file():
-            last.replace(previous)
+            self._link(last, previous)
+
+    def _link(self, last: Path, previous: Path) -> None:
+        """Give `last.ckpt` its second name while it keeps the first: a kill finds it at any moment."""
+        unfinished = previous.with_suffix(".tmp")
+        unfinished.unlink(missing_ok=True)
+        try:
+            unfinished.hardlink_to(last)
+        except OSError:  # a file system without links
+            shutil.copyfile(last, unfinished)
+        unfinished.replace(previous)
+        unfinished.unlink(missing_ok=True)  # renaming one link of a file to another does nothing
 
     def state_dict(self) -> dict[str, Any]:
         """The score to beat."""

@@ -15,6 +15,7 @@ from genlab.evaluation.folder import folder_samples
 from genlab.evaluation.pictures import draw
 from genlab.evaluation.tables import show, write_csv
 from genlab.images import to_uint8
+from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 from genlab.runs.load import load_run
 from genlab.runs.machine import check_machine, quieten
@@ -39,6 +40,7 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
         strategy="auto" if cfg.trainer.strategy == "auto" else "ddp",
     )
     fabric.launch()
+    leave_group_at_exit()
     fabric.seed_everything(cfg.seed, verbose=False)
     measures = {name: build(node) for name, node in cfg.metrics.measures.items()}
     out = Path(cfg.paths.run_dir)

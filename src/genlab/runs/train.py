@@ -16,6 +16,7 @@ from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
 from genlab.loggers import CSVLogger, WandbLogger
+from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
 from genlab.runs.machine import check_machine, keep_freed_memory, quieten
@@ -46,6 +47,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     run_dir, signals = Path(cfg.paths.run_dir), Signals()
     check_machine(cfg.trainer)
     keep_freed_memory()
+    leave_group_at_exit()
     open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
     with recorded(run_dir, resumed is not None), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
