@@ -2,6 +2,7 @@
 
 import json
 import logging
+from math import log
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from settings import TINY, config, options, run_script
 from small_training import trained
 
 from genlab.callbacks import Health
+from genlab.callbacks.health import loss_balance
 from genlab.errors import UsageError
 from genlab.protocols import Reconstructs
 from genlab.runs.build import build
@@ -108,6 +110,16 @@ def test_a_discriminator_wins_if_it_errs_nowhere_on_several_validations_in_a_row
     trained("gan", *frozen, callbacks=[health])
     assert signs(health) == won
     assert summary(tmp_path)["newest"]["d_accuracy_fake"] == 1
+
+
+def test_the_balance_of_the_losses_rises_while_d_gains_the_upper_hand():
+    undecided = loss_balance({"d_loss": torch.tensor(2 * log(2)), "g_loss": torch.tensor(log(2))})
+    assert undecided["loss_balance"] == pytest.approx(-1 / 3)
+    assert loss_balance({"d_loss": 0.0, "g_loss": 5.0})["loss_balance"] == 1
+    assert loss_balance({"d_loss": -3.0, "g_loss": 1.0})["loss_balance"] == 1  # a critic's losses have any sign
+    assert loss_balance({"d_loss": 4.0, "g_loss": 0.0})["loss_balance"] == -1
+    assert loss_balance({"d_loss": 0.0, "g_loss": 0.0})["loss_balance"] == 0
+    assert loss_balance({"loss": 1.0}) == {}
 
 
 @pytest.mark.parametrize("objective", ["wasserstein", "relativistic"])

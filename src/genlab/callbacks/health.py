@@ -1,6 +1,7 @@
 """Early signs that a run has gone wrong."""
 
 import logging
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class Health(Callback):
     Logged as `health/...`; D's accuracies, which it looks at too, are `val/d_accuracy_...`. A sign is warned of once,
     and again only if it has gone in between. The whole story is in `summary.json`, under `health`.
 
-    The balance of the two losses is no sign: they have any sign and unit, and mean something else in every game. Nor
-    is a D that guesses, which is where the game ends well; if it has ended badly, samples and score tell.
+    The balance of the two losses is logged and is no sign: it rests at another value in every game. Nor is a D that
+    guesses, which is where the game ends well; if it has ended badly, samples and score tell.
 
     Args:
         dirpath: the run folder.
@@ -88,7 +89,7 @@ class Health(Callback):
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
             return
         losses = {key[4:]: value for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
-        values = self._measured(trainer, pl_module)
+        values = self._measured(trainer, pl_module) | loss_balance(losses)
         logged = {f"health/{name}": value for name, value in values.items() if name != "non_finite"}  # that is always 0
         pl_module.log_dict(logged, sync_dist=True)  # equal on all processes
         values |= {name: value.item() for name, value in losses.items() if name.startswith("d_accuracy_")}
@@ -155,3 +156,16 @@ class Health(Callback):
         self.gradients.load_state_dict(state_dict.pop("gradients", {}))
         for name, value in state_dict.items():
             setattr(self, name, value)
+
+
+def loss_balance(losses: Mapping[str, Any]) -> dict[str, float]:
+    """(g_loss - d_loss) / (|g_loss| + |d_loss|) in [-1, 1], as `loss_balance`; nothing for losses of no two players.
+
+    It rises while D gains the upper hand. Where it rests depends on the game: at -1/3 for the non-saturating one, whose
+    undecided D has the losses log 4 and log 2.
+    """
+    if not {"d_loss", "g_loss"} <= losses.keys():
+        return {}
+    d_loss, g_loss = float(losses["d_loss"]), float(losses["g_loss"])
+    total = abs(d_loss) + abs(g_loss)
+    return {"loss_balance": (g_loss - d_loss) / total if total else 0.0}
