@@ -203,7 +203,8 @@ def test_every_model_is_watched(name, tmp_path):
     model, trainer = trained(name, *few, callbacks=[Health(str(tmp_path))])
     expected = {*GOOD, *(f"grad_norm_{network}" for network, module in model.named_children() if has_weights(module))}
     expected |= {"active_units"} if isinstance(model, Reconstructs) else set()
-    expected |= {"d_accuracy_real", "d_accuracy_fake"} if "val/d_loss" in trainer.callback_metrics else set()
+    players = {"d_accuracy_real", "d_accuracy_fake", "loss_balance"}
+    expected |= players if "val/d_loss" in trainer.callback_metrics else set()
     assert health_values(tmp_path) == expected
     logged = {f"health/{key}" for key in expected if "accuracy" not in key and key != "non_finite"}
     assert logged == {key for key in trainer.callback_metrics if key.startswith("health/")}
