@@ -137,6 +137,7 @@ def test_samples_of_a_run_score_the_same_from_a_folder(vae_run, evaluated, tmp_p
         ((), "type run=PATH"),
         (("images=folder",), "type data=NAME"),
         (("run=a", "data=digits"), "data= goes with images=FOLDER alone"),
+        (("run=[a,b,a]",), "run=a is named more than once"),
         (("run=a", "metrics.reference=trian"), "Valid: test, train, val"),
         (("run=a", "metrics.split=trian"), "Valid: test, train, val"),
         (("run=a", "metrics.n_samples=1"), "metrics.n_samples=1"),
@@ -148,6 +149,15 @@ def test_samples_of_a_run_score_the_same_from_a_folder(vae_run, evaluated, tmp_p
 def test_wrong_input_is_refused_in_a_sentence(overrides, part, evaluated):
     with pytest.raises(UsageError, match=part):
         evaluated(*overrides)
+
+
+@pytest.mark.parametrize("wrong", ["run=[{run},nowhere]", "images=nowhere"])
+def test_a_wrong_one_among_several_is_found_before_the_first_is_measured(wrong, vae_run, evaluated, tmp_path):
+    run = f"run={vae_run.path}"
+    overrides = [wrong.format(run=vae_run.path)] if wrong.startswith("run") else [run, wrong]
+    with pytest.raises(UsageError, match="nowhere does not exist"):
+        evaluated(*overrides)
+    assert not (tmp_path / "evaluation").exists()
 
 
 def test_images_of_another_size_are_refused_with_both_sizes(tmp_path, evaluated):

@@ -9,6 +9,7 @@ from lightning.fabric import Fabric
 from omegaconf import DictConfig
 from torch import Generator, Tensor
 
+from genlab.data.files import find_files
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.evaluation import Evaluation, Subject, measured
 from genlab.evaluation.folder import folder_samples
@@ -17,7 +18,7 @@ from genlab.evaluation.tables import show, write_csv
 from genlab.images import to_uint8
 from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
-from genlab.runs.load import load_run
+from genlab.runs.load import find_checkpoint, load_run
 from genlab.runs.machine import check_machine, quieten
 
 
@@ -74,6 +75,12 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
             raise UsageError(unknown(f"split for metrics.{key}", str(cfg.metrics[key]), splits))
     whole_number("metrics.n_samples", cfg.metrics.n_samples, 2)
     whole_number("metrics.batch_size", cfg.metrics.batch_size)
+    if twice := [run for run in runs if runs.count(run) > 1]:
+        raise UsageError(f"run={twice[0]} is named more than once: name each run once.")
+    for run in runs:  # all of them, before the first is measured
+        find_checkpoint(Path(run))
+    if cfg.images:
+        find_files(Path(cfg.images), "images")
     return runs
 
 
