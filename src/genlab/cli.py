@@ -21,10 +21,13 @@ from omegaconf.errors import (
 )
 
 from genlab.errors import UsageError, unknown
+from genlab.sweeps.cell import register_resolvers
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
 log = logging.getLogger(__name__)
+
+register_resolvers()  # before Hydra composes
 
 begun: list[Any] = []  # the jobs that Hydra has begun, for which it has made a folder
 

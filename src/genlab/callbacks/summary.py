@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from genlab.callbacks.state import scorer
+from genlab.callbacks.state import newest_score, scorer
 from genlab.runs.folder import update_summary
 
 
@@ -47,9 +47,11 @@ class Summary(Callback):
         now = perf_counter()
         self._evaluation_seconds += now - self._evaluation_start
         training_seconds = now - self._train_start - self._evaluation_seconds
+        newest = newest_score(trainer)
         if trainer.is_global_zero:
             update_summary(
                 self.dirpath,
+                score=newest and {"name": newest[0], "value": newest[1]},
                 metrics=self._metrics(trainer),
                 epochs=trainer.current_epoch + 1,
                 steps=trainer.global_step,

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -46,7 +47,41 @@ def open_run_folder(path: Path, config: DictConfig, again: bool = False) -> None
             "sweep), go on with it by resume=PATH, or remove it."
         ) from None
     except OSError as error:
-        raise UsageError(f"The run folder {path} can't be written to: {error}.") from error
+        raise _unwritable(path, error) from error
+
+
+@contextmanager
+def taken(path: Path, seconds: float = 0) -> Iterator[None]:
+    """Keep other commands from training in a run folder at the same time.
+
+    The lock goes with the process that holds it, however that ends. Of a run's processes the first holds it.
+
+    Args:
+        path: the folder; it is made.
+        seconds: how long to wait for a process that has been told to stop.
+
+    Raises:
+        UsageError: if another process keeps training there, or if nothing can be written there.
+    """
+    if rank_zero_only.rank != 0:
+        yield
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock")
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        raise UsageError(f"Another process is training in {path}: wait until it has ended, or stop it.") from None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"The run folder {path} can't be written to: {error}.")
 
 
 @rank_zero_only
@@ -64,7 +99,7 @@ def _write_whole(file: Path, text: str) -> None:
 
 
 @contextmanager
-def recorded(path: Path, resumed: bool = False) -> Iterator[None]:
+def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[None]:
     """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
 
     The traceback of an error goes to the log file alone: the entry script says what the user needs to know.
@@ -72,6 +107,7 @@ def recorded(path: Path, resumed: bool = False) -> Iterator[None]:
     Args:
         path: the run folder.
         resumed: whether the run has been going on before: then its seconds are added up, and errors are forgotten.
+        **fields: what else is known of it.
     """
     now = datetime.now().astimezone().isoformat("T", "seconds")
     times: dict[str, Any] = {"started": now}
@@ -80,7 +116,7 @@ def recorded(path: Path, resumed: bool = False) -> Iterator[None]:
         before = json.loads((path / "summary.json").read_text())
         start -= before.get("seconds", before.get("training_seconds", 0) + before.get("evaluation_seconds", 0))
         times = {"resumed": [*before.get("resumed", []), now], "error": None}
-    update_summary(path, status="running", **times, **_origin())
+    update_summary(path, status="running", **times, **fields, **_origin())
 
     def end(status: str, **fields: Any) -> None:
         update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)

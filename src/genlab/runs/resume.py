@@ -27,6 +27,7 @@ class Resumption(NamedTuple):
     config: DictConfig
     n_rows: int | None  # of metrics.csv; None in a checkpoint that does not know
     n_steps: int
+    is_complete: bool = False  # nothing is left to do; only with resume=auto
 
 
 def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
@@ -40,7 +41,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         None where a new run starts.
 
     Raises:
-        UsageError: if there is nothing to resume, nothing left to do, or the weights would not fit.
+        UsageError: if there is nothing to resume, nothing left to do for `resume=RUN`, or the weights would not fit.
     """
     if not cfg.get("resume"):
         return None
@@ -58,8 +59,13 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         _check_same(OmegaConf.to_container(cfg, resolve=True), state["config"], folder)
     else:
         config = _changed(_moved(stored, "run_dir", str(folder)), typed)
-    _check_unfinished(config, state, folder)
-    return Resumption(path, config, state.get("resume", {}).get("rows"), state["global_step"])
+    reached = _limit_reached(config, state)
+    if reached and not automatic:
+        key, done = reached
+        raise UsageError(
+            f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above {done}."
+        )
+    return Resumption(path, config, state.get("resume", {}).get("rows"), state["global_step"], reached is not None)
 
 
 def _checkpoints(run: Path) -> list[Path]:
@@ -159,13 +165,11 @@ def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield key, node
 
 
-def _check_unfinished(config: DictConfig, state: dict[str, Any], folder: Path) -> None:
+def _limit_reached(config: DictConfig, state: dict[str, Any]) -> tuple[str, int] | None:
+    """The limit of the trainer at which a checkpoint was made, and how far that is; None if it can go on."""
     epochs, steps = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], state["global_step"]
-    limits = {"max_epochs": epochs, "max_steps": steps}
-    for key, done in limits.items():
+    for key, done in {"max_epochs": epochs, "max_steps": steps}.items():
         limit = config.trainer.get(key)
         if isinstance(limit, int) and 0 <= limit <= done:
-            raise UsageError(
-                f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above "
-                f"{done}."
-            )
+            return key, done
+    return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -15,18 +16,22 @@ from omegaconf import DictConfig, OmegaConf
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
+from genlab.errors import UsageError
 from genlab.loggers import CSVLogger, WandbLogger
 from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
-from genlab.runs.folder import open_run_folder, recorded
+from genlab.runs.folder import open_run_folder, recorded, taken, update_summary
 from genlab.runs.machine import check_machine, keep_freed_memory, quieten
 from genlab.runs.resume import Resumption, resumption
+from genlab.sweeps.cell import fingerprint, outcome
 
 log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     """Train the model of a configuration and leave a run folder behind, or go on with a run (`resume`).
+
+    With `resume=auto`, which the cells of a sweep have, a run that is complete is left as it is.
 
     Args:
         cfg: the configuration.
@@ -40,16 +45,50 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         SystemExit: with 128 and the signal's number, if the run was stopped by one.
     """
     quieten()
-    if typed is None:
-        typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    resumed = resumption(cfg, typed)
-    cfg = resumed.config if resumed else cfg
+    if HydraConfig.initialized():
+        typed = HydraConfig.get().overrides.task if typed is None else typed
+        _make_cell(cfg)
+    run_dir, own = Path(cfg.paths.run_dir), fingerprint(cfg)
+    with taken(run_dir, seconds=30 if cfg.get("resume") == "auto" else 0):
+        if cfg.get("resume") == "auto" and _is_settled(run_dir, own, cfg):
+            return outcome(run_dir).score
+        resumed = resumption(cfg, typed or [])
+        if resumed and resumed.is_complete:
+            update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
+            return outcome(run_dir).score
+        return _train(resumed.config if resumed else cfg, resumed, own)
+
+
+def _make_cell(cfg: DictConfig) -> None:
+    """Have a cell that another launcher than ours runs go on with what is in its folder."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        cfg.resume = cfg.resume or "auto"
+        cfg.sweep = Path(hydra.sweep.dir).name
+
+
+def _is_settled(run_dir: Path, own: str, cfg: DictConfig) -> bool:
+    """Whether the run in a folder has come to its end.
+
+    Raises:
+        UsageError: if it has failed, and failed ones are to be left.
+    """
+    known = outcome(run_dir)
+    if known.status == "failed" and not cfg.retry_failed:
+        raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {known.error}")
+    settled = known.is_final and known.summary.get("fingerprint") == own
+    if settled:
+        log.info("%s is complete: nothing is left to do.", run_dir)
+    return settled
+
+
+def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | None:
     run_dir, signals = Path(cfg.paths.run_dir), Signals()
     check_machine(cfg.trainer)
     keep_freed_memory()
     leave_group_at_exit()
     open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
-    with recorded(run_dir, resumed is not None), signals.installed():
+    with recorded(run_dir, resumed is not None, fingerprint=own), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)
