@@ -5,7 +5,7 @@ import pytest
 from genlab.errors import UsageError
 from genlab.evaluation import Evaluation
 from genlab.evaluation.tables import in_order, show
-from genlab.metrics.stamp import Measurement, Stamp
+from genlab.stamp import Measurement, Stamp
 
 
 def evaluation(name: str, **values: float) -> Evaluation:

@@ -15,9 +15,9 @@ from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
 from genlab.metrics.population import Population, described, frechet
 from genlab.metrics.reference import reference
-from genlab.metrics.stamp import Stamp, encoder_fields
 from genlab.processes import Interrupted
 from genlab.protocols import FeatureEncoder, Samples, require
+from genlab.stamp import Stamp, encoder_fields
 
 log = logging.getLogger(__name__)
 

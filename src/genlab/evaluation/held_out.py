@@ -11,8 +11,8 @@ from genlab.evaluation.subject import Subject
 from genlab.losses.divergence import kl_per_entry, mmd
 from genlab.metrics import LPIPS, active_units, bits_per_dimension, importance_weighted_bound, reconstruction_errors
 from genlab.metrics.population import frechet
-from genlab.metrics.stamp import Measurement
 from genlab.protocols import HasDensity, Reconstructs, Samples
+from genlab.stamp import Measurement
 
 
 class Losses:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.metrics import class_shares, diversity, memorisation, total_variation
-from genlab.metrics.stamp import Measurement
+from genlab.stamp import Measurement
 
 
 class Diversity:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from genlab.evaluation.subject import NotApplicable, Subject
-from genlab.metrics.stamp import Measurement
+from genlab.stamp import Measurement
 
 
 class Measure(Protocol):

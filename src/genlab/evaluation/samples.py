@@ -8,8 +8,8 @@ from genlab.errors import whole_number
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.metrics import inception_score, kernel_distance, manifold_metrics
 from genlab.metrics.population import frechet
-from genlab.metrics.stamp import Measurement
 from genlab.protocols import Reconstructs
+from genlab.stamp import Measurement
 
 FIDELITY = f"torch-fidelity {version('torch-fidelity')}"
 

@@ -14,10 +14,10 @@ from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
 from genlab.metrics.population import Population, described
 from genlab.metrics.reference import reference
-from genlab.metrics.stamp import Stamp, encoder_fields
 from genlab.models.autoencoding import reparametrise
 from genlab.processes import in_batches
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
+from genlab.stamp import Stamp, encoder_fields
 
 Result = TypeVar("Result")
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from genlab.errors import UsageError
 from genlab.evaluation.measure import Evaluation
-from genlab.metrics.stamp import Measurement, Stamp, ranked, require_same_protocol
+from genlab.stamp import Measurement, Stamp, ranked, require_same_protocol
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 

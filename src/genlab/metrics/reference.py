@@ -12,10 +12,10 @@ import torch
 
 from genlab.data.arrays import fingerprint
 from genlab.metrics.population import Population, described
-from genlab.metrics.stamp import encoder_fields
 from genlab.moments import Moments
 from genlab.processes import gathered, rank_and_world_size
 from genlab.protocols import FeatureEncoder, ImageArray
+from genlab.stamp import encoder_fields
 
 log = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         if resumed and resumed.is_complete:
             update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
             return outcome(run_dir).score
-        return _train(resumed.config if resumed else cfg, resumed, own)
+        return _train(resumed.config if resumed else cfg, resumed, {"fingerprint": own} | _command(typed, resumed))
 
 
 def _make_cell(cfg: DictConfig) -> None:
@@ -82,13 +82,18 @@ def _is_settled(run_dir: Path, own: str, cfg: DictConfig) -> bool:
     return settled
 
 
-def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | None:
+def _command(typed: Sequence[str] | None, resumed: Resumption | None) -> dict[str, Any]:
+    """What was typed, for who wants to repeat a run; that of a run that goes on is known from its start."""
+    return {} if resumed or typed is None else {"overrides": list(typed)}
+
+
+def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -> float | None:
     run_dir, signals = Path(cfg.paths.run_dir), Signals()
     check_machine(cfg.trainer)
     keep_freed_memory()
     leave_group_at_exit()
     open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
-    with recorded(run_dir, resumed is not None, fingerprint=own), signals.installed():
+    with recorded(run_dir, resumed is not None, **known), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)

@@ -1,11 +1,15 @@
-"""What a score was measured on and with. Only values with equal stamps may be compared."""
+"""What a score was measured on and with. Only values with equal stamps may be compared. Imports nothing heavy."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genlab.errors import UsageError
-from genlab.protocols import FeatureEncoder
+
+if TYPE_CHECKING:
+    from genlab.protocols import FeatureEncoder
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,19 @@ class Stamp:
     settings: str | None = None  # of the metric
     seed: int | None = None
     weights: str | None = None  # raw or ema
+
+    @classmethod
+    def from_dict(cls, protocol: Mapping[str, Any]) -> Stamp:
+        """Read what `as_dict` gave.
+
+        Raises:
+            UsageError: if a field is missing, or unknown here, so that nobody can say what the value may be compared
+                with.
+        """
+        known = {field.name for field in fields(cls)}
+        if odd := sorted({"metric", "data"} - set(protocol)) + sorted(set(protocol) - known):
+            raise UsageError(f"This is no protocol of this version: {', '.join(odd)} is missing or unknown.")
+        return cls(**protocol)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that are set."""

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from genlab.errors import UsageError
-from genlab.metrics.stamp import Measurement, Stamp, differences, ranked, require_same_protocol
+from genlab.stamp import Measurement, Stamp, differences, ranked, require_same_protocol
 
 STAMP = Stamp("fid", "cifar10", "abc", "train", 50_000, 50_000, weights="ema")
 
