@@ -1,0 +1,75 @@
+"""Training curves of all runs, overlaid."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from genlab.report.cell import Cell
+from genlab.report.keys import DATA
+from genlab.report.style import Look, Theme, legend, looks, panels, spread_out
+from genlab.report.sweep import Sweep
+from genlab.report.text import direction
+
+MOST_PANELS, MOST_POINTS = 12, 200
+
+
+def curve_keys(sweep: Sweep) -> list[tuple[str, str]]:
+    """Metrics and data sets to draw a panel for: scores, then losses of validation, else of training."""
+    scores = list(dict.fromkeys(cell.score_key for cell in sweep.in_order if cell.score_key))
+    losses = [key for key in sweep.metrics if key.startswith("val/")] or [
+        key for key in sweep.metrics if key.startswith("train/")
+    ]
+    sets = list(dict.fromkeys(str(cell.config.get(DATA, "")) for cell in sweep.cells if cell.config))
+    pairs = [(key, data) for key in [*scores, *losses] for data in sets]
+    return [pair for pair in pairs if any(len(cell.series(pair[0])) for cell in _on(sweep, pair[1]))][:MOST_PANELS]
+
+
+def draw_curves(sweep: Sweep, keys: Sequence[tuple[str, str]], theme: Theme) -> Figure:
+    """Draw a panel for each metric and data set, with thinner lines the more there are."""
+    figure, axes = panels(len(keys), theme)
+    known = looks(sweep.models)
+    scores = {cell.score_key for cell in sweep.cells}
+    for axis, (key, data) in zip(axes, keys, strict=True):
+        drawn = [(cell, series) for cell in _on(sweep, data) if len(series := cell.series(key))]
+        values = np.concatenate([series.to_numpy() for _, series in drawn])
+        for model, look in known.items():
+            lines = [_thinned(series.items()) for cell, series in drawn if cell.model == model]
+            _add(axis, lines, look, n=len(drawn))
+        _limits(axis, np.concatenate([series.index.to_numpy() for _, series in drawn]), values)
+        better = direction(key, scores)
+        axis.set(title=f"{key} on {data}", xlabel="images seen", ylabel=f"{key.partition('/')[2]}  {better[:1]}".strip())
+    legend(figure, theme, known)
+    return figure
+
+
+def _on(sweep: Sweep, data: str) -> list[Cell]:
+    return [cell for cell in sweep.cells if cell.config and str(cell.config.get(DATA, "")) == data]
+
+
+def _add(axis: Axes, lines: Sequence[np.ndarray], look: Look, n: int) -> None:
+    """All lines of one model at once, which is what makes hundreds of them cheap."""
+    strength = {"linewidths": 1.3 if n <= 20 else 0.6, "alpha": 0.9 if n <= 20 else 0.5}
+    axis.add_collection(LineCollection([line for line in lines if len(line) > 1], colors=look.colour, **strength))
+    single = np.array([line[0] for line in lines if len(line) == 1]).reshape(-1, 2)
+    axis.scatter(single[:, 0], single[:, 1], s=14, c=look.colour, marker=look.mark, alpha=0.8)
+
+
+def _limits(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Show nearly all values: a run that diverges does not press the others flat."""
+    y = y[np.isfinite(y)]
+    low, high = np.quantile(y, [0.01, 0.97]) if len(y) else (0, 1)
+    margin = 0.06 * (high - low) or 0.5
+    axis.set(xlim=(0, x.max() * 1.03), ylim=(low - margin, high + margin))
+    spread_out(axis.yaxis, [low, high])
+    if axis.get_yscale() == "log":
+        axis.set_ylim(low / 1.1, high * 1.1)
+    spread_out(axis.xaxis, [])
+
+
+def _thinned(points: object) -> np.ndarray:
+    line = np.array(list(points), dtype=float).reshape(-1, 2)  # type: ignore[call-overload]
+    line = line[np.isfinite(line[:, 1])]
+    return line[np.unique(np.linspace(0, len(line) - 1, MOST_POINTS).round().astype(int))] if len(line) else line

@@ -1,0 +1,71 @@
+"""Where the runs are that a report is about."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from genlab.errors import UsageError, unknown
+
+FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
+OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
+
+
+def sweep_folder(sweep: str, log_dir: Path) -> Path:
+    """The folder of a sweep, by its path or by its name alone.
+
+    Raises:
+        UsageError: if there is none, with the nearest and the list of those that there are.
+    """
+    home = log_dir / "train" / "sweeps"
+    for folder in (Path(sweep), home / sweep):
+        if folder.is_dir():
+            return folder
+    if not (names := sorted(path.name for path in home.glob("*") if path.is_dir())):
+        raise UsageError(f"There is no sweep {sweep!r}: it is no folder, and {home} holds none. Type sweep=PATH.")
+    raise UsageError(f"{unknown('sweep', sweep, names)[:-1]} (in {home}), or the path of any folder of run folders.")
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """All run folders in a folder, at any depth; the folder itself if it is one.
+
+    Raises:
+        UsageError: if it holds none.
+    """
+    found = [folder] if _is_run(folder) else sorted(_walk(folder))
+    if not found:
+        raise UsageError(f"{folder} holds no run: a run folder is one with {', '.join(FILES)}, at any depth.")
+    return found
+
+
+def named_folders(runs: Sequence[str]) -> list[Path]:
+    """The run folders that paths and patterns (`logs/train/runs/2026-11-*`) name, each once.
+
+    Raises:
+        UsageError: for a path or a pattern that names none.
+    """
+    found: dict[Path, None] = {}
+    for run in runs:
+        pattern = Path(run)
+        paths = [pattern] if pattern.is_dir() else sorted(_matches(pattern))
+        if not paths:
+            raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
+        found |= dict.fromkeys(path for folder in paths for path in run_folders(folder))
+    return list(found)
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    anchor = Path(pattern.anchor)
+    parts = pattern.relative_to(anchor) if pattern.anchor else pattern
+    return (path for path in anchor.glob(str(parts)) if path.is_dir())
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in FILES)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and path.name not in OF_A_RUN:
+            if _is_run(path):
+                yield path
+            else:
+                yield from _walk(path)

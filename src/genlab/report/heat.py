@@ -1,0 +1,164 @@
+"""Heat maps of a metric over the keys of a grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from genlab.report.cell import Cell
+from genlab.report.keys import DATA, LATENT, MODEL, SEED, value
+from genlab.report.style import Theme, panels, short
+from genlab.report.sweep import Sweep
+from genlab.report.text import DOWN, direction, number
+
+MOST_VALUES = 12
+VITAL = ("health/diversity", "health/active_units", "health/distinctness", "health/saturation")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map: means of the values of cells, NaN where there is no cell."""
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Maps of one metric.
+
+    Attributes:
+        apart: the axis along which values can't be compared, each line of which has colours of its own; None if all
+            values of a panel can be compared.
+    """
+
+    name: str
+    title: str
+    caption: str
+    axes: tuple[str, str]
+    panels: Sequence[Panel]
+    lower_is_better: bool
+    apart: int | None
+
+
+def charts(sweep: Sweep, most: int) -> list[Chart]:
+    """Maps of the score, and of the metrics that most cells have, over the two keys that matter most."""
+    axes = _axes(sweep)
+    if axes is None:
+        return []
+    found = [_chart(sweep, key, axes) for key in _metrics(sweep, most)]
+    score = _score_chart(sweep, axes)
+    return [chart for chart in (score, *found) if chart and chart.panels]
+
+
+def draw(chart: Chart, theme: Theme) -> Figure:
+    """Draw the panels side by side, with the values in their places."""
+    widest = max(len(panel.columns) for panel in chart.panels)
+    tallest = max(len(panel.rows) for panel in chart.panels)
+    figure, axes = panels(len(chart.panels), theme, size=(1.6 + max(2.2, 0.72 * widest), 1.1 + 0.4 * tallest))
+    for axis, panel in zip(axes, chart.panels, strict=True):
+        shades = _shades(panel.values, chart.apart)
+        colours = colormaps["cividis_r" if chart.lower_is_better else "cividis"]
+        axis.imshow(np.ma.masked_invalid(shades), cmap=colours, vmin=0, vmax=1, aspect="auto")
+        for (row, column), shade in np.ndenumerate(shades):
+            known = np.isfinite(shade)
+            light = known and np.mean(colours(shade)[:3]) > 0.5
+            colour = theme.ink if not known else "#16181c" if light else "#ffffff"
+            text = short(float(f"{panel.values[row, column]:.3g}")) if known else "–"
+            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5)
+        axis.set_xticks(range(len(panel.columns)), panel.columns)
+        axis.set_yticks(range(len(panel.rows)), panel.rows)
+        axis.set(title=panel.title, xlabel=chart.axes[1], ylabel=chart.axes[0])
+        axis.grid(visible=False)
+    figure.tight_layout()
+    return figure
+
+
+def _axes(sweep: Sweep) -> tuple[str, str] | None:
+    """The keys of rows and columns; the data set is a panel's, unless nothing else varies beside the model."""
+    counts = {key: len({str(value(cell, key)) for cell in sweep.cells if cell.config}) for key in sweep.keys}
+    few = [key for key in sweep.keys if key not in (SEED, DATA) and counts[key] <= MOST_VALUES]
+    few.sort(key=lambda key: (key not in (MODEL, LATENT), key != MODEL, -counts[key]))
+    if len(few) >= 2:
+        return few[0], few[1]
+    return (few[0], DATA) if few and DATA in sweep.keys else None
+
+
+def _metrics(sweep: Sweep, most: int) -> list[str]:
+    """Losses of validation and signs of health that at least half of the cells have."""
+    keys = [key for key in sweep.metrics if key.startswith("val/")]
+    keys += [key for key in VITAL if key in sweep.metrics]
+    share = {key: sum(key in cell.metrics for cell in sweep.cells) / len(sweep.cells) for key in keys}
+    return [key for key in keys if share[key] >= 0.5][:most]
+
+
+def _score_chart(sweep: Sweep, axes: tuple[str, str]) -> Chart | None:
+    if not sweep.groups:
+        return None
+    if axes[1] == DATA:
+        names = [group.stamp.data for group in sweep.groups]
+        if len(set(names)) < len(names):
+            return None  # values of two protocols would fall into one column
+        maps = [_panel(sweep.groups[0].stamp.metric, sweep.in_groups, _scores(sweep), axes)]
+    else:
+        maps = [_panel(group.title, group.cells, _scores(sweep), axes) for group in sweep.groups[:6]]
+    note = "Lower, and darker, is better." + (" Colours compare within a column." if axes[1] == DATA else "")
+    return Chart(
+        "heat_score", f"Score  {DOWN}", f"{note} Means over all that differs otherwise.", _names(sweep, axes), maps,
+        True, 1 if axes[1] == DATA else None,
+    )  # fmt: skip
+
+
+def _chart(sweep: Sweep, key: str, axes: tuple[str, str]) -> Chart:
+    """A loss is another quantity in another model, so its colours compare within a row of one model."""
+    cells = [cell for cell in sweep.cells if key in cell.metrics and cell.status not in ("failed", "damaged")]
+    values = {cell.name: cell.metrics[key] for cell in cells}
+    sets = dict.fromkeys(str(cell.config.get(DATA, "")) for cell in cells) if axes[1] != DATA else {"": None}
+    maps = [
+        _panel(data, [cell for cell in cells if data in ("", str(cell.config.get(DATA, "")))], values, axes)
+        for data in list(sets)[:6]
+    ]
+    better = direction(key, set())
+    apart = 0 if axes[0] == MODEL and key.startswith("val/") else None
+    note = "Colours compare within a row: a loss is another quantity in another model. " if apart == 0 else ""
+    note = ("Lower, and darker, is better. " if better else "") + note + "Means over all that differs otherwise."
+    return Chart(
+        f"heat_{key.replace('/', '_')}", f"{key}  {better}".strip(), note, _names(sweep, axes), maps,
+        bool(better), apart,
+    )  # fmt: skip
+
+
+def _panel(title: str, cells: Sequence[Cell], values: dict[str, float], axes: tuple[str, str]) -> Panel:
+    found: dict[tuple[object, object], list[float]] = {}
+    for cell in cells:
+        if cell.name in values:
+            found.setdefault((value(cell, axes[0]), value(cell, axes[1])), []).append(values[cell.name])
+    rows, columns = (sorted({pair[n] for pair in found}, key=_order) for n in (0, 1))
+    means = [[np.mean(found.get((row, column), [np.nan])) for column in columns] for row in rows]
+    return Panel(title, [number(row) for row in rows], [number(column) for column in columns], np.array(means))
+
+
+def _scores(sweep: Sweep) -> dict[str, float]:
+    return {cell.name: cell.score.value for cell in sweep.in_groups if cell.score}
+
+
+def _shades(values: np.ndarray, apart: int | None) -> np.ndarray:
+    """Values as shares of their range; one value alone is in the middle."""
+    axis = None if apart is None else 1 - apart
+    finite = np.ma.masked_invalid(values)
+    low, high = finite.min(axis=axis, keepdims=True), finite.max(axis=axis, keepdims=True)
+    shares = np.ma.where(high > low, (finite - low) / np.ma.where(high > low, high - low, 1), 0.5)
+    return np.ma.filled(np.ma.masked_array(shares, finite.mask), np.nan)
+
+
+def _names(sweep: Sweep, axes: tuple[str, str]) -> tuple[str, str]:
+    return sweep.labels[axes[0]], sweep.labels[axes[1]]
+
+
+def _order(found: object) -> tuple[bool, float, str]:
+    is_number = isinstance(found, int | float)
+    return not is_number, float(found) if isinstance(found, int | float) else 0.0, str(found)

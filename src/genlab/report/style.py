@@ -1,0 +1,112 @@
+"""How figures look: one colour and mark a model everywhere, on light and on dark paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from PIL import Image
+
+from genlab.report.text import number
+
+# Okabe and Ito's colours, which people of any colour vision tell apart, without yellow and black.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b6bb8")
+MARKS = "os^DvPX*<>h"
+DPI = 130
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of paper and ink."""
+
+    name: str
+    paper: str
+    ink: str
+    faint: str
+
+
+LIGHT = Theme("light", "#ffffff", "#3b4048", "#e3e5e8")
+DARK = Theme("dark", "#1b1e23", "#c3c8d0", "#343941")
+
+
+class Look(NamedTuple):
+    """Of a model."""
+
+    colour: str
+    mark: str
+
+
+def looks(models: Sequence[str]) -> dict[str, Look]:
+    """A colour and a mark for each model; from the eighth on colours come again with another mark."""
+    return {model: Look(COLOURS[n % len(COLOURS)], MARKS[n % len(MARKS)]) for n, model in enumerate(models)}
+
+
+def panels(n: int, theme: Theme, n_columns: int = 3, size: tuple[float, float] = (4.0, 3.1)) -> tuple[Figure, Any]:
+    """A figure of n panels, and their axes."""
+    n_columns = min(n_columns, n)
+    n_rows = -(-n // n_columns)
+    figure = Figure(figsize=(max(6.0, size[0] * n_columns), size[1] * n_rows + 0.45), facecolor=theme.paper)
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axis in axes[n:]:
+        axis.remove()
+    for axis in axes[:n]:
+        axis.set_facecolor(theme.paper)
+        axis.tick_params(colors=theme.ink, labelsize=8, length=3)
+        axis.xaxis.label.set(color=theme.ink, size=8.5)
+        axis.yaxis.label.set(color=theme.ink, size=8.5)
+        axis.title.set(color=theme.ink, size=9.5, weight="bold")
+        axis.grid(color=theme.faint, linewidth=0.6)
+        axis.set_axisbelow(True)
+        for side, spine in axis.spines.items():
+            spine.set(color=theme.ink, linewidth=0.7, visible=side in ("left", "bottom"))
+    return figure, axes[:n]
+
+
+def legend(figure: Figure, theme: Theme, known: dict[str, Look], more: Sequence[Line2D] = ()) -> None:
+    """Name the models below all panels, and make room."""
+    handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=5, label=m) for m, look in known.items()]
+    figure.tight_layout(rect=(0, 0.3 / figure.get_figheight(), 1, 1))
+    every = [*handles, *more]
+    box = figure.legend(handles=every, loc="lower center", ncols=min(len(every), 9), frameon=False, fontsize=8.5)
+    for text in box.get_texts():
+        text.set_color(theme.ink)
+
+
+def spread_out(axis: Any, values: Sequence[float], ratio: float = 20) -> None:
+    """Use a logarithmic scale (`axis` is an x or y axis) where positive values differ by more than a ratio."""
+    found = [value for value in values if value == value]
+    if found and min(found) > 0 and max(found) / min(found) > ratio:
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def ticks_at(axis: Axes, values: Sequence[float]) -> None:
+    """Mark the x axis at the few values that there are."""
+    if min(values) > 0 and max(values) / min(values) >= 4:
+        axis.set_xscale("log", base=2)
+    if len(values) <= 8:
+        axis.set_xticks(values, [number(value) for value in values])
+        axis.xaxis.set_minor_locator(NullLocator())
+
+
+def short(value: float) -> str:
+    """As in `12k`."""
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{sign}"
+    return f"{value:.4g}"
+
+
+def png(figure: Figure, theme: Theme) -> bytes:
+    """Print a figure as a small PNG with a palette."""
+    drawn, small = BytesIO(), BytesIO()
+    with rc_context({"text.color": theme.ink}):
+        figure.savefig(drawn, dpi=DPI, facecolor=theme.paper)
+    Image.open(drawn).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()

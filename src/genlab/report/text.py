@@ -1,0 +1,32 @@
+"""Numbers as people read them."""
+
+from typing import Any
+
+import pandas as pd
+
+DOWN = "↓ lower is better"
+
+
+def number(value: Any) -> str:
+    """Four digits of a number, whole ones with separators; other values as they are; nothing for nothing."""
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        return str(value)
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """As in `2 h 05 min`, `3 min 20 s` or `4.2 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+
+
+def direction(key: str, score_keys: set[str | None]) -> str:
+    """What is known of which values of a metric are better: nothing of the losses of two players."""
+    name = key.rpartition("/")[2]
+    return DOWN if key in score_keys or name in ("loss", "nll", "distance") or name.startswith("fd_") else ""
