@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from genlab.report.cell import Cell
 from genlab.report.keys import DATA
-from genlab.report.style import Look, Theme, legend, looks, panels, spread_out
+from genlab.report.style import Look, Theme, describe, legend, looks, panels, spread_out
 from genlab.report.sweep import Sweep
 from genlab.report.text import direction
 
@@ -19,9 +19,8 @@ MOST_PANELS, MOST_POINTS = 12, 200
 def curve_keys(sweep: Sweep) -> list[tuple[str, str]]:
     """Metrics and data sets to draw a panel for: scores, then losses of validation, else of training."""
     scores = list(dict.fromkeys(cell.score_key for cell in sweep.in_order if cell.score_key))
-    losses = [key for key in sweep.metrics if key.startswith("val/")] or [
-        key for key in sweep.metrics if key.startswith("train/")
-    ]
+    phase = "val/" if any(key.startswith("val/") for key in sweep.metrics) else "train/"
+    losses = [key for key in sweep.metrics if key.startswith(phase) and "accuracy" not in key]
     sets = list(dict.fromkeys(str(cell.config.get(DATA, "")) for cell in sweep.cells if cell.config))
     pairs = [(key, data) for key in [*scores, *losses] for data in sets]
     return [pair for pair in pairs if any(len(cell.series(pair[0])) for cell in _on(sweep, pair[1]))][:MOST_PANELS]
@@ -40,7 +39,7 @@ def draw_curves(sweep: Sweep, keys: Sequence[tuple[str, str]], theme: Theme) -> 
             _add(axis, lines, look, n=len(drawn))
         _limits(axis, np.concatenate([series.index.to_numpy() for _, series in drawn]), values)
         better = direction(key, scores)
-        axis.set(title=f"{key} on {data}", xlabel="images seen", ylabel=f"{key.partition('/')[2]}  {better[:1]}".strip())
+        describe(axis, theme, f"{key} on {data}", "images seen", f"{key.partition('/')[2]}  {better[:1]}".strip())
     legend(figure, theme, known)
     return figure
 

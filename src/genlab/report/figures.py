@@ -54,7 +54,7 @@ def plots(sweep: Sweep) -> Iterator[Plot]:
         )
     for chart in heat.charts(sweep, MOST_MAPS):
         yield Plot(chart.name, chart.title, chart.caption, partial(heat.draw, chart))
-    if sweep.groups:
+    if scatter.varying_costs(sweep):
         yield Plot(
             "score_against_cost",
             "Score against what it costs",

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from genlab.report.cell import Cell
 from genlab.report.keys import DATA, LATENT, MODEL, SEED, value
-from genlab.report.style import Theme, panels, short
+from genlab.report.style import Theme, describe, panels, short
 from genlab.report.sweep import Sweep
 from genlab.report.text import DOWN, direction, number
 
@@ -59,10 +59,11 @@ def draw(chart: Chart, theme: Theme) -> Figure:
     """Draw the panels side by side, with the values in their places."""
     widest = max(len(panel.columns) for panel in chart.panels)
     tallest = max(len(panel.rows) for panel in chart.panels)
-    figure, axes = panels(len(chart.panels), theme, size=(1.6 + max(2.2, 0.72 * widest), 1.1 + 0.4 * tallest))
+    figure, axes = panels(len(chart.panels), theme, size=(1.7 + max(2.3, 0.72 * widest), 1.1 + 0.4 * tallest))
     for axis, panel in zip(axes, chart.panels, strict=True):
         shades = _shades(panel.values, chart.apart)
-        colours = colormaps["cividis_r" if chart.lower_is_better else "cividis"]
+        ends = [theme.faint, theme.strong]
+        colours = LinearSegmentedColormap.from_list("", ends[::-1] if chart.lower_is_better else ends)
         axis.imshow(np.ma.masked_invalid(shades), cmap=colours, vmin=0, vmax=1, aspect="auto")
         for (row, column), shade in np.ndenumerate(shades):
             known = np.isfinite(shade)
@@ -72,7 +73,7 @@ def draw(chart: Chart, theme: Theme) -> Figure:
             axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5)
         axis.set_xticks(range(len(panel.columns)), panel.columns)
         axis.set_yticks(range(len(panel.rows)), panel.rows)
-        axis.set(title=panel.title, xlabel=chart.axes[1], ylabel=chart.axes[0])
+        describe(axis, theme, panel.title, chart.axes[1], chart.axes[0])
         axis.grid(visible=False)
     figure.tight_layout()
     return figure
@@ -89,11 +90,11 @@ def _axes(sweep: Sweep) -> tuple[str, str] | None:
 
 
 def _metrics(sweep: Sweep, most: int) -> list[str]:
-    """Losses of validation and signs of health that at least half of the cells have."""
+    """Losses of validation and signs of health that a good part of the cells have."""
     keys = [key for key in sweep.metrics if key.startswith("val/")]
     keys += [key for key in VITAL if key in sweep.metrics]
     share = {key: sum(key in cell.metrics for cell in sweep.cells) / len(sweep.cells) for key in keys}
-    return [key for key in keys if share[key] >= 0.5][:most]
+    return [key for key in keys if share[key] >= 0.3][:most]
 
 
 def _score_chart(sweep: Sweep, axes: tuple[str, str]) -> Chart | None:
@@ -105,8 +106,8 @@ def _score_chart(sweep: Sweep, axes: tuple[str, str]) -> Chart | None:
             return None  # values of two protocols would fall into one column
         maps = [_panel(sweep.groups[0].stamp.metric, sweep.in_groups, _scores(sweep), axes)]
     else:
-        maps = [_panel(group.title, group.cells, _scores(sweep), axes) for group in sweep.groups[:6]]
-    note = "Lower, and darker, is better." + (" Colours compare within a column." if axes[1] == DATA else "")
+        maps = [_panel(group.title, group.cells, _scores(sweep), axes) for group in sweep.groups[:6] if len(group.cells) > 1]
+    note = "Lower is better and has the stronger colour." + (" Colours compare within a column." if axes[1] == DATA else "")
     return Chart(
         "heat_score", f"Score  {DOWN}", f"{note} Means over all that differs otherwise.", _names(sweep, axes), maps,
         True, 1 if axes[1] == DATA else None,
@@ -125,7 +126,7 @@ def _chart(sweep: Sweep, key: str, axes: tuple[str, str]) -> Chart:
     better = direction(key, set())
     apart = 0 if axes[0] == MODEL and key.startswith("val/") else None
     note = "Colours compare within a row: a loss is another quantity in another model. " if apart == 0 else ""
-    note = ("Lower, and darker, is better. " if better else "") + note + "Means over all that differs otherwise."
+    note = ("Lower is better and has the stronger colour. " if better else "") + note + "Means over all that differs otherwise."
     return Chart(
         f"heat_{key.replace('/', '_')}", f"{key}  {better}".strip(), note, _names(sweep, axes), maps,
         bool(better), apart,

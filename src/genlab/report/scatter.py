@@ -1,6 +1,6 @@
 """Scores against a swept number, and against what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,12 +9,16 @@ from matplotlib.lines import Line2D
 
 from genlab.report.cell import Cell
 from genlab.report.keys import DATA, LATENT, SEED
-from genlab.report.style import Look, Theme, legend, looks, panels, spread_out, ticks_at
+from genlab.report.style import Look, Theme, describe, legend, looks, panels, spread_out, ticks_at
 from genlab.report.sweep import Group, Sweep, pareto_front
 from genlab.report.text import DOWN
 
 MOST_GROUPS = 6
-COSTS = {"seconds": "seconds", "images seen": "images_seen", "parameters": "parameters.total"}
+COSTS: dict[str, Callable[[Cell], float | None]] = {
+    "seconds": lambda cell: cell.seconds,
+    "images seen": lambda cell: cell.number("images_seen"),
+    "parameters": lambda cell: cell.number("parameters", "total"),
+}
 
 
 def numeric_keys(sweep: Sweep) -> list[str]:
@@ -33,7 +37,7 @@ def numeric_keys(sweep: Sweep) -> list[str]:
 
 def against(sweep: Sweep, key: str, theme: Theme) -> Figure:
     """Draw a panel for each protocol, and in it a line for each setting that is otherwise the same."""
-    groups = [group for group in sweep.groups if any(_is_number(c.config.get(key)) for c in group.cells)][:MOST_GROUPS]
+    groups = [group for group in sweep.groups if len(_numbers(group.cells, key)) > 1][:MOST_GROUPS]
     figure, axes = panels(len(groups), theme, size=(4.6, 3.4))
     known = looks(sweep.models)
     others = [other for other in sweep.keys if other not in (key, SEED, DATA)]
@@ -41,21 +45,31 @@ def against(sweep: Sweep, key: str, theme: Theme) -> Figure:
         cells = [cell for cell in group.cells if _is_number(cell.config.get(key))]
         for series in _by(cells, others):
             _line(axis, series, key, known[series[0].model])
-        ticks_at(axis, sorted({float(cell.config[key]) for cell in cells}))
+        ticks_at(axis, _numbers(cells, key))
         spread_out(axis.yaxis, _scores(cells))
-        axis.set(title=group.title, xlabel=key, ylabel=f"{group.stamp.metric}  {DOWN}")
+        describe(axis, theme, group.title, key, f"{group.stamp.metric}  {DOWN}")
     legend(figure, theme, {model: look for model, look in known.items() if _has(groups, model)})
     return figure
 
 
+def comparable(sweep: Sweep) -> list[Group]:
+    """The largest groups of at least two cells."""
+    return [group for group in sweep.groups if len(group.cells) > 1][:MOST_GROUPS]
+
+
+def varying_costs(sweep: Sweep) -> list[str]:
+    """Costs of which the cells have several values."""
+    cells = [cell for group in comparable(sweep) for cell in group.cells]
+    return [label for label in COSTS if len({_cost(cell, label) for cell in cells} - {None}) > 1]
+
+
 def costs(sweep: Sweep, theme: Theme) -> Figure:
     """Draw a row for each protocol and a column for each cost."""
-    groups = sweep.groups[:MOST_GROUPS]
-    figure, axes = panels(len(COSTS) * len(groups), theme, len(COSTS))
-    known = looks(sweep.models)
-    for n, axis in enumerate(axes):
-        group, (label, where) = groups[n // len(COSTS)], list(COSTS.items())[n % len(COSTS)]
-        points = [(cell, cost) for cell in group.cells if (cost := _cost(cell, where)) is not None]
+    groups, kinds, known = comparable(sweep), varying_costs(sweep), looks(sweep.models)
+    figure, axes = panels(len(kinds) * len(groups), theme, len(kinds))
+    places = [(group, label) for group in groups for label in kinds]
+    for axis, (group, label) in zip(axes, places, strict=True):
+        points = [(cell, cost) for cell in group.cells if (cost := _cost(cell, label)) is not None]
         for model, look in known.items():
             own = [(cost, cell.score.value) for cell, cost in points if cell.model == model and cell.score]
             axis.scatter(*zip(*own, strict=True) if own else ([], []), s=22, c=look.colour, marker=look.mark, alpha=0.8)
@@ -64,7 +78,7 @@ def costs(sweep: Sweep, theme: Theme) -> Figure:
             axis.plot(*zip(*front, strict=True), color=theme.ink, linewidth=1, drawstyle="steps-post", zorder=1)
         spread_out(axis.xaxis, [cost for _, cost in points], 8)
         spread_out(axis.yaxis, _scores(group.cells))
-        axis.set(title=group.title, xlabel=f"{label}  ↓", ylabel=f"{group.stamp.metric}  ↓")
+        describe(axis, theme, group.title, f"{label}  ↓", f"{group.stamp.metric}  ↓")
     front_line = Line2D([], [], color=theme.ink, linewidth=1, label="Pareto front")
     legend(figure, theme, {model: look for model, look in known.items() if _has(groups, model)}, [front_line])
     return figure
@@ -72,7 +86,7 @@ def costs(sweep: Sweep, theme: Theme) -> Figure:
 
 def _line(axis: Axes, cells: Sequence[Cell], key: str, look: Look) -> None:
     """Means over cells of equal x, with bars from the lowest to the highest."""
-    xs = sorted({float(cell.config[key]) for cell in cells})
+    xs = _numbers(cells, key)
     scores = [_scores([cell for cell in cells if float(cell.config[key]) == x]) for x in xs]
     means = [sum(found) / len(found) for found in scores]
     below = [mean - min(found) for mean, found in zip(means, scores, strict=True)]
@@ -80,6 +94,10 @@ def _line(axis: Axes, cells: Sequence[Cell], key: str, look: Look) -> None:
     axis.errorbar(
         xs, means, [below, above], color=look.colour, marker=look.mark, markersize=5, capsize=3, linewidth=1.4, alpha=0.9
     )
+
+
+def _numbers(cells: Sequence[Cell], key: str) -> list[float]:
+    return sorted({float(cell.config[key]) for cell in cells if _is_number(cell.config.get(key))})
 
 
 def _by(cells: Sequence[Cell], keys: Sequence[str]) -> list[list[Cell]]:
@@ -94,8 +112,8 @@ def _scores(cells: Sequence[Cell]) -> list[float]:
     return [cell.score.value for cell in cells if cell.score]
 
 
-def _cost(cell: Cell, where: str) -> float | None:
-    return cell.seconds if where == "seconds" else cell.number(*where.split("."))
+def _cost(cell: Cell, label: str) -> float | None:
+    return COSTS[label](cell)
 
 
 def _has(groups: Sequence[Group], model: str) -> bool:

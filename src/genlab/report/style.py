@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from textwrap import fill
 from typing import Any, NamedTuple
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,10 +28,11 @@ class Theme:
     paper: str
     ink: str
     faint: str
+    strong: str  # the end of a colour scale, of which `faint` is the start
 
 
-LIGHT = Theme("light", "#ffffff", "#3b4048", "#e3e5e8")
-DARK = Theme("dark", "#1b1e23", "#c3c8d0", "#343941")
+LIGHT = Theme("light", "#ffffff", "#3b4048", "#e6e9ed", "#0b4f8a")
+DARK = Theme("dark", "#1b1e23", "#c3c8d0", "#343941", "#6ab7ff")
 
 
 class Look(NamedTuple):
@@ -57,14 +58,18 @@ def panels(n: int, theme: Theme, n_columns: int = 3, size: tuple[float, float] =
     for axis in axes[:n]:
         axis.set_facecolor(theme.paper)
         axis.tick_params(colors=theme.ink, labelsize=8, length=3)
-        axis.xaxis.label.set(color=theme.ink, size=8.5)
-        axis.yaxis.label.set(color=theme.ink, size=8.5)
-        axis.title.set(color=theme.ink, size=9.5, weight="bold")
         axis.grid(color=theme.faint, linewidth=0.6)
         axis.set_axisbelow(True)
         for side, spine in axis.spines.items():
             spine.set(color=theme.ink, linewidth=0.7, visible=side in ("left", "bottom"))
     return figure, axes[:n]
+
+
+def describe(axis: Axes, theme: Theme, title: str, x: str, y: str) -> None:
+    """Say what a panel shows; long titles go into two lines."""
+    axis.set_title(fill(title, 42), color=theme.ink, fontsize=9, fontweight="bold", loc="left")
+    axis.set_xlabel(x, color=theme.ink, fontsize=8.5)
+    axis.set_ylabel(y, color=theme.ink, fontsize=8.5)
 
 
 def legend(figure: Figure, theme: Theme, known: dict[str, Look], more: Sequence[Line2D] = ()) -> None:
@@ -106,7 +111,8 @@ def short(value: float) -> str:
 def png(figure: Figure, theme: Theme) -> bytes:
     """Print a figure as a small PNG with a palette."""
     drawn, small = BytesIO(), BytesIO()
-    with rc_context({"text.color": theme.ink}):
-        figure.savefig(drawn, dpi=DPI, facecolor=theme.paper)
-    Image.open(drawn).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    figure.savefig(drawn, dpi=DPI, facecolor=theme.paper)
+    picture = Image.open(drawn).convert("RGB")
+    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps what is rare, as marks are
+    few.save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -107,7 +107,7 @@ class Sweep:
         scores = {cell.score_key for cell in self.cells}
         found = {key for cell in self.cells for key in cell.metrics} - scores - {"train/images_seen"}
         phases = ("test/", "val/", "health/", "train/")
-        return sorted(found, key=lambda key: ([key.startswith(phase) for phase in phases][::-1], key))
+        return sorted(found, key=lambda key: ([key.startswith(phase) for phase in phases][::-1], "loss" not in key, key))
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -1,0 +1,76 @@
+"""Pictures of runs, cropped alike and small enough for one page."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from genlab.report.cell import Cell
+
+PADDING = 2  # pixels between the images of a grid
+WIDEST = 560  # pixels; grids of larger images are scaled down
+MOST_EPOCHS = 6
+
+
+class Picture(NamedTuple):
+    """A picture as it stands in the page, with the size at which it is shown."""
+
+    uri: str
+    width: int
+    height: int
+    epoch: int
+
+
+def newest(cell: Cell, kind: str, n_rows: int = 2) -> Picture | None:
+    """The first rows of the newest samples or reconstructions; None if there are none that can be read."""
+    return next((found for path in cell.pictures(kind)[:-3:-1] if (found := _row(cell, kind, path, n_rows))), None)
+
+
+def over_time(cell: Cell, kind: str = "samples") -> list[Picture]:
+    """The first row of several epochs, from the first to the last."""
+    paths = cell.pictures(kind)
+    if len(paths) > MOST_EPOCHS:
+        steps = (len(paths) - 1) / (MOST_EPOCHS - 1)
+        paths = [paths[round(n * steps)] for n in range(MOST_EPOCHS)]
+    return [found for path in paths if (found := _row(cell, kind, path, 1))] if len(paths) > 1 else []
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A file as an address that holds it whole."""
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"
+
+
+def _row(cell: Cell, kind: str, path: Path, n_rows: int) -> Picture | None:
+    """The first rows of a grid, undone of the enlargement that small ones have been given."""
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None  # it is being written, or damaged
+    height, width = _image_size(cell)
+    n_columns = int(cell.config.get(f"callbacks.{kind}.n_columns") or 8)
+    factor = max(1, round(picture.width / (n_columns * (width + PADDING) + PADDING)))
+    bottom = min(picture.height, factor * (n_rows * (height + PADDING) + PADDING))
+    picture = picture.crop((0, 0, picture.width, bottom))
+    size = (picture.width // factor, picture.height // factor)
+    picture = picture.resize(size, Image.Resampling.NEAREST)
+    picture.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
+    return Picture(_webp(picture), *picture.size, epoch=int("".join(filter(str.isdigit, path.stem)) or 0))
+
+
+def _image_size(cell: Cell) -> Sequence[int]:
+    try:
+        _, height, width = json.loads(str(cell.config.get("data.image_shape")))
+        return int(height), int(width)
+    except (TypeError, ValueError):
+        return 64, 64
+
+
+def _webp(picture: Image.Image) -> str:
+    content = BytesIO()
+    picture.save(content, "WEBP", quality=82, method=4)
+    return data_uri(content.getvalue(), "webp")

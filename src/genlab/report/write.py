@@ -1,0 +1,80 @@
+"""From run folders to a report."""
+
+from datetime import datetime
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from genlab.errors import UsageError
+from genlab.report.commands import report_command
+from genlab.report.figures import drawn_figures
+from genlab.report.find import named_folders, run_folders, sweep_folder
+from genlab.report.page import render
+from genlab.report.sweep import Sweep, read_sweep
+from genlab.report.terminal import show
+
+FIGURES = ("score_against_*.png", "heat_*.png", "curves.png")
+
+
+def report(cfg: DictConfig) -> Path:
+    """Write and announce the report that a configuration asks for.
+
+    Returns:
+        The page.
+
+    Raises:
+        UsageError: if it names no runs, or if nothing can be written.
+    """
+    runs = [cfg.runs] if isinstance(cfg.runs, str) else [str(run) for run in cfg.runs or []]
+    if bool(runs) == bool(cfg.sweep):
+        raise UsageError("Type sweep=PATH (a folder of run folders), or runs=A,B,C (run folders): one of the two.")
+    if cfg.sweep:
+        folder = sweep_folder(str(cfg.sweep), Path(cfg.paths.log_dir))
+        return write_report(folder, out=Path(cfg.out) if cfg.out else None, quiet=False)
+    folders = named_folders(runs)
+    out = Path(cfg.out or Path(cfg.paths.log_dir) / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    sweep = read_sweep(f"{len(folders)} runs", folders)
+    return _write(sweep, out, report_command(None, folders), None, quiet=False)
+
+
+def write_report(sweep_dir: Path, out: Path | None = None, quiet: bool = True) -> Path:
+    """Write the report of a sweep: `report.html`, `report.csv` and `figures/`.
+
+    Args:
+        sweep_dir: folder with run folders in it, at any depth.
+        out: folder for the report; the sweep's own if left out.
+        quiet: whether the terminal is left alone.
+
+    Returns:
+        The page.
+
+    Raises:
+        UsageError: if there is no run in the folder, or if nothing can be written.
+    """
+    sweep = read_sweep(sweep_dir.absolute().name, run_folders(sweep_dir), sweep_dir)
+    return _write(sweep, out or sweep_dir, report_command(sweep_dir, []), sweep_dir, quiet)
+
+
+def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool) -> Path:
+    figures = list(drawn_figures(sweep))
+    page = out / "report.html"
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        for old in (path for names in FIGURES for path in (out / "figures").glob(names)):
+            old.unlink()  # of a report on other keys
+        for figure in figures:
+            (out / "figures" / f"{figure.name}.png").write_bytes(figure.light)
+        sweep.table.to_csv(out / "report.csv", index=False)
+        _replace(page, render(sweep, figures, again, home))
+    except OSError as error:
+        raise UsageError(f"The report can't be written to {out}: {error}. Choose another folder by out=PATH.") from error
+    if not quiet:
+        show(sweep, page)
+    return page
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whoever has the page open sees the old one or the new one, both whole."""
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
