@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -28,14 +29,15 @@ def curve_keys(sweep: Sweep) -> list[tuple[str, str]]:
 
 def draw_curves(sweep: Sweep, keys: Sequence[tuple[str, str]], theme: Theme) -> Figure:
     """Draw a panel for each metric and data set, with thinner lines the more there are."""
-    figure, axes = panels(len(keys), theme)
+    n_columns = {2: 2, 4: 4}.get(len({data for _, data in keys}), 3)  # a metric's panels stand side by side
+    figure, axes = panels(len(keys), theme, n_columns, (12 / n_columns, 3.1))
     known = looks(sweep.models)
     scores = {cell.score_key for cell in sweep.cells}
     for axis, (key, data) in zip(axes, keys, strict=True):
         drawn = [(cell, series) for cell in _on(sweep, data) if len(series := cell.series(key))]
         values = np.concatenate([series.to_numpy() for _, series in drawn])
         for model, look in known.items():
-            lines = [_thinned(series.items()) for cell, series in drawn if cell.model == model]
+            lines = [_thinned(series) for cell, series in drawn if cell.model == model]
             _add(axis, lines, look, n=len(drawn))
         _limits(axis, np.concatenate([series.index.to_numpy() for _, series in drawn]), values)
         better = direction(key, scores)
@@ -68,7 +70,7 @@ def _limits(axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
     spread_out(axis.xaxis, [])
 
 
-def _thinned(points: object) -> np.ndarray:
-    line = np.array(list(points), dtype=float).reshape(-1, 2)  # type: ignore[call-overload]
+def _thinned(series: pd.Series) -> np.ndarray:
+    line = np.column_stack([series.index.to_numpy(float), series.to_numpy(float)])
     line = line[np.isfinite(line[:, 1])]
     return line[np.unique(np.linspace(0, len(line) - 1, MOST_POINTS).round().astype(int))] if len(line) else line

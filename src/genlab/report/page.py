@@ -4,9 +4,11 @@ import csv
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from genlab.report.cell import Cell
@@ -19,6 +21,7 @@ from genlab.report.style import looks
 from genlab.report.sweep import Sweep, differing_fields
 from genlab.report.text import direction, duration, number
 
+MOST_BEST = 6
 MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the columns on demand
 NUMERIC = ("rank", "score", "epochs", "images_seen", "seconds", "images_per_second", "parameters")
 
@@ -58,6 +61,7 @@ def render(sweep: Sweep, figures: Sequence[Drawn], again: str, folder: Path | No
         head=_head(sweep),
         sections=_sections(sweep),
         cells=cells,
+        sheets=_sheets(sweep, cells),
         best=[cells[number - 1] for number in _first_of_groups(sweep)],
         figures=figures,
         protocols=[group.stamp.as_dict() for group in sweep.groups],
@@ -98,7 +102,7 @@ def _sections(sweep: Sweep) -> list[Section]:
     sections = []
     for n, group in enumerate(sweep.groups, 1):
         fields = differing_fields([other.stamp for other in sweep.groups])
-        own = ", ".join(f"{name} {number(getattr(group.stamp, name))}" for name in fields)
+        own = ", ".join(f"{name} {number(getattr(group.stamp, name)) or '–'}" for name in fields)
         note = f"Not ranked against the other groups, whose protocols differ. Here: {own}." if own else ""
         members = [(i, row) for i, row in numbered if row["group"] == str(n)]
         sections.append(Section(group.title, note, _columns(sweep, members), members))
@@ -138,14 +142,31 @@ def _cell(sweep: Sweep, cell: Cell, n: int) -> dict[str, Any]:
         "sparks": sparks(cell),
         "config": config,
         "command": cell_command(cell),
+        "last_sign": _last_sign(cell),
         "traceback": traceback(cell) if cell.status in ("failed", "interrupted", "damaged") else "",
     }
+
+
+def _sheets(sweep: Sweep, cells: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Cells that have pictures, group by group."""
+    ends = np.cumsum([0, *(len(group.cells) for group in sweep.groups), len(sweep.unranked)])
+    titles = [*(group.title for group in sweep.groups), "Not ranked"]
+    parts = [cells[start:end] for start, end in pairwise(ends)]
+    shown = [[entry for entry in part if entry["samples"] or entry["reconstructions"]] for part in parts]
+    return [(title, part) for title, part in zip(titles, shown, strict=True) if part]
+
+
+def _last_sign(cell: Cell) -> str:
+    """When a run that says it is running has written last: a killed one says so too."""
+    files = [cell.folder / name for name in ("summary.json", "metrics.csv", "train.log")]
+    times = [path.stat().st_mtime for path in files if path.is_file()]
+    return f"{datetime.fromtimestamp(max(times)):%Y-%m-%d %H:%M:%S}" if times and cell.status == "running" else ""
 
 
 def _first_of_groups(sweep: Sweep) -> list[int]:
     """Numbers of the best cells."""
     order = [cell.name for cell in sweep.in_order]
-    return [order.index(group.cells[0].name) + 1 for group in sweep.groups]
+    return [order.index(group.cells[0].name) + 1 for group in sweep.groups[:MOST_BEST]]
 
 
 def _displayed(text: str) -> str:

@@ -92,7 +92,15 @@ def _line(axis: Axes, cells: Sequence[Cell], key: str, look: Look) -> None:
     below = [mean - min(found) for mean, found in zip(means, scores, strict=True)]
     above = [max(found) - mean for mean, found in zip(means, scores, strict=True)]
     axis.errorbar(
-        xs, means, [below, above], color=look.colour, marker=look.mark, markersize=5, capsize=3, linewidth=1.4, alpha=0.9
+        xs,
+        means,
+        [below, above],
+        color=look.colour,
+        marker=look.mark,
+        markersize=5,
+        capsize=3,
+        linewidth=1.4,
+        alpha=0.9,
     )
 
 

@@ -24,7 +24,9 @@ class Spark(NamedTuple):
 def sparks(cell: Cell) -> list[Spark]:
     """Curves of the score, then of the losses and other metrics."""
     keys = [str(key) for key in cell.history if "/" in str(key) and key != "train/images_seen"]
-    keys.sort(key=lambda key: (key != cell.score_key, not key.startswith("val/"), "loss" not in key, "grad_norm" in key))
+    keys.sort(
+        key=lambda key: (key != cell.score_key, not key.startswith("val/"), "loss" not in key, "grad_norm" in key)
+    )
     return [found for key in keys if (found := _spark(cell, key))][:MOST_CURVES]
 
 

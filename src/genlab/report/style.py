@@ -51,7 +51,7 @@ def panels(n: int, theme: Theme, n_columns: int = 3, size: tuple[float, float] =
     """A figure of n panels, and their axes."""
     n_columns = min(n_columns, n)
     n_rows = -(-n // n_columns)
-    figure = Figure(figsize=(max(6.0, size[0] * n_columns), size[1] * n_rows + 0.45), facecolor=theme.paper)
+    figure = Figure(figsize=(max(5.6, size[0] * n_columns), size[1] * n_rows + 0.45), facecolor=theme.paper)
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in axes[n:]:
         axis.remove()
@@ -66,8 +66,9 @@ def panels(n: int, theme: Theme, n_columns: int = 3, size: tuple[float, float] =
 
 
 def describe(axis: Axes, theme: Theme, title: str, x: str, y: str) -> None:
-    """Say what a panel shows; long titles go into two lines."""
-    axis.set_title(fill(title, 42), color=theme.ink, fontsize=9, fontweight="bold", loc="left")
+    """Say what a panel shows; titles that are too long for one line go into two."""
+    inches = axis.figure.get_figwidth() / axis.get_subplotspec().get_gridspec().ncols
+    axis.set_title(fill(title, round(11 * inches)), color=theme.ink, fontsize=9, fontweight="bold", loc="left")
     axis.set_xlabel(x, color=theme.ink, fontsize=8.5)
     axis.set_ylabel(y, color=theme.ink, fontsize=8.5)
 
@@ -113,6 +114,6 @@ def png(figure: Figure, theme: Theme) -> bytes:
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, dpi=DPI, facecolor=theme.paper)
     picture = Image.open(drawn).convert("RGB")
-    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps what is rare, as marks are
+    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps rare ones
     few.save(small, "PNG", optimize=True)
     return small.getvalue()
