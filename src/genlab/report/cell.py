@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -14,6 +16,13 @@ from genlab.errors import UsageError
 from genlab.stamp import Measurement, Stamp
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster than Python's own
+
+
+class Curve(NamedTuple):
+    """Finite values of a metric, and the images seen by then."""
+
+    x: np.ndarray
+    y: np.ndarray
 
 
 class Unreadable(Exception):
@@ -113,16 +122,23 @@ class Cell:
         """Files of `samples` or `reconstructions`, the oldest first."""
         return sorted((self.folder / kind).glob("epoch_*.png"), key=lambda path: (len(path.stem), path.stem))
 
-    def series(self, key: str) -> pd.Series:
-        """Values of a metric over images seen; over steps in a run that does not log images. May be empty."""
+    def curve(self, key: str) -> Curve:
+        """A metric over images seen; over steps in a run that does not log images. May be empty."""
         if key not in self.history or "step" not in self.history:
-            return pd.Series(dtype=float)
-        seen = self.history["step"] + 1
+            return Curve(np.empty(0), np.empty(0))
+        y = self.history[key].to_numpy(float)
+        known = np.isfinite(y)
+        return Curve(self._images_seen[known], y[known])
+
+    @cached_property
+    def _images_seen(self) -> np.ndarray:
+        """At each row of the history: rows of validation lie between those of training, which count."""
+        steps = self.history["step"].to_numpy(float) + 1
         if "train/images_seen" in self.history:
-            known = self.history[["train/images_seen", "step"]].dropna()
-            if len(known):
-                seen = seen * (known["train/images_seen"] / (known["step"] + 1)).iloc[-1]
-        return pd.Series(self.history[key].to_numpy(float), index=seen.to_numpy(float)).dropna()
+            images = self.history["train/images_seen"].to_numpy(float)
+            if len(counted := np.flatnonzero(np.isfinite(images))):
+                return steps * images[counted[-1]] / steps[counted[-1]]
+        return steps
 
 
 def read_cell(folder: Path, name: str) -> Cell:

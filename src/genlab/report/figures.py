@@ -40,7 +40,7 @@ def drawn_figures(sweep: Sweep) -> Iterator[Drawn]:
     """Draw all figures that a sweep has something to show in."""
     for plot in plots(sweep):
         figures = {theme: plot.draw(theme) for theme in (LIGHT, DARK)}
-        light, dark = (png(figure, theme) for theme, figure in figures.items())
+        light, dark = (png(figure) for figure in figures.values())
         name = re.sub(r"[^\w.-]+", "_", plot.name)
         yield Drawn(name, plot.title, plot.caption, light, dark, round(96 * figures[LIGHT].get_figwidth()))
 

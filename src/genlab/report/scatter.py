@@ -32,7 +32,8 @@ def numeric_keys(sweep: Sweep) -> list[str]:
                     found.setdefault((n, cell.model), set()).add(cell.config[key])
         return any(len(values) > 1 for values in found.values())
 
-    return sorted((key for key in sweep.keys if key != SEED and several(key)), key=lambda key: key != LATENT)
+    keys = [key for key in sweep.keys if key.rpartition(".")[2] != SEED]
+    return sorted((key for key in keys if several(key)), key=lambda key: key != LATENT)
 
 
 def against(sweep: Sweep, key: str, theme: Theme) -> Figure:

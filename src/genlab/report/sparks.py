@@ -31,9 +31,7 @@ def sparks(cell: Cell) -> list[Spark]:
 
 
 def _spark(cell: Cell, key: str) -> Spark | None:
-    series = cell.series(key)
-    x, y = series.index.to_numpy(float), series.to_numpy(float)
-    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    x, y = cell.curve(key)
     if len(y) < 2:
         return None
     kept = np.unique(np.linspace(0, len(y) - 1, MOST_POINTS).round().astype(int))
