@@ -59,9 +59,8 @@ def draw(chart: Chart, theme: Theme) -> Figure:
     """Draw the panels side by side, with the values in their places."""
     widest = max(len(panel.columns) for panel in chart.panels)
     tallest = max(len(panel.rows) for panel in chart.panels)
-    figure, axes = panels(
-        len(chart.panels), theme, size=(1.5 + max(1.5, 0.72 * widest), 1.05 + 0.4 * tallest), left=1.2
-    )
+    size = (1.35 + max(1.5, 0.72 * widest), 1.05 + 0.4 * tallest)
+    figure, axes = panels(len(chart.panels), theme, size=size, left=1.1, foot=0)
     for axis, panel in zip(axes, chart.panels, strict=True):
         shades = _shades(panel.values, chart.apart)
         ends = [theme.faint, theme.strong]

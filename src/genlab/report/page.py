@@ -22,7 +22,7 @@ from genlab.report.sweep import Sweep, differing_fields
 from genlab.report.text import direction, duration, number
 
 MOST_BEST = 6
-MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the columns on demand
+MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the columns on demand; so of accuracies of D
 NUMERIC = ("rank", "score", "epochs", "images_seen", "seconds", "images_per_second", "parameters")
 
 
@@ -55,7 +55,8 @@ def render(sweep: Sweep, figures: Sequence[Drawn], again: str, folder: Path | No
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _displayed, "duration": duration, "uri": data_uri}
-    cells = [_cell(sweep, cell, n) for n, cell in enumerate(sweep.in_order, 1)]
+    implied = [key for key in differing(sweep.cells) if key not in sweep.keys]
+    cells = [_cell(sweep, cell, n, implied) for n, cell in enumerate(sweep.in_order, 1)]
     return environment.get_template("page.html").render(
         sweep=sweep,
         head=_head(sweep),
@@ -114,22 +115,25 @@ def _sections(sweep: Sweep) -> list[Section]:
 
 def _columns(sweep: Sweep, rows: Sequence[tuple[int, Mapping[str, str]]], ranked: bool = True) -> list[Column]:
     """Those in which a row says something."""
-    scores = {cell.score_key for cell in sweep.cells}
-    columns = []
-    for key in sweep.table.columns:
-        if key != "group" and any(row[key] for _, row in rows) and (ranked or key != "rank"):
-            better = direction("score" if key == "score" else str(key), {*scores, "score"})
-            label = sweep.labels.get(key, str(key)).replace("_", " " if key in NUMERIC else "_")
-            hint = f"{key}, {better}" if better else str(key)
-            is_metric = key in sweep.metrics
-            columns.append(Column(key, label + better[:1].rjust(2 if better else 0), hint,
-                                  is_metric and key.startswith(MINOR), is_metric or key in NUMERIC))  # fmt: skip
-    return columns
+    keys = [str(key) for key in sweep.table.columns if key != "group" and (ranked or key != "rank")]
+    return [_column(sweep, key) for key in keys if any(row[key] for _, row in rows)]
 
 
-def _cell(sweep: Sweep, cell: Cell, n: int) -> dict[str, Any]:
+def _column(sweep: Sweep, key: str) -> Column:
+    better = direction(key, {"score"})
+    label = key.replace("_", " ") if key in NUMERIC else sweep.labels.get(key, key)
+    is_metric = key in sweep.metrics
+    return Column(
+        key,
+        f"{label} {better[:1]}".strip(),
+        f"{key}, {better}" if better else key,
+        is_minor=is_metric and (key.startswith(MINOR) or "accuracy" in key),
+        is_numeric=is_metric or key in NUMERIC,
+    )
+
+
+def _cell(sweep: Sweep, cell: Cell, n: int, implied: Sequence[str]) -> dict[str, Any]:
     """What the page shows of one cell."""
-    config = {key: value(cell, key) for key in differing(sweep.cells) if key in cell.config}
     return {
         "number": n,
         "cell": cell,
@@ -140,7 +144,8 @@ def _cell(sweep: Sweep, cell: Cell, n: int) -> dict[str, Any]:
         "reconstructions": newest(cell, "reconstructions"),
         "strip": over_time(cell),
         "sparks": sparks(cell),
-        "config": config,
+        "config": {key: value(cell, key) for key in sweep.keys if key in cell.config},
+        "implied": {key: value(cell, key) for key in implied if key in cell.config and not key.endswith("_partial_")},
         "command": cell_command(cell),
         "last_sign": _last_sign(cell),
         "traceback": traceback(cell) if cell.status in ("failed", "interrupted", "damaged") else "",

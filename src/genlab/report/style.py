@@ -51,7 +51,12 @@ def looks(models: Sequence[str]) -> dict[str, Look]:
 
 
 def panels(
-    n: int, theme: Theme, n_columns: int = 3, size: tuple[float, float] = (4.0, 3.1), left: float = 0.78
+    n: int,
+    theme: Theme,
+    n_columns: int = 3,
+    size: tuple[float, float] = (4.0, 3.1),
+    left: float = 0.78,
+    foot: float = LEGEND,
 ) -> tuple[Figure, Any]:
     """A figure of n panels, and their axes. (Fixed margins, as matplotlib's own layout takes longer than the drawing.)
 
@@ -59,11 +64,11 @@ def panels(
         n, n_columns: numbers of panels.
         theme: paper and ink.
         size: of a panel with its labels, in inches.
-        left: room for the labels of its y axis, in inches.
+        left, foot: room for the labels of its y axis, and for a legend below all panels, in inches.
     """
     n_columns = min(n_columns, n)
     n_rows = -(-n // n_columns)
-    width, height = max(5.6, size[0] * n_columns), size[1] * n_rows + LEGEND
+    width, height = max(5.6, size[0] * n_columns), size[1] * n_rows + foot
     figure = Figure(figsize=(width, height), facecolor=theme.paper, dpi=DPI)
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     inner = (width / n_columns - left - 0.15, size[1] - ABOVE - BELOW)  # of the axes
@@ -71,7 +76,7 @@ def panels(
         left=left / width,
         right=1 - 0.15 / width,
         top=1 - ABOVE / height,
-        bottom=(BELOW + LEGEND) / height,
+        bottom=(BELOW + foot) / height,
         wspace=(left + 0.15) / inner[0],
         hspace=(ABOVE + BELOW) / inner[1],
     )
@@ -90,7 +95,7 @@ def panels(
 def describe(axis: Axes, theme: Theme, title: str, x: str, y: str) -> None:
     """Say what a panel shows; titles that are too long for one line go into two."""
     inches = axis.get_window_extent().width / DPI
-    axis.set_title(fill(title, round(14 * inches)), color=theme.ink, fontsize=9, fontweight="bold", loc="left")
+    axis.set_title(fill(title, round(15 * inches)), color=theme.ink, fontsize=8.5, fontweight="bold", loc="left")
     axis.set_xlabel(x, color=theme.ink, fontsize=8.5)
     axis.set_ylabel(y, color=theme.ink, fontsize=8.5)
 
