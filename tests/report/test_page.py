@@ -58,7 +58,7 @@ def sweep(tmp_path: Path) -> Path:
             "AE" if n % 2 else "VAE",
             4 + n // 2 % 2 * 4,
             n // 4 % 2,
-            "digits shapes".split(),
+            ["digits", "shapes"],
         )
         make_run(folder / f"cell_{n}", 10.0 + n, model=model, latent_dim=latent_dim, seed=seed, data=data[n // 8])
     failed = make_run(folder / "failed", None, status="failed", error=f"ValueError: {EVIL}")
@@ -86,7 +86,9 @@ def test_the_table_says_what_report_csv_says(sweep):
         rows = list(csv.DictReader(file))
     shown = [row for table in page.tables for row in table]
     assert [{key: row[key] for key in seen} for row, seen in zip(rows, shown, strict=True)] == shown
-    left_out = [{key: row[key] for key in row.keys() - seen.keys() - {"group"}} for row, seen in zip(rows, shown)]
+    left_out = [
+        {key: row[key] for key in row.keys() - seen.keys() - {"group"}} for row, seen in zip(rows, shown, strict=True)
+    ]
     assert not any(value for row in left_out for value in row.values())
     assert [row["score"] for row in rows[:3]] == ["10.0", "11.0", "12.0"]
     assert [row["group"] for row in rows] == ["1"] * 8 + ["2"] * 8 + [""] * 3
