@@ -1,14 +1,14 @@
 """What a sweep varied, how its cells rank, and what is damaged."""
 
-import json
 from pathlib import Path
 
 import pytest
-from report_folders import make_run
+from report_folders import PROTOCOL, make_run
 
 from genlab.errors import UsageError
-from genlab.report.cell import read_cell
+from genlab.report import write_report
 from genlab.report.find import named_folders, run_folders, sweep_folder
+from genlab.report.reading import read_cell
 from genlab.report.sweep import Sweep, differing_fields, pareto_front, read_sweep
 
 
@@ -124,17 +124,31 @@ def test_a_run_that_has_only_begun_has_no_history_and_no_damage(tmp_path):
     assert (cell.status, cell.damage, len(cell.curve("val/fd").x)) == ("running", (), 0)
 
 
-@pytest.mark.parametrize("wrong", [{"metrics": 3}, {"score": "x"}, {"parameters": None}, {"health": [1]}])
-def test_odd_values_in_a_summary_break_nothing(wrong, tmp_path):
-    run = make_run(tmp_path / "a")
-    (run / "summary.json").write_text(json.dumps(json.loads((run / "summary.json").read_text()) | wrong))
-    assert list(swept(tmp_path).table["cell"]) == ["a"]
-    assert read_cell(run, "a").warnings == []
+def test_odd_values_break_nothing(tmp_path):
+    odd = [{"metrics": 3}, {"score": "x"}, {"parameters": None}, {"health": [1]}, {"health": {"warnings": 3}}]
+    odd += [{"overrides": 3}, {"versions": "x"}, {"seconds": "x"}, {"started": 3}, {"error": [1]}]
+    odd += [{"metrics": {"val/fd": {"value": 1.0, "protocol": PROTOCOL | {"split": ["train"]}}}}]
+    for n, wrong in enumerate(odd):
+        make_run(tmp_path / f"{n:02d}", 1.0, **wrong)
+    make_run(tmp_path / "columns", 1.0, config={"callbacks": {"samples": {"n_columns": "x"}}})
+    (tmp_path / "columns" / "metrics.csv").write_text("step,val/fd\n,1\n2,inf\n3,4\n")
+    (tmp_path / "columns" / "samples" / "epoch_0003.png").write_text("no picture")
+    assert sorted(swept(tmp_path).table["cell"]) == [f"{n:02d}" for n in range(len(odd))] + ["columns"]
+    assert write_report(tmp_path).is_file()
 
 
 def test_curves_are_over_the_images_seen(tmp_path):
     curve = read_cell(make_run(tmp_path / "a"), "a").curve("val/loss")
     assert (curve.x.tolist(), curve.y.tolist()) == ([10.0, 20.0], [3.5, 2.5])
+
+
+def test_a_row_that_is_being_written_is_left_out(tmp_path):
+    run = make_run(tmp_path / "a", status="running")
+    with (run / "metrics.csv").open("a") as file:
+        file.write("2,-")
+    cell = read_cell(run, "a")
+    assert cell.damage == ()
+    assert cell.curve("val/loss").y.tolist() == [3.5, 2.5]
 
 
 def test_runs_are_found_at_any_depth_and_not_inside_of_other_runs(tmp_path):

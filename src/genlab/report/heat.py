@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from genlab.report.cell import Cell
-from genlab.report.keys import DATA, LATENT, MODEL, SEED, value
+from genlab.report.keys import DATA, LATENT, MODEL, is_seed, value
 from genlab.report.style import Theme, describe, panels, short
 from genlab.report.sweep import Sweep
 from genlab.report.text import DOWN, direction, number
@@ -82,7 +82,7 @@ def draw(chart: Chart, theme: Theme) -> Figure:
 def _axes(sweep: Sweep) -> tuple[str, str] | None:
     """The keys of rows and columns; the data set is a panel's, unless nothing else varies beside the model."""
     counts = {key: len({str(value(cell, key)) for cell in sweep.cells if cell.config}) for key in sweep.keys}
-    few = [key for key in sweep.keys if key not in (SEED, DATA) and counts[key] <= MOST_VALUES]
+    few = [key for key in sweep.keys if key != DATA and not is_seed(key) and counts[key] <= MOST_VALUES]
     few.sort(key=lambda key: (key not in (MODEL, LATENT), key != MODEL, -counts[key]))
     if len(few) >= 2:
         return few[0], few[1]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from genlab.report.cell import Cell
-from genlab.report.keys import DATA, LATENT, SEED
+from genlab.report.keys import DATA, LATENT, is_seed
 from genlab.report.style import Look, Theme, describe, legend, looks, panels, spread_out, ticks_at
 from genlab.report.sweep import Group, Sweep, pareto_front
 from genlab.report.text import DOWN
@@ -32,7 +32,7 @@ def numeric_keys(sweep: Sweep) -> list[str]:
                     found.setdefault((n, cell.model), set()).add(cell.config[key])
         return any(len(values) > 1 for values in found.values())
 
-    keys = [key for key in sweep.keys if key.rpartition(".")[2] != SEED]
+    keys = [key for key in sweep.keys if not is_seed(key)]
     return sorted((key for key in keys if several(key)), key=lambda key: key != LATENT)
 
 
@@ -41,7 +41,7 @@ def against(sweep: Sweep, key: str, theme: Theme) -> Figure:
     groups = [group for group in sweep.groups if len(_numbers(group.cells, key)) > 1][:MOST_GROUPS]
     figure, axes = panels(len(groups), theme, size=(4.6, 3.4))
     known = looks(sweep.models)
-    others = [other for other in sweep.keys if other not in (key, SEED, DATA)]
+    others = [other for other in sweep.keys if other not in (key, DATA) and not is_seed(other)]
     for axis, group in zip(axes, groups, strict=True):
         cells = [cell for cell in group.cells if _is_number(cell.config.get(key))]
         for series in _by(cells, others):

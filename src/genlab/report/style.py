@@ -83,13 +83,17 @@ def panels(
     for axis in axes[n:]:
         axis.remove()
     for axis in axes[:n]:
-        axis.set_facecolor(theme.paper)
-        axis.tick_params(colors=theme.ink, labelsize=8, length=3)
-        axis.grid(color=theme.faint, linewidth=0.6)
-        axis.set_axisbelow(True)
-        for side, spine in axis.spines.items():
-            spine.set(color=theme.ink, linewidth=0.7, visible=side in ("left", "bottom"))
+        _dress(axis, theme)
     return figure, axes[:n]
+
+
+def _dress(axis: Axes, theme: Theme) -> None:
+    axis.set_facecolor(theme.paper)
+    axis.tick_params(colors=theme.ink, labelsize=8, length=3)
+    axis.grid(color=theme.faint, linewidth=0.6)
+    axis.set_axisbelow(True)
+    for side, spine in axis.spines.items():
+        spine.set(color=theme.ink, linewidth=0.7, visible=side in ("left", "bottom"))
 
 
 def describe(axis: Axes, theme: Theme, title: str, x: str, y: str) -> None:

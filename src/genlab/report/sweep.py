@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.report.cell import Cell, read_cell
+from genlab.report.cell import Cell
 from genlab.report.keys import DATA, FIRST, MODEL, SEED, labels, swept, value
+from genlab.report.reading import read_cell
 from genlab.report.text import number
 from genlab.stamp import Stamp, differences, ranked
 
