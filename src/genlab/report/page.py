@@ -19,7 +19,7 @@ from genlab.report.pictures import data_uri, newest, over_time
 from genlab.report.sparks import HEIGHT, WIDTH, sparks
 from genlab.report.style import looks
 from genlab.report.sweep import Sweep, differing_fields
-from genlab.report.text import direction, duration, number
+from genlab.report.text import clipped, direction, duration, number
 
 MOST_BEST = 6
 MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the columns on demand; so of accuracies of D
@@ -54,7 +54,7 @@ def render(sweep: Sweep, figures: Sequence[Drawn], again: str, folder: Path | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _displayed, "duration": duration, "uri": data_uri}
+    environment.filters |= {"number": _displayed, "clipped": clipped, "duration": duration, "uri": data_uri}
     implied = [key for key in differing(sweep.cells) if key not in sweep.keys]
     cells = [_cell(sweep, cell, n, implied) for n, cell in enumerate(sweep.in_order, 1)]
     return environment.get_template("page.html").render(
