@@ -99,7 +99,7 @@ def _write_whole(file: Path, text: str) -> None:
 
 
 @contextmanager
-def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[None]:
+def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[str, Any]]:
     """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
 
     The traceback of an error goes to the log file alone: the entry script says what the user needs to know.
@@ -108,6 +108,9 @@ def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[None]
         path: the run folder.
         resumed: whether the run has been going on before: then its seconds are added up, and errors are forgotten.
         **fields: what else is known of it.
+
+    Yields:
+        What to write if all goes well: its `status` is `completed`, unless it is changed.
     """
     now = datetime.now().astimezone().isoformat("T", "seconds")
     times: dict[str, Any] = {"started": now}
@@ -121,8 +124,9 @@ def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[None]
     def end(status: str, **fields: Any) -> None:
         update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)
 
+    good = {"status": "completed"}
     try:
-        yield
+        yield good
     except Exception as error:
         end("failed", error=f"{type(error).__name__}: {error}")
         log.debug("The run failed", exc_info=True)
@@ -130,7 +134,7 @@ def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[None]
     except BaseException as error:  # KeyboardInterrupt, SystemExit
         end("interrupted", error=type(error).__name__)
         raise
-    end("completed")
+    end(**good)
 
 
 def _origin() -> dict[str, Any]:

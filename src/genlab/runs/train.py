@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
+from genlab.callbacks import Prune
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
@@ -88,7 +89,7 @@ def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | Non
     keep_freed_memory()
     leave_group_at_exit()
     open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
-    with recorded(run_dir, resumed is not None, fingerprint=own), signals.installed():
+    with recorded(run_dir, resumed is not None, fingerprint=own) as ending, signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)
@@ -107,6 +108,8 @@ def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | Non
             raise SystemExit(signals.exit_code) from None
         finally:
             _finish_wandb(loggers)
+        if any(isinstance(callback, Prune) and callback.pruned for callback in callbacks):
+            ending["status"] = "pruned"
         newest = newest_score(trainer)
         return newest[1] if newest else None
 

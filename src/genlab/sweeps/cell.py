@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 # What does not bear on the result: where a run lies, who is told of it, and how a sweep goes about it.
 IRRELEVANT = ("hydra", "logger", "tags", "resume", "sweep", "retry_failed", "preflight")
+PRUNE = "prune"  # the callback that tells a search of the score; it belongs to the search
 LONGEST = 150  # characters of a name before the hash; file systems take 255 bytes
 
 
@@ -59,6 +60,8 @@ def fingerprint(config: DictConfig) -> str:
     OmegaConf.set_readonly(config, False)
     OmegaConf.set_struct(config, False)
     config.paths = {name: name for name in config.get("paths", {})}
+    if config.get("callbacks"):
+        config.callbacks.pop(PRUNE, None)
     relevant = {
         key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
         for key in config
