@@ -100,7 +100,7 @@ def show(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
         console.print(table)
     states = Counter(STATES[trial.state] for trial in study.get_trials(deepcopy=False))
     counts = ", ".join(f"{n} {state}" for state, n in states.items())
-    console.print(f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", markup=False, highlight=False)
+    console.print(f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", markup=False, highlight=False, soft_wrap=True)
 
 
 def check(study: optuna.Study) -> None:

@@ -1,6 +1,7 @@
 """A search: which trials come next, and what becomes of them."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,8 +64,9 @@ class Search:
     """Asks Optuna for parameters, has a launcher try them, and tells Optuna what came of it.
 
     All that is known lies in the sweep's folder, so that the same command goes on with a search that has ended in
-    whatever way. The sampler's randomness depends on the number of the trial alone, and trials are asked for in batches
-    of `n_jobs` when the batch before is told: a search that was stopped makes the same choices as one that was not.
+    whatever way. What a sampler chooses depends on the study and the number of the trial alone, and trials are asked for in
+    batches of `n_jobs` when the batch before is told: a search that was stopped makes the same choices as one that was
+    not.
 
     Args:
         settings: of the sweeper.
@@ -94,11 +96,11 @@ class Search:
             UsageError: if the search can't go on, and at the end if a trial has failed.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler, pruner = build(self.settings.sampler), build(self.settings.pruner or NO_PRUNER)
+        pruner = build(self.settings.pruner or NO_PRUNER)
         with alone_in(self.folder):
             directions = self.settings.objectives
             search = {"objectives": [list(pair) for pair in directions.items()], "typed": self.space.typed}
-            study = open_study(self.folder, search, list(directions.values()), sampler, pruner)
+            study = open_study(self.folder, search, list(directions.values()), self._sampler(0), pruner)
             while batch := self._next(study):
                 self._try(study, batch)
                 results.write(study, list(directions), self.folder)
@@ -108,23 +110,39 @@ class Search:
     def _next(self, study: optuna.Study) -> list[FrozenTrial]:
         """The trials that were stopped, and new ones up to a full batch; none at the end."""
         trials = study.get_trials(deepcopy=False)
-        batch = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        for number in range(len(trials), self.settings.n_trials):
+        batch = [self._placed(study, trial.number) for trial in trials if trial.state == TrialState.RUNNING]
+        n_trials = 0 if "exhausted" in study.user_attrs else self.settings.n_trials
+        for number in range(len(trials), n_trials):
             if batch and number % self.settings.n_jobs == 0:
                 break
             batch.append(self._ask(study, number))
         return batch
 
     def _ask(self, study: optuna.Study, number: int) -> FrozenTrial:
-        self._reseed(study.sampler, number)
-        trial = study.ask(self.space.distributions)
+        study.sampler = self._sampler(number)
+        try:
+            study.ask(self.space.distributions)
+        except (ValueError, ImportError) as error:
+            raise UsageError(f"{type(study.sampler).__name__} can't search this: {error}") from error
+        return self._placed(study, number)  # comes last: see `mend`
+
+    def _placed(self, study: optuna.Study, number: int) -> FrozenTrial:
+        """The trial of some number, with the folder that it has under what is typed now."""
+        trial = study.get_trials(deepcopy=False)[number]
         cell = self.loader.load_sweep_config(self.config, self.space.overrides(trial.params))
-        trial.set_user_attr("folder", cell.hydra.sweep.subdir)  # comes last: see `mend`
+        folder = str(cell.hydra.sweep.subdir)
+        if trial.user_attrs.get("folder") != folder:
+            study._storage.set_trial_user_attr(trial._trial_id, "folder", folder)
         return study.get_trials(deepcopy=False)[number]
 
-    def _reseed(self, sampler: BaseSampler, number: int) -> None:
+    def _sampler(self, number: int) -> BaseSampler:
+        """A new one for every trial: all that it knows of the others stands in the study."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # many are, for years
+            sampler: BaseSampler = build(self.settings.sampler)
         if self.settings.seed is not None:
             reseed(sampler, int(np.random.SeedSequence([self.settings.seed, number]).generate_state(1)[0]))
+        return sampler
 
     def _try(self, study: optuna.Study, batch: list[FrozenTrial]) -> None:
         """Run the trials of a batch, equal ones once, and tell what came of them.
@@ -161,7 +179,7 @@ class Search:
     def _tell(self, study: optuna.Study, trial: FrozenTrial, cell: Outcome, job: JobReturn) -> None:
         if cell.status == "interrupted":
             return
-        self._reseed(study.sampler, trial.number)
+        study.sampler = self._sampler(trial.number)
         if cell.status == "pruned":
             study.tell(trial.number, state=TrialState.PRUNED)
         elif cell.status == "completed" and (values := self._values(study, cell)):

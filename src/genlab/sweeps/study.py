@@ -22,6 +22,14 @@ NAME = "search"  # of the study in it; Hyperband draws its brackets by it
 CREATE_TRIAL = 4  # the operation's number in the file's format
 
 
+class Study(optuna.Study):
+    """A study whose sampler may say, outside of Optuna's own loop too, that it has tried all there is."""
+
+    def stop(self) -> None:
+        """Ask for no more trials."""
+        self.set_user_attr("exhausted", True)
+
+
 class JournalLock:
     """Optuna's own lock stays behind when its holder is killed; this one goes with the process."""
 
@@ -55,7 +63,7 @@ def storage(file: Path) -> JournalStorage:
 
 def open_study(
     folder: Path, search: dict[str, Any], directions: list[str], sampler: BaseSampler, pruner: BasePruner
-) -> optuna.Study:
+) -> Study:
     """Begin a study in a folder, or go on with the one that is there.
 
     Args:
@@ -71,14 +79,16 @@ def open_study(
     file = folder / FILE
     folder.mkdir(parents=True, exist_ok=True)
     mend(file)
-    how: Any = {"study_name": NAME, "storage": storage(file), "sampler": sampler, "pruner": pruner}
-    study = optuna.create_study(**how, directions=directions, load_if_exists=True)
+    journal = storage(file)
+    optuna.create_study(study_name=NAME, storage=journal, directions=directions, load_if_exists=True)
+    study = Study(NAME, journal, sampler, pruner)
     known = study.user_attrs.get("search")
     if known != search:
         if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
             raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")
-        optuna.delete_study(study_name=NAME, storage=how["storage"])  # nothing has come of it yet
-        study = optuna.create_study(**how, directions=directions)
+        optuna.delete_study(study_name=NAME, storage=journal)  # nothing has come of it yet
+        optuna.create_study(study_name=NAME, storage=journal, directions=directions)
+        study = Study(NAME, journal, sampler, pruner)
         study.set_user_attr("search", search)
     return study
 
