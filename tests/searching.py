@@ -7,14 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import optuna
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 from settings import CONFIGS
 
-from genlab.sweeps.search import Search, Settings
+from genlab.sweeps.search import Search
+from genlab.sweeps.settings import Settings
 from genlab.sweeps.study import FILE, NAME, storage
 
 X = "model.optimizer.lr=interval(1,9)"
@@ -95,7 +95,7 @@ def trials(folder: Path) -> list[FrozenTrial]:
 
 def best(folder: Path) -> Any:
     """What the search has left behind."""
-    return yaml.safe_load((folder / "best.yaml").read_text())
+    return OmegaConf.to_container(OmegaConf.load(folder / "best.yaml"))
 
 
 def x_of(cell: dict[str, Any]) -> float:

@@ -71,7 +71,7 @@ def test_a_later_trial_that_lacks_an_objective_has_failed(tmp_path):
     def formula(cell):
         return parabola(cell) if len(trials(tmp_path)) == 1 else {}
 
-    with pytest.raises(UsageError, match="1 of 2 trials failed .*it logged no score"):
+    with pytest.raises(UsageError, match=r"1 of 2 trials failed .*it logged no score"):
         search(tmp_path, formula, X, "hydra.sweeper.n_trials=2")
     assert [trial.state for trial in trials(tmp_path)] == [TrialState.COMPLETE, TrialState.FAIL]
 

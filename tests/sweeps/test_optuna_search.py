@@ -20,8 +20,9 @@ def test_a_search_finds_the_bottom_of_a_parabola_better_than_chance(tmp_path):
     assert found["params"]["model.optimizer.lr"] == pytest.approx(5, abs=0.3)
     late = [abs(trial.params["model.optimizer.lr"] - 5) for trial in trials(tmp_path)[20:]]
     assert sum(late) / 10 < 1.5  # 2 by chance
-    assert json.loads((tmp_path / found["folder"] / "summary.json").read_text())["score"]["value"] == (
-        found["values"]["score"]
+    assert (
+        json.loads((tmp_path / found["folder"] / "summary.json").read_text())["score"]["value"]
+        == (found["values"]["score"])
     )
 
 
@@ -132,7 +133,7 @@ def test_a_score_that_is_no_number_is_a_failure(tmp_path):
     def nan_then_good(cell):
         return parabola(cell) if x_of(cell) < 5 else {"score": {"value": float("nan")}}
 
-    with pytest.raises(UsageError, match="trials failed .*the first: it logged no score"):
+    with pytest.raises(UsageError, match=r"trials failed .*the first: it logged no score"):
         search(tmp_path, nan_then_good, "model.optimizer.lr=4,6", "hydra/sweeper/sampler=grid", "hydra.sweeper.seed=1")
 
 
@@ -193,7 +194,7 @@ def test_a_damaged_study_is_refused_with_the_way_out(tmp_path):
     search(tmp_path, parabola, X, "hydra.sweeper.n_trials=2")
     file = tmp_path / "study.log"
     file.write_text(file.read_text().replace("{", "", 5))
-    with pytest.raises(UsageError, match="is damaged .*: remove it"):
+    with pytest.raises(UsageError, match=r"is damaged .*: remove it"):
         search(tmp_path, parabola, X)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from genlab.callbacks.state import scorer
+from genlab.callbacks.state import newest_score, scorer
 from genlab.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -53,14 +53,16 @@ class Prune(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask, if there is a new score."""
         who = scorer(trainer)
-        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or who is None or who.score is None:
+        newest = newest_score(trainer) if who and who.score is not None else None
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or newest is None:
             return
+        score = newest[1]
         epoch = trainer.current_epoch + 1
-        is_hopeless = self._study is not None and self._report(epoch, who.score)
+        is_hopeless = self._study is not None and self._report(epoch, score)
         is_last = epoch == trainer.max_epochs or 0 <= trainer.max_steps <= trainer.global_step
         if trainer.strategy.broadcast(is_hopeless and not is_last):
             self.pruned = True
-            log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, who.score)
+            log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, score)
         self._stop(trainer)
 
     def _report(self, epoch: int, score: float) -> bool:

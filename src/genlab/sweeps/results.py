@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
@@ -67,7 +67,7 @@ def write(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
             for trial in best(study)
         ],
     }
-    _replace(folder / BEST, yaml.safe_dump(found, sort_keys=False))
+    _replace(folder / BEST, OmegaConf.to_yaml(OmegaConf.create(found)))
 
 
 def _row(trial: FrozenTrial, names: Sequence[str]) -> dict[str, Any]:
@@ -100,7 +100,9 @@ def show(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
         console.print(table)
     states = Counter(STATES[trial.state] for trial in study.get_trials(deepcopy=False))
     counts = ", ".join(f"{n} {state}" for state, n in states.items())
-    console.print(f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def check(study: optuna.Study) -> None:
@@ -113,6 +115,5 @@ def check(study: optuna.Study) -> None:
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     if failed:
         numbers = ", ".join(str(trial.number) for trial in failed)
-        raise UsageError(
-            f"{len(failed)} of {len(trials)} trials failed (number {numbers}), the first: {failed[0].user_attrs['error']}"
-        )
+        error = failed[0].user_attrs["error"]
+        raise UsageError(f"{len(failed)} of {len(trials)} trials failed (number {numbers}), the first: {error}")

@@ -1,72 +1,31 @@
 """A search: which trials come next, and what becomes of them."""
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
 import optuna
-from filelock import FileLock, Timeout
-from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
-from optuna.samplers import BaseSampler
+from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
-from genlab.errors import UsageError, whole_number
-from genlab.runs.build import build
+from genlab.errors import UsageError
 from genlab.sweeps import objectives, results
 from genlab.sweeps.cell import Outcome, outcome
+from genlab.sweeps.locks import alone_in, wait_for
+from genlab.sweeps.overrides import prune_override
+from genlab.sweeps.settings import Settings
 from genlab.sweeps.space import Space, parse
 from genlab.sweeps.study import FILE, open_study
-
-log = logging.getLogger(__name__)
-
-
-class Settings(NamedTuple):
-    """What `hydra.sweeper` says: see `configs/hydra/sweeper/optuna.yaml`."""
-
-    n_trials: int
-    n_jobs: int
-    seed: int | None
-    sampler: Any  # config nodes
-    pruner: Any
-    objectives: dict[str, str]
-
-    @classmethod
-    def checked(cls, **given: Any) -> "Settings":
-        """Make sense of what is given.
-
-        Raises:
-            UsageError: for an unknown key or an impossible value.
-        """
-        for key in given.keys() ^ cls._fields:
-            raise UsageError(f"hydra.sweeper takes {', '.join(cls._fields)}, and {key} is missing or unknown.")
-        settings = cls(**given)._replace(objectives=objectives.checked(given["objectives"]))
-        whole_number("hydra.sweeper.n_trials", settings.n_trials)
-        whole_number("hydra.sweeper.n_jobs", settings.n_jobs)
-        if settings.seed is not None:
-            whole_number("hydra.sweeper.seed", settings.seed, 0)
-        if settings.pruner is not None and settings.objectives != objectives.SCORE:
-            raise UsageError(
-                "hydra.sweeper.pruner goes by the running score, so it needs hydra.sweeper.objectives={score:minimize} "
-                "and no other: leave the pruner out, or the objectives."
-            )
-        return settings
 
 
 class Search:
     """Asks Optuna for parameters, has a launcher try them, and tells Optuna what came of it.
 
     All that is known lies in the sweep's folder, so that the same command goes on with a search that has ended in
-    whatever way. What a sampler chooses depends on the study and the number of the trial alone, and trials are asked for in
-    batches of `n_jobs` when the batch before is told: a search that was stopped makes the same choices as one that was
-    not.
+    whatever way. What a sampler chooses depends on the study and the number of the trial alone, and a batch of `n_jobs`
+    trials is asked for when the one before is told: a search that was stopped chooses like one that was not.
 
     Args:
         settings: of the sweeper.
@@ -96,11 +55,11 @@ class Search:
             UsageError: if the search can't go on, and at the end if a trial has failed.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        pruner = build(self.settings.pruner or NO_PRUNER)
         with alone_in(self.folder):
             directions = self.settings.objectives
+            given = (self.settings.new_sampler(0), self.settings.new_pruner())
             search = {"objectives": [list(pair) for pair in directions.items()], "typed": self.space.typed}
-            study = open_study(self.folder, search, list(directions.values()), self._sampler(0), pruner)
+            study = open_study(self.folder, search, list(directions.values()), *given)
             while batch := self._next(study):
                 self._try(study, batch)
                 results.write(study, list(directions), self.folder)
@@ -119,7 +78,7 @@ class Search:
         return batch
 
     def _ask(self, study: optuna.Study, number: int) -> FrozenTrial:
-        study.sampler = self._sampler(number)
+        study.sampler = self.settings.new_sampler(number)
         try:
             study.ask(self.space.distributions)
         except (ValueError, ImportError) as error:
@@ -134,15 +93,6 @@ class Search:
         if trial.user_attrs.get("folder") != folder:
             study._storage.set_trial_user_attr(trial._trial_id, "folder", folder)
         return study.get_trials(deepcopy=False)[number]
-
-    def _sampler(self, number: int) -> BaseSampler:
-        """A new one for every trial: all that it knows of the others stands in the study."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # many are, for years
-            sampler: BaseSampler = build(self.settings.sampler)
-        if self.settings.seed is not None:
-            reseed(sampler, int(np.random.SeedSequence([self.settings.seed, number]).generate_state(1)[0]))
-        return sampler
 
     def _try(self, study: optuna.Study, batch: list[FrozenTrial]) -> None:
         """Run the trials of a batch, equal ones once, and tell what came of them.
@@ -168,18 +118,12 @@ class Search:
         overrides = self.space.overrides(trial.params)
         if self.settings.pruner is None:
             return overrides
-        prune = {
-            "_target_": "genlab.callbacks.Prune",
-            "study": str(self.folder / FILE),
-            "trial": trial.number,
-            "pruner": OmegaConf.to_container(self.settings.pruner, resolve=True),
-        }
-        return [*overrides, f"+callbacks.prune={literal(prune)}"]
+        return [*overrides, prune_override(self.folder / FILE, trial.number, self.settings.pruner)]
 
     def _tell(self, study: optuna.Study, trial: FrozenTrial, cell: Outcome, job: JobReturn) -> None:
         if cell.status == "interrupted":
             return
-        study.sampler = self._sampler(trial.number)
+        study.sampler = self.settings.new_sampler(trial.number)
         if cell.status == "pruned":
             study.tell(trial.number, state=TrialState.PRUNED)
         elif cell.status == "completed" and (values := self._values(study, cell)):
@@ -211,60 +155,3 @@ class Search:
 
     def _lacking(self, cell: Outcome) -> list[str]:
         return [name for name in self.settings.objectives if objectives.value(cell.summary, name) is None]
-
-
-NO_PRUNER = {"_target_": "optuna.pruners.NopPruner"}
-
-
-def reseed(sampler: BaseSampler, seed: int) -> None:
-    """Set all random states that a sampler keeps, those of the samplers inside of it too. (Optuna can't.)"""
-    for part in vars(sampler).values():
-        if isinstance(part, BaseSampler):
-            reseed(part, seed)
-        elif isinstance(random := getattr(part, "rng", None), np.random.RandomState):
-            random.seed(seed)
-
-
-def literal(value: Any) -> str:
-    """Write a value so that Hydra reads it as the same one."""
-    return Override._get_value_element_as_str(_quoted(value))
-
-
-def _quoted(value: Any) -> Any:
-    if isinstance(value, str):
-        return QuotedString(value, Quote.single)
-    if isinstance(value, Mapping):
-        return {key: _quoted(part) for key, part in value.items()}
-    return [_quoted(part) for part in value] if isinstance(value, list) else value
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a second search out of a sweep's folder.
-
-    Raises:
-        UsageError: if there is one already.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".search.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(f"Another process is searching in {folder}: wait until it has ended, or stop it.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def wait_for(run_dir: Path) -> None:
-    """Wait for a process that goes on with a trial after its search was killed."""
-    if not (run_dir / ".lock").exists():
-        return
-    lock = FileLock(run_dir / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("A process of an earlier start is still training in %s: the search waits for it.", run_dir)
-        lock.acquire()
-    lock.release()

@@ -62,12 +62,15 @@ def parse(arguments: Sequence[str]) -> Space:
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
     sweep: Any = override.value()
-    kinds = {ChoiceSweep: _categories, IntervalSweep: _interval, RangeSweep: _range}
+    kinds: dict[type, Any] = {ChoiceSweep: _categories, IntervalSweep: _interval, RangeSweep: _range}
     if type(sweep) not in kinds:
-        raise UsageError(f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B).")
+        raise UsageError(
+            f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B)."
+        )
     if unknown := sweep.tags - {"log"}:
         raise UsageError(f"{key} has the tag {min(unknown)}, which says nothing here: the only one is log.")
-    return kinds[type(sweep)](key, sweep, "log" in sweep.tags)
+    distribution: BaseDistribution = kinds[type(sweep)](key, sweep, "log" in sweep.tags)
+    return distribution
 
 
 def _categories(key: str, sweep: ChoiceSweep, log: bool) -> BaseDistribution:

@@ -62,7 +62,7 @@ def storage(file: Path) -> JournalStorage:
 
 
 def open_study(
-    folder: Path, search: dict[str, Any], directions: list[str], sampler: BaseSampler, pruner: BasePruner
+    folder: Path, search: dict[str, Any], directions: list[Any], sampler: BaseSampler, pruner: BasePruner
 ) -> Study:
     """Begin a study in a folder, or go on with the one that is there.
 
