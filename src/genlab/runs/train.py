@@ -104,7 +104,7 @@ def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | Non
         try:
             trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         except SIGTERMException:
-            raise SystemExit(signals.exit_code) from None
+            signals.leave()
         finally:
             _finish_wandb(loggers)
         newest = newest_score(trainer)

@@ -71,13 +71,12 @@ def fingerprint(config: DictConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def cell_name(overrides: str, *, _root_: DictConfig) -> str:
-    """Name the folder of a cell, as in `model=gan,data=shapes` -> `data-shapes_model-gan_1f0c2a3b`: a resolver.
-
-    Args:
-        overrides: Hydra's `override_dirname`.
-    """
-    readable = re.sub(r"[^\w.+-]+", "-", overrides).strip("-")
+def cell_name(*, _root_: DictConfig) -> str:
+    """Name the folder of a cell by its overrides, groups first, as in `data-shapes_model-gan_1f0c2a3b`: a resolver."""
+    typed = [text.lstrip("+") for text in _root_.hydra.overrides.task]
+    typed.sort(key=lambda text: (text.partition("=")[0].count("."), text))
+    relevant = [text for text in typed if re.split(r"[.=@/]", text)[0] not in (*IRRELEVANT, "paths")]
+    readable = re.sub(r"[^\w.+-]+", "-", "_".join(relevant)).strip("-")
     return f"{readable[:LONGEST] or 'cell'}_{fingerprint(_root_)}"
 
 
