@@ -17,6 +17,7 @@ from genlab.runs.train import train
 def test_the_run_folder_holds_what_the_design_promises(vae_run):
     files = {str(path.relative_to(vae_run.path)) for path in vae_run.path.rglob("*") if path.is_file()}
     assert files == {
+        ".lock",
         "config.yaml",
         "summary.json",
         "metrics.csv",
@@ -93,7 +94,7 @@ def test_an_interrupted_run_says_so(tmp_path, monkeypatch):
 
 def test_without_any_callback_a_run_still_leaves_its_config_summary_and_metrics(tmp_path):
     assert train(config(*TINY, "callbacks=none", run_dir=tmp_path)) is None
-    assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "summary.json", "metrics.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "config.yaml", "summary.json", "metrics.csv"}
 
 
 @pytest.mark.parametrize("name", ["fast", "overfit"])

@@ -60,7 +60,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     else:
         config = _changed(_moved(stored, "run_dir", str(folder)), typed)
     reached = _limit_reached(config, state)
-    if reached and not automatic:
+    if reached and not (automatic and config.trainer[reached[0]] == reached[1]):
         key, done = reached
         raise UsageError(
             f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above {done}."

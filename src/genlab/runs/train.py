@@ -105,7 +105,7 @@ def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | Non
         try:
             trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         except SIGTERMException:
-            raise SystemExit(signals.exit_code) from None
+            signals.leave()
         finally:
             _finish_wandb(loggers)
         if any(isinstance(callback, Prune) and callback.pruned for callback in callbacks):
