@@ -62,7 +62,7 @@ def test_a_study_whose_file_was_cut_off_at_any_byte_ends_as_the_whole_one(tmp_pa
     typed = (X, "model.latent_dim=1,2,3", "hydra.sweeper.n_trials=3")
     search(tmp_path / "whole", parabola, *typed)
     whole = (tmp_path / "whole" / "study.log").read_bytes()
-    for n_bytes in range(1, len(whole), 97):
+    for n_bytes in range(1, len(whole), 173):
         folder = tmp_path / str(n_bytes)
         folder.mkdir()
         (folder / "study.log").write_bytes(whole[:n_bytes])
@@ -122,7 +122,9 @@ def test_a_failed_trial_does_not_end_the_search_and_is_told_at_the_end(tmp_path)
         assert trial.state == (TrialState.FAIL if trial.params["model.optimizer.lr"] > 5 else TrialState.COMPLETE)
     assert best(tmp_path)["trials"].keys() == {"completed", "failed"}
     with (tmp_path / "trials.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        reader = csv.DictReader(file)
+        assert reader.fieldnames == ["trial", "state", "score", "model.optimizer.lr", "folder"]
+        rows = list(reader)
     assert [row["state"] for row in rows] == [
         "failed" if float(row["model.optimizer.lr"]) > 5 else "completed" for row in rows
     ]

@@ -71,7 +71,7 @@ def write(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
 
 
 def _row(trial: FrozenTrial, names: Sequence[str]) -> dict[str, Any]:
-    values = dict(zip(names, trial.values or [], strict=False))
+    values = dict(zip(names, trial.values or [None] * len(names), strict=True))
     folder = trial.user_attrs["folder"]
     return {"trial": trial.number, "state": STATES[trial.state], **values, **trial.params, "folder": folder}
 
