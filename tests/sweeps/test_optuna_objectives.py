@@ -79,3 +79,13 @@ def test_a_later_trial_that_lacks_an_objective_has_failed(tmp_path):
 def test_the_largest_value_is_the_best_where_it_is_to_be_maximised(tmp_path):
     search(tmp_path, parabola, X, "hydra.sweeper.objectives={score:maximize}", "hydra.sweeper.n_trials=6")
     assert best(tmp_path)["best"][0]["values"]["score"] == max(trial.values[0] for trial in trials(tmp_path))
+
+
+def test_a_trial_that_was_tried_twice_stands_in_the_front_once(tmp_path):
+    def formula(cell):
+        return {"a": x_of(cell), "b": -x_of(cell)}
+
+    two = "hydra.sweeper.objectives={a:minimize,b:minimize}"
+    search(tmp_path, formula, "model.optimizer.lr=1,2", two, "hydra.sweeper.n_trials=8")
+    assert len(trials(tmp_path)) == 8
+    assert [found["values"] for found in best(tmp_path)["best"]] == [{"a": 1, "b": -1}, {"a": 2, "b": -2}]

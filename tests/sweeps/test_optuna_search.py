@@ -94,6 +94,8 @@ def test_equal_trials_of_a_batch_run_once_and_are_told_alike(tmp_path):
     assert sorted(x_of(cell) for cell in batch) == [1, 2]
     assert {(t.params["model.optimizer.lr"], t.values[0]) for t in trials(tmp_path)} == {(1, 16.0), (2, 9.0)}
     assert len(trials(tmp_path)) == 8
+    (found,) = best(tmp_path)["best"]
+    assert found["trial"] == min(t.number for t in trials(tmp_path) if t.params["model.optimizer.lr"] == 2)
 
 
 def test_a_grid_ends_when_every_combination_was_tried_and_is_not_begun_again(tmp_path):

@@ -41,7 +41,7 @@ class Prune(Callback):
             from genlab.sweeps.study import load_study
 
             study = load_study(self.file, self.pruner)
-            if self.number < len(study.trials) and not study.trials[self.number].state.is_finished():
+            if self.number < len(study.known()) and not study.known()[self.number].state.is_finished():
                 self._study = study
         if trainer.is_global_zero and self._study is None:
             log.warning("%s has no trial %d that is open: nothing is pruned.", self.file, self.number)
@@ -67,9 +67,7 @@ class Prune(Callback):
 
     def _report(self, epoch: int, score: float) -> bool:
         """Hand a score over, once an epoch also if the run is resumed, and ask whether to stop."""
-        trial = self._study.trials[self.number]
-        if epoch not in trial.intermediate_values:
-            self._study._storage.set_trial_intermediate_value(trial._trial_id, epoch, score)
+        self._study.report(self.number, epoch, score)
         return bool(self.pruner.prune(self._study, self._study.trials[self.number]))
 
     def _stop(self, trainer: Trainer) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import optuna
 from omegaconf import OmegaConf
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
 from genlab.errors import UsageError
+from genlab.sweeps.study import Study
 
 BEST, TRIALS = "best.yaml", "trials.csv"
 STATES = {
@@ -38,16 +39,16 @@ def announce(trial: FrozenTrial, names: Sequence[str]) -> None:
         log.info("Trial %d %s%s", trial.number, STATES[trial.state], f": {', '.join(values)}" if values else "")
 
 
-def best(study: optuna.Study) -> list[FrozenTrial]:
+def best(study: Study) -> list[FrozenTrial]:
     """The best trial; of several objectives the Pareto front: the trials that no other beats in all of them at once."""
-    return sorted(study.best_trials, key=lambda trial: (trial.values, trial.number))[
-        : None if len(study.directions) > 1 else 1
-    ]
+    found = sorted(study.best_trials, key=lambda trial: (trial.values, trial.number))
+    once = {trial.user_attrs["folder"]: trial for trial in reversed(found)}  # of equal trials the first
+    return list(reversed(once.values()))[: None if len(study.directions) > 1 else 1]
 
 
-def write(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
+def write(study: Study, names: Sequence[str], folder: Path) -> None:
     """Write all trials, and the best ones, whole or not at all."""
-    trials = study.get_trials(deepcopy=False)
+    trials = study.known()
     rows = [_row(trial, names) for trial in trials]
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(dict.fromkeys(key for row in rows for key in row)))
@@ -82,12 +83,12 @@ def _replace(file: Path, text: str) -> None:
     unfinished.replace(file)
 
 
-def show(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
+def show(study: Study, names: Sequence[str], folder: Path) -> None:
     """Print the best trials, for one objective those next to it too, and where all of them stand."""
     console = Console()
     several = len(study.directions) > 1
-    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
-    sign = -1 if study.directions[0] == optuna.study.StudyDirection.MAXIMIZE else 1
+    complete = [trial for trial in study.known() if trial.state == TrialState.COMPLETE]
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
     shown = best(study) if several else sorted(complete, key=lambda trial: sign * trial.values[0])
     table = Table(title="Pareto front" if several else "Best trials")
     for column in ("trial", *names, *(shown[0].params if shown else ())):
@@ -98,20 +99,20 @@ def show(study: optuna.Study, names: Sequence[str], folder: Path) -> None:
         table.add_row(str(trial.number), *texts)
     if shown:
         console.print(table)
-    states = Counter(STATES[trial.state] for trial in study.get_trials(deepcopy=False))
+    states = Counter(STATES[trial.state] for trial in study.known())
     counts = ", ".join(f"{n} {state}" for state, n in states.items())
     console.print(
         f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", markup=False, highlight=False, soft_wrap=True
     )
 
 
-def check(study: optuna.Study) -> None:
+def check(study: Study) -> None:
     """Have the command end with exit code 1 if a trial has failed.
 
     Raises:
         UsageError: naming the failed ones.
     """
-    trials = study.get_trials(deepcopy=False)
+    trials = study.known()
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     if failed:
         numbers = ", ".join(str(trial.number) for trial in failed)

@@ -17,7 +17,7 @@ from genlab.sweeps.locks import alone_in, wait_for
 from genlab.sweeps.overrides import prune_override
 from genlab.sweeps.settings import Settings
 from genlab.sweeps.space import Space, parse
-from genlab.sweeps.study import FILE, open_study
+from genlab.sweeps.study import FILE, Study, open_study
 
 
 class Search:
@@ -66,9 +66,9 @@ class Search:
             results.show(study, list(directions), self.folder)
         results.check(study)
 
-    def _next(self, study: optuna.Study) -> list[FrozenTrial]:
+    def _next(self, study: Study) -> list[FrozenTrial]:
         """The trials that were stopped, and new ones up to a full batch; none at the end."""
-        trials = study.get_trials(deepcopy=False)
+        trials = study.known()
         batch = [self._placed(study, trial.number) for trial in trials if trial.state == TrialState.RUNNING]
         n_trials = 0 if "exhausted" in study.user_attrs else self.settings.n_trials
         for number in range(len(trials), n_trials):
@@ -77,7 +77,7 @@ class Search:
             batch.append(self._ask(study, number))
         return batch
 
-    def _ask(self, study: optuna.Study, number: int) -> FrozenTrial:
+    def _ask(self, study: Study, number: int) -> FrozenTrial:
         study.sampler = self.settings.new_sampler(number)
         try:
             study.ask(self.space.distributions)
@@ -85,16 +85,16 @@ class Search:
             raise UsageError(f"{type(study.sampler).__name__} can't search this: {error}") from error
         return self._placed(study, number)  # comes last: see `mend`
 
-    def _placed(self, study: optuna.Study, number: int) -> FrozenTrial:
+    def _placed(self, study: Study, number: int) -> FrozenTrial:
         """The trial of some number, with the folder that it has under what is typed now."""
-        trial = study.get_trials(deepcopy=False)[number]
+        trial = study.known()[number]
         cell = self.loader.load_sweep_config(self.config, self.space.overrides(trial.params))
         folder = str(cell.hydra.sweep.subdir)
         if trial.user_attrs.get("folder") != folder:
-            study._storage.set_trial_user_attr(trial._trial_id, "folder", folder)
-        return study.get_trials(deepcopy=False)[number]
+            study.note(number, "folder", folder)
+        return study.known()[number]
 
-    def _try(self, study: optuna.Study, batch: list[FrozenTrial]) -> None:
+    def _try(self, study: Study, batch: list[FrozenTrial]) -> None:
         """Run the trials of a batch, equal ones once, and tell what came of them.
 
         Raises:
@@ -120,7 +120,7 @@ class Search:
             return overrides
         return [*overrides, prune_override(self.folder / FILE, trial.number, self.settings.pruner)]
 
-    def _tell(self, study: optuna.Study, trial: FrozenTrial, cell: Outcome, job: JobReturn) -> None:
+    def _tell(self, study: Study, trial: FrozenTrial, cell: Outcome, job: JobReturn) -> None:
         if cell.status == "interrupted":
             return
         study.sampler = self.settings.new_sampler(trial.number)
@@ -132,11 +132,11 @@ class Search:
             error = cell.error or str(getattr(job, "_return_value", None) or "it was killed")
             if cell.status == "completed":
                 error = f"it logged no {' and no '.join(self._lacking(cell))}"
-            study._storage.set_trial_user_attr(trial._trial_id, "error", error)
+            study.note(trial.number, "error", error)
             study.tell(trial.number, state=TrialState.FAIL)
-        results.announce(study.get_trials(deepcopy=False)[trial.number], list(self.settings.objectives))
+        results.announce(study.known()[trial.number], list(self.settings.objectives))
 
-    def _values(self, study: optuna.Study, cell: Outcome) -> list[float]:
+    def _values(self, study: Study, cell: Outcome) -> list[float]:
         """The objectives of a completed trial; nothing if it lacks one.
 
         Raises:
@@ -146,7 +146,7 @@ class Search:
         values = [number for number in found if number is not None]
         if len(values) == len(found):
             return values
-        if not any(trial.state == TrialState.COMPLETE for trial in study.get_trials(deepcopy=False)):
+        if not any(trial.state == TrialState.COMPLETE for trial in study.known()):
             raise UsageError(
                 f"The first complete trial has no {' and no '.join(self._lacking(cell))} to search by. "
                 f"hydra.sweeper.objectives takes: {', '.join(objectives.numbers(cell.summary))}."

@@ -14,6 +14,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 
 from genlab.errors import UsageError
 
@@ -23,11 +24,25 @@ CREATE_TRIAL = 4  # the operation's number in the file's format
 
 
 class Study(optuna.Study):
-    """A study whose sampler may say, outside of Optuna's own loop too, that it has tried all there is."""
+    """A study outside of Optuna's own loop: trials are known by their numbers, and may run in other processes."""
 
     def stop(self) -> None:
-        """Ask for no more trials."""
+        """Ask for no more trials: some samplers know when all was tried."""
         self.set_user_attr("exhausted", True)
+
+    def known(self) -> list[FrozenTrial]:
+        """All trials, not to be changed."""
+        return self.get_trials(deepcopy=False)
+
+    def note(self, number: int, key: str, value: str) -> None:
+        """Keep something with an open trial."""
+        self._storage.set_trial_user_attr(self.known()[number]._trial_id, key, value)
+
+    def report(self, number: int, step: int, score: float) -> None:
+        """Hand over the score of an open trial at a step, unless it is known."""
+        trial = self.known()[number]
+        if step not in trial.intermediate_values:
+            self._storage.set_trial_intermediate_value(trial._trial_id, step, score)
 
 
 class JournalLock:
@@ -84,7 +99,7 @@ def open_study(
     study = Study(NAME, journal, sampler, pruner)
     known = study.user_attrs.get("search")
     if known != search:
-        if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
+        if any(trial.state.is_finished() for trial in study.known()):
             raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")
         optuna.delete_study(study_name=NAME, storage=journal)  # nothing has come of it yet
         optuna.create_study(study_name=NAME, storage=journal, directions=directions)
@@ -93,9 +108,9 @@ def open_study(
     return study
 
 
-def load_study(file: Path, pruner: BasePruner) -> optuna.Study:
+def load_study(file: Path, pruner: BasePruner) -> Study:
     """Open a study that is there, to report to."""
-    return optuna.load_study(study_name=NAME, storage=storage(file), pruner=pruner)
+    return Study(NAME, storage(file), pruner=pruner)
 
 
 def mend(file: Path) -> None:
