@@ -12,7 +12,7 @@ import optuna
 from filelock import FileLock
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
@@ -94,18 +94,21 @@ def open_study(
     file = folder / FILE
     folder.mkdir(parents=True, exist_ok=True)
     mend(file)
-    journal = storage(file)
-    optuna.create_study(study_name=NAME, storage=journal, directions=directions, load_if_exists=True)
-    study = Study(NAME, journal, sampler, pruner)
+    study = _created(storage(file), directions, sampler, pruner)
     known = study.user_attrs.get("search")
     if known != search:
         if any(trial.state.is_finished() for trial in study.known()):
             raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")
-        optuna.delete_study(study_name=NAME, storage=journal)  # nothing has come of it yet
-        optuna.create_study(study_name=NAME, storage=journal, directions=directions)
-        study = Study(NAME, journal, sampler, pruner)
+        optuna.delete_study(study_name=NAME, storage=study._storage)  # nothing has come of it yet
+        study = _created(study._storage, directions, sampler, pruner)
         study.set_user_attr("search", search)
     return study
+
+
+def _created(journal: BaseStorage, directions: list[Any], sampler: BaseSampler, pruner: BasePruner) -> Study:
+    """The study in a journal, begun if it is new."""
+    optuna.create_study(study_name=NAME, storage=journal, directions=directions, load_if_exists=True)
+    return Study(NAME, journal, sampler, pruner)
 
 
 def load_study(file: Path, pruner: BasePruner) -> Study:
