@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
+from genlab.cli import run_folder
 from genlab.errors import UsageError
 from genlab.loggers import CSVLogger, WandbLogger
 from genlab.processes import leave_group_at_exit
@@ -48,9 +49,10 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     if HydraConfig.initialized():
         typed = HydraConfig.get().overrides.task if typed is None else typed
         _make_cell(cfg)
-    run_dir, own = Path(cfg.paths.run_dir), fingerprint(cfg)
-    with taken(run_dir, seconds=30 if cfg.get("resume") == "auto" else 0):
-        if cfg.get("resume") == "auto" and _is_settled(run_dir, own, cfg):
+    automatic, own = cfg.get("resume") == "auto", fingerprint(cfg)
+    run_dir = run_folder(cfg.resume) if cfg.get("resume") and not automatic else Path(cfg.paths.run_dir)
+    with taken(run_dir, seconds=30 if automatic else 0):
+        if automatic and _is_settled(run_dir, own, cfg):
             return outcome(run_dir).score
         resumed = resumption(cfg, typed or [])
         if resumed and resumed.is_complete:
