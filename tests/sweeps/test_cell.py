@@ -77,6 +77,17 @@ def test_a_run_that_was_killed_before_it_could_say_that_it_is_complete_says_so(c
     assert outcome(complete).status == "completed"
 
 
+def test_a_run_that_goes_on_with_another_configuration_is_not_taken_for_what_it_was(tmp_path):
+    train(config(*SHORT, run_dir=tmp_path))
+    own = outcome(tmp_path).summary["fingerprint"]
+    assert own == fingerprint(config(*SHORT))
+    longer = ["trainer.max_epochs=2"]
+    train(config(f"resume={tmp_path}", *longer, run_dir="elsewhere"), longer)
+    assert outcome(tmp_path).summary["fingerprint"] is None
+    train(config(*SHORT, "trainer.max_epochs=3", "resume=auto", run_dir=tmp_path))
+    assert outcome(tmp_path).summary["fingerprint"] == fingerprint(config(*SHORT, "trainer.max_epochs=3"))
+
+
 def test_a_failed_run_is_tried_again_unless_it_is_to_be_left(tmp_path):
     wrong = ("model.latent_dim=0", "resume=auto")
     for _ in range(2):

@@ -17,6 +17,7 @@ from genlab.callbacks import Prune
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
+from genlab.cli import run_folder
 from genlab.errors import UsageError
 from genlab.loggers import CSVLogger, WandbLogger
 from genlab.processes import leave_group_at_exit
@@ -49,14 +50,18 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     if HydraConfig.initialized():
         typed = HydraConfig.get().overrides.task if typed is None else typed
         _make_cell(cfg)
-    run_dir, own = Path(cfg.paths.run_dir), fingerprint(cfg)
-    with taken(run_dir, seconds=30 if cfg.get("resume") == "auto" else 0):
-        if cfg.get("resume") == "auto" and _is_settled(run_dir, own, cfg):
+    automatic = cfg.get("resume") == "auto"
+    own: str | None = fingerprint(cfg)
+    run_dir = run_folder(cfg.resume) if cfg.get("resume") and not automatic else Path(cfg.paths.run_dir)
+    with taken(run_dir, seconds=30 if automatic else 0):
+        if automatic and _is_settled(run_dir, own, cfg):
             return outcome(run_dir).score
         resumed = resumption(cfg, typed or [])
         if resumed and resumed.is_complete:
             update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
             return outcome(run_dir).score
+        if resumed and not automatic:
+            own = None if resumed.is_changed else outcome(run_dir).summary.get("fingerprint")
         return _train(resumed.config if resumed else cfg, resumed, own)
 
 
@@ -68,7 +73,7 @@ def _make_cell(cfg: DictConfig) -> None:
         cfg.sweep = Path(hydra.sweep.dir).name
 
 
-def _is_settled(run_dir: Path, own: str, cfg: DictConfig) -> bool:
+def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
     """Whether the run in a folder has come to its end.
 
     Raises:
@@ -83,7 +88,7 @@ def _is_settled(run_dir: Path, own: str, cfg: DictConfig) -> bool:
     return settled
 
 
-def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | None:
+def _train(cfg: DictConfig, resumed: Resumption | None, own: str | None) -> float | None:
     run_dir, signals = Path(cfg.paths.run_dir), Signals()
     check_machine(cfg.trainer)
     keep_freed_memory()
