@@ -93,6 +93,15 @@ def test_a_run_that_was_pruned_and_killed_before_it_could_say_so_stays_pruned(st
     assert all((after["state_dict"][key] == value).all() for key, value in before.items())
 
 
+def test_a_pruned_run_whose_trial_is_over_can_be_resumed_by_hand(study, tmp_path, shared_data):
+    run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
+    study.tell(0, state=TrialState.PRUNED)
+    train(config(f"resume={tmp_path / 'run'}", run_dir="elsewhere"), [])
+    assert outcome(tmp_path / "run").status == "completed"
+    assert saved(tmp_path / "run")["global_step"] == 12
+    assert list(study.trials[0].intermediate_values) == [1]
+
+
 def test_what_is_no_open_trial_is_not_pruned(study, tmp_path, shared_data, caplog):
     study.tell(0, 1.0)
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))

@@ -47,7 +47,8 @@ class Prune(Callback):
             log.warning("%s has no trial %d that is open: nothing is pruned.", self.file, self.number)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Do not go on with a run that was pruned and then killed before it could end."""
+        """Do not go on with a run that was pruned and then killed before it could end, while its trial is open."""
+        self.pruned = trainer.strategy.broadcast(self.pruned and self._study is not None)
         self._stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
