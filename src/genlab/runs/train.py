@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
-from genlab.loggers import CSVLogger, WandbLogger
+from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
@@ -56,7 +56,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         datamodule.setup()  # before Lightning starts other processes, which find the data prepared
         model = build(cfg.model)
         callbacks = [ExactState(config), signals, *(build(node) for node in cfg.callbacks.values())]
-        loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
+        loggers = [CSVLogger(str(run_dir)), *(tolerant(build(node)) for node in cfg.logger.values())]
         _go_on(loggers, resumed)
         trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
         for logger in loggers:
@@ -67,7 +67,9 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         except SIGTERMException:
             raise SystemExit(signals.exit_code) from None
         finally:
-            _finish_wandb(loggers)
+            for logger in loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.finish()
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
@@ -93,11 +95,3 @@ def _only(callbacks: list[Callback]) -> dict[str, bool]:
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in callbacks),
     }
-
-
-def _finish_wandb(loggers: list[Any]) -> None:
-    """End the W&B run, or the next job of a sweep would log into it."""
-    if any(isinstance(logger, WandbLogger) for logger in loggers):
-        import wandb
-
-        wandb.finish()
