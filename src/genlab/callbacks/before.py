@@ -4,7 +4,6 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 

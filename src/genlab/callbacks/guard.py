@@ -98,9 +98,7 @@ class Guard(Callback):
                 self._left_out = True
                 self._count(trainer)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count."""
         if self.skips:
             if pl_module.closes_update():

@@ -103,7 +103,7 @@ def recorded(path: Path, resumed: bool = False) -> Iterator[None]:
         update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)
         if missing := faults.missing():
             what = ", ".join(f"{name} ({reason})" for name, reason in missing.items())
-            log.warning("The run is %s. These are missing or not of the end, as they can't be written: %s.", status, what)
+            log.warning("The run is %s. Missing, or not of its end, as they can't be written: %s.", status, what)
 
     try:
         yield

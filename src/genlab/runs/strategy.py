@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
@@ -50,5 +51,6 @@ class Launcher(_SubprocessScriptLauncher):
             os.environ[PARENT] = str(os.getpid())
             self._call_children_scripts()
             watch = watch_children(self.procs, run_dir)
+        _set_num_threads_if_needed(self.num_processes)
         with watch.watching() if watch else nullcontext():
             return function(*args, **kwargs)

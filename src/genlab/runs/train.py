@@ -19,7 +19,8 @@ from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded
-from genlab.runs.machine import check_machine, keep_freed_memory, quieten
+from genlab.runs.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
+from genlab.runs.memory import memory_explained
 from genlab.runs.resume import Resumption, resumption
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     keep_freed_memory()
     leave_group_at_exit()
     open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
-    with recorded(run_dir, resumed is not None), signals.installed():
+    say_where_it_crashed()
+    with recorded(run_dir, resumed is not None), memory_explained(cfg), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)

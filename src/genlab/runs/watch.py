@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
 
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -19,8 +18,6 @@ PARENT = "GENLAB_PARENT"  # environment variable: the process that has started t
 INTERVAL = 0.5  # seconds between two looks
 PATIENCE = 3.0  # seconds in which it shows whether an error comes from a death
 GRACE = 15.0  # seconds for the main thread to end by itself: gloo raises an error, NCCL waits
-
-REMEDY = "the checkpoints are whole, go on with resume=RUN"
 
 
 class ProcessDied(UsageError):
@@ -51,8 +48,8 @@ class Watch(Thread):
                 self._found.set()
                 self.end_others()
                 if not self._over.wait(GRACE):
-                    self._report()
-                    print(f"error: {self.reason}", file=sys.stderr, flush=True)
+                    if self._is_first_to_say():
+                        print(f"error: {self.reason}", file=sys.stderr, flush=True)
                     os._exit(1)
                 return
 
@@ -62,24 +59,26 @@ class Watch(Thread):
 
         Raises:
             ProcessDied: in place of the error that another's death has caused here.
+            SystemExit: if the run's end has been told already, by another process.
         """
         self.start()
         try:
             yield
-        except SIGTERMException:
-            self._over.set()
+        except (UsageError, SIGTERMException):
             raise
         except Exception as error:
-            if not isinstance(error, UsageError) and self._found.wait(PATIENCE):
-                self._report()
-                raise ProcessDied(self.reason) from error
+            if self._found.wait(PATIENCE):
+                raise (ProcessDied(self.reason) if self._is_first_to_say() else SystemExit(1)) from error
             raise
-        self._over.set()
+        finally:
+            self._over.set()
 
-    def _report(self) -> None:
-        """Say it in `summary.json`, unless the run has ended there already."""
-        if read_summary(self.run_dir).get("status") == "running":
-            write_summary(self.run_dir, {"status": "failed", "error": f"ProcessDied: {self.reason}"})
+    def _is_first_to_say(self) -> bool:
+        """Write it into `summary.json`, unless the run has ended there already."""
+        if read_summary(self.run_dir).get("status") != "running":
+            return False
+        write_summary(self.run_dir, {"status": "failed", "error": f"ProcessDied: {self.reason}"})
+        return True
 
 
 def watch_children(children: Sequence[subprocess.Popen], run_dir: Path) -> Watch:
@@ -88,7 +87,7 @@ def watch_children(children: Sequence[subprocess.Popen], run_dir: Path) -> Watch
     def death() -> str | None:
         for rank, child in enumerate(children, 1):
             if code := child.poll():
-                return f"Process {rank} of this run {_how(code)}: {REMEDY}."
+                return f"The process of rank {rank} {_how(code)}. {_remedy(run_dir)}"
         return None
 
     def end_others() -> None:
@@ -105,9 +104,13 @@ def watch_parent(run_dir: Path) -> Watch | None:
         return None
 
     def death() -> str | None:
-        return f"Process 0 of this run has died: {REMEDY}." if os.getppid() != parent else None
+        return f"The process of rank 0 has died. {_remedy(run_dir)}" if os.getppid() != parent else None
 
     return Watch(death, run_dir, lambda: None)
+
+
+def _remedy(run_dir: Path) -> str:
+    return f"The checkpoints are whole: go on with resume={run_dir}"
 
 
 def _how(code: int) -> str:
