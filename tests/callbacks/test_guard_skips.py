@@ -39,6 +39,17 @@ def test_after_it_all_is_as_before_the_batch_and_training_goes_on(name, tmp_path
     assert "At batch 1 " in caplog.text
 
 
+def test_so_are_the_statistics_of_batch_normalisation_that_has_met_the_batch(tmp_path):
+    states = States()
+    trained("vae", "model/decoder=conv_bn", callbacks=[states, Poison(1), guard(tmp_path)])
+    assert any("running_mean" in name for name in states.seen[1]["buffers"])
+    assert states.same(1, 2)
+    assert not states.same(2, 3, "buffers")
+    spoilt = States()
+    trained("vae", "model/decoder=conv_bn", callbacks=[spoilt, Poison(1)])
+    assert not finite(spoilt.seen[2]["buffers"])
+
+
 def test_without_it_the_same_batch_ends_the_run_or_spoils_the_weights(tmp_path):
     with pytest.raises(UsageError, match="diverged at batch 1"):
         trained("vae", callbacks=[Poison(1), Guard(str(tmp_path))])
