@@ -48,10 +48,13 @@ class WandbLogger(loggers.WandbLogger):
     @rank_zero_experiment
     def experiment(self) -> Any:
         """W&B's run, begun at the first call: offline if the network fails, and a dummy if the disk does too."""
+        import wandb
+
         for instead in ("offline", "disabled"):
             try:
                 return super().experiment
             except Exception as error:  # of W&B, of its network, of the disk
+                wandb.teardown(exit_code=0)  # its service would not give the run's id out again
                 self._wandb_init["mode"] = instead
                 if instead == "offline":
                     _say_offline(reason(error), str(self.save_dir))
