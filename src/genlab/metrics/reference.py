@@ -70,7 +70,7 @@ def _read(path: Path, keep: bool) -> Population | None:
     if not path.is_file() or (keep and not _features_path(path).is_file()):
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: torch.from_numpy(file[name]) for name in ("mean", "scatter", "root", "energy", "n")}
         if keep:
             features = torch.from_numpy(np.load(_features_path(path), mmap_mode="c", allow_pickle=False))
