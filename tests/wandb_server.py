@@ -20,12 +20,16 @@ ANSWERS: dict[str, Any] = {  # by what a query asks for
 
 
 class Server:
-    """Answers well, until it is told `nonsense`, or to `stall`."""
+    """Answers well, until it is told `nonsense`, or to `stall`, or goes away."""
 
     def __init__(self, http: ThreadingHTTPServer, behaviour: str) -> None:
         self.http, self.behaviour = http, behaviour
         self.url = f"http://127.0.0.1:{http.server_address[1]}"
         self.got_rows = Event()
+
+    def go_away(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
 
     def answer(self, path: str, body: str) -> bytes:
         if self.behaviour == "stall":

@@ -46,12 +46,14 @@ def test_a_run_that_the_server_does_not_begin_is_recorded_offline_and_that_is_sa
     assert record.stem == f"run-{(tmp_path / 'run' / 'wandb_run_id.txt').read_text()}"
 
 
-@pytest.mark.parametrize("behaviour", ["nonsense", "stall"])
+@pytest.mark.parametrize("behaviour", ["gone", "stall"])
 def test_a_server_that_fails_in_the_middle_delays_the_end_by_no_more_than_is_set(behaviour, tmp_path):
     with serving("well") as server:
         process = started(server, tmp_path)
         assert server.got_rows.wait(100), process.communicate()
         server.behaviour = behaviour
+        if behaviour == "gone":
+            server.go_away()
         out = ended(process, tmp_path)
     assert "offline" not in out
     assert len(re.findall(r"W&B has not got all of this run .*wandb sync .*/run/wandb/run-", out)) == 1
