@@ -69,9 +69,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         except SIGTERMException:
             raise SystemExit(signals.exit_code) from None
         finally:
-            for logger in loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.finish()
+            _finish_wandb(loggers)
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
@@ -97,3 +95,9 @@ def _only(callbacks: list[Callback]) -> dict[str, bool]:
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in callbacks),
     }
+
+
+def _finish_wandb(loggers: list[Any]) -> None:
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.finish()
