@@ -1,4 +1,4 @@
-"""What has come of a sweep: all scores, and all failures."""
+"""What has come of a sweep: its scores and its failures."""
 
 import json
 from collections.abc import Sequence
@@ -24,16 +24,13 @@ def rankings(cells: Sequence[Cell]) -> list[Table]:
     return [_ranking(_title(json.loads(key), protocols), members) for key, members in groups.items()]
 
 
-def failures(cells: Sequence[Cell]) -> Table | None:
-    """Each cell that has failed, with what went wrong and where to read more; None if none has."""
+def failures(cells: Sequence[Cell]) -> list[str]:
+    """Say of each cell that has failed what went wrong and where to read more; lines without a break can be copied."""
     failed = [cell for cell in cells if cell.state == "failed"]
-    if not failed:
-        return None
-    table = Table("failed", "error", "folder", box=box.SIMPLE_HEAD)
+    lines = [f"{len(failed)} of {len(cells)} failed:"] if failed else []
     for cell in failed:
-        row = (cell.label, cell.error or "", str(cell.folder))
-        table.add_row(*(Text(text, overflow="fold") for text in row))
-    return table
+        lines += [f"  {cell.label}", f"    {cell.error}", f"    {cell.folder}"]
+    return lines
 
 
 def _protocol(known: Outcome) -> dict[str, Any]:

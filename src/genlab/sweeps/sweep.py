@@ -68,7 +68,7 @@ class Sweep:
         owner = {"job": master.hydra.job.name, "sweeper": str(master.hydra.runtime.choices["hydra/sweeper"])}
         self._lock = claim(self.folder, owner)
         self._server = Server()
-        self._console = Console()
+        self._console = Console() if sys.stdout.isatty() else Console(width=200)  # a file has room for long names
         self._gpus: list[str] | None = None  # not known yet
         self.cells: list[Cell] = []  # of all batches
         ending.begun.append(self)
@@ -80,6 +80,7 @@ class Sweep:
             UsageError: if cells can't be built, before the first one starts.
             SystemExit: with 128 and the signal's number, if a signal has stopped the sweep.
         """
+        is_first = not self.cells
         cells = planned(self.loader, self.master, batch, first)
         unique = {cell.folder: cell for cell in cells}
         self.cells += [cell for folder, cell in unique.items() if folder not in {c.folder for c in self.cells}]
@@ -90,9 +91,8 @@ class Sweep:
         demands = [demand(config, len(self._gpus or ()), self.limits.gpus_per_job) for config in configs]
         lent = pool(self.limits, self._gpus or (), demands)
         threads = n_threads(lent, demands)
-        if first == 0:
-            for line in bill(list(unique.values()), rehearsals, self.folder, _at_once(lent, threads)):
-                self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+        if is_first:
+            self._print(*bill(list(unique.values()), rehearsals, self.folder, _at_once(lent, threads)))
         self._run(todo, list(unique.values()), lent, demands, threads)
         return [self._result(unique[cell.folder]) for cell in cells]
 
@@ -100,9 +100,7 @@ class Sweep:
         """Print what has come of it; returns the exit code."""
         for table in rankings(self.cells):
             self._console.print(table)
-        if table := failures(self.cells):
-            self._console.print(table)
-        self._console.print(str(self.folder), soft_wrap=True, highlight=False, markup=False)
+        self._print(*failures(self.cells), str(self.folder))
         self._lock.release()
         return 0 if all(cell.state in ("completed", "pruned") for cell in self.cells) else 1
 
@@ -119,7 +117,7 @@ class Sweep:
         self._gpus = visible_gpus(n_gpus)
         wrong = [f"  {cell.label}: {r.error}" for cell, r in zip(todo, rehearsals, strict=False) if r.error]
         if wrong:
-            self._console.print("\n".join(wrong), soft_wrap=True, highlight=False, markup=False)
+            self._print(*wrong)
             raise UsageError(
                 f"{len(wrong)} of {len(todo)} cells can't be built, see above, and none has been started: mend them, or "
                 "run the others with preflight=skip."
@@ -136,8 +134,7 @@ class Sweep:
         crew.run(Queue(lent, enumerate(demands)), dict(enumerate(todo)), lent)
         if crew.stopped_by:
             name = signal.Signals(crew.stopped_by).name
-            line = f"{name}: stopped. To go on where it has stopped, type\n  {self._command()}"
-            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self._print(f"Stopped by {name}. To go on where it has stopped, type", f"  {self._command()}")
             raise SystemExit(128 + crew.stopped_by)
 
     def _command(self) -> str:
@@ -150,9 +147,14 @@ class Sweep:
     def _result(self, cell: Cell) -> JobReturn:
         result = CellReturn(cell.overrides, OmegaConf.create(cell.config), cell.hydra, str(Path.cwd()))
         result.task_name = self.master.hydra.job.name
-        result.status = JobStatus.FAILED if cell.state == "failed" else JobStatus.COMPLETED
-        result.return_value = outcome(cell.folder).score if cell.state in ("completed", "pruned") else None
+        done = cell.state in ("completed", "pruned")
+        result.status = JobStatus.COMPLETED if done else JobStatus.FAILED
+        result.return_value = outcome(cell.folder).score if done else None
         return result
+
+    def _print(self, *lines: str) -> None:
+        for line in lines:
+            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _settle(cell: Cell) -> bool:

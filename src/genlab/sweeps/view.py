@@ -43,11 +43,11 @@ class View:
 
     def ended(self, cell: Cell) -> None:
         """A cell has ended."""
-        what = f": {cell.error}" if cell.error else f": score {number(outcome(cell.folder).score)}"
-        what += f", {duration(cell.seconds)}" if cell.seconds is not None else ""
         n_ended, left = sum(c.state not in ("waiting", "running") for c in self.cells), self.time_left()
-        rest = f", about {duration(left)} left" if left else ""
-        line = f"{cell.state:12s} {cell.label}{what} ({n_ended} of {len(self.cells)}{rest})"
+        facts = [duration(cell.seconds), f"{n_ended} of {len(self.cells)}", *([f"about {duration(left)} left"] if left else [])]
+        score = outcome(cell.folder).score
+        what = f": {cell.error}" if cell.error else f": score {number(score)}" if score is not None else ""
+        line = f"{cell.state:12s} {cell.label} ({', '.join(facts)}){what}"
         self.console.print(escape(line), soft_wrap=True, highlight=False)
 
     def refresh(self) -> None:
