@@ -99,5 +99,7 @@ def n_threads(pool: Pool, demands: Sequence[Demand], environment: Mapping[str, s
         return int(said)
     n_processes = sum(d.n_processes for d in demands)
     most = max((d.n_processes for d in demands), default=1)
-    room = pool.n_jobs * most if pool.n_jobs else max(len(pool.gpus), pool.n_cores or 1)
+    with_gpus = len(pool.gpus) if any(d.n_gpus for d in demands) else 0
+    without = (pool.n_cores or 1) if not all(d.n_gpus for d in demands) else 0
+    room = pool.n_jobs * most if pool.n_jobs else with_gpus + without
     return max(1, n_cores() // max(1, min(n_processes, room)))

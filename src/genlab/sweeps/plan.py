@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -61,7 +62,7 @@ class Cell:
 
 def quoted(value: object) -> str:
     """Quote a text for Hydra's command line."""
-    return "'" + str(value).replace("'", r"\'") + "'"
+    return QuotedString(str(value), Quote.single).with_quotes()
 
 
 def planned(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[Cell]:

@@ -129,7 +129,7 @@ class Sweep:
     ) -> None:
         if not todo:
             return
-        script = os.path.abspath(sys.modules["__main__"].__file__ or sys.argv[0])  # noqa: PTH100
+        script = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or sys.argv[0])  # noqa: PTH100
         crew = Crew(self._server, script, threads, view_of(self._console, cells))
         crew.run(Queue(lent, enumerate(demands)), dict(enumerate(todo)), lent)
         if crew.stopped_by:

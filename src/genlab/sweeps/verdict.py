@@ -28,7 +28,9 @@ def verdict(cell: Cell, exit_code: int, console_start: int, killed: bool) -> tup
         return ("pruned" if status == "pruned" else "completed"), None
     if killed or exit_code in STOPPED:
         return "interrupted", None
-    return "failed", _last_error(cell.folder / "console.log", console_start) or _reason(exit_code)
+    lines = _printed(cell.folder / "console.log", console_start)
+    error = next((line.removeprefix("error: ").strip() for line in reversed(lines) if ERROR.match(line)), None)
+    return "failed", error or _reason(exit_code, lines)
 
 
 def record_failure(cell: Cell) -> None:
@@ -47,19 +49,18 @@ def record_failure(cell: Cell) -> None:
         pass
 
 
-def _last_error(console: Path, start: int) -> str | None:
+def _printed(console: Path, start: int) -> list[str]:
     try:
         with console.open("rb") as file:
             file.seek(start)
-            lines = file.read().decode(errors="replace").splitlines()
+            return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except OSError:
-        return None
-    return next((line.removeprefix("error: ").strip() for line in reversed(lines) if ERROR.match(line)), None)
+        return []
 
 
-def _reason(exit_code: int) -> str:
+def _reason(exit_code: int, lines: list[str]) -> str:
     if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
+        return f"ended with exit code {exit_code}" + (f", after it had printed: {lines[-1].strip()}" if lines else "")
     name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
     memory = ", as the system does to a process when memory runs out" if name == "SIGKILL" else ""
     return f"killed by {name}{memory}"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from genlab.sweeps.cell import outcome
 from genlab.sweeps.plan import Cell
@@ -110,8 +110,8 @@ class LiveView(View):
         """Say that it takes a moment."""
         self._note = "killed" if kill else "each cell saves a checkpoint and stops; Ctrl-C kills them"
 
-    def _table(self) -> Table:
-        table = Table("cell", "state", "epoch", "images/s", "score", "left", title_justify="left")
+    def _table(self) -> Group:
+        table = Table("cell", "state", *(Column(name, justify="right") for name in ("epoch", "images/s", "score", "left")))
         cells = sorted(self.cells, key=lambda cell: ORDER.index(cell.state))
         room = max(3, self.console.height - 7)
         for cell in cells[:room]:
@@ -126,8 +126,7 @@ class LiveView(View):
         left = self.time_left()
         facts = [f"{counts[state]} {state}" for state in ORDER if counts[state]]
         facts += [f"about {duration(left)} left"] if left else []
-        table.caption = f"{', '.join(facts)}. {self._note}."
-        return table
+        return Group(table, f"{', '.join(facts)}. {self._note}.")
 
 
 def view_of(console: Console, cells: Sequence[Cell]) -> View:
