@@ -105,7 +105,8 @@ def run_folder(run: str) -> Path:
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
-    In a sweep it is logged and passed on: Hydra goes on with the next cell, and names the first failure at the end.
+    In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next cell, and names the
+    first failure at the end.
     """
 
     @wraps(task)

@@ -156,7 +156,10 @@ def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives
     for end in failures:
         (folder,) = (path for path in tmp_path.glob("sweep/*") if end in path.name)
         assert "error: model.latent_dim=0 is not possible" in (folder / "console.log").read_text()
-        assert f"    model.latent_dim=0 is not possible: it must be a whole number of at least 1.\n    {folder}" in result.stdout
+        assert (
+            f"    model.latent_dim=0 is not possible: it must be a whole number of at least 1.\n    {folder}"
+            in result.stdout
+        )
 
 
 def test_a_plain_error_is_put_on_one_line():

@@ -24,7 +24,13 @@ def test_a_label_names_what_differs_and_nothing_that_does_not_bear_on_the_result
 def test_a_cell_is_the_single_run_that_one_would_type(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "-m", "-cd", "mine", "--config-name=other", "model=ae,vae"])
     passed_on = ["hydra.verbose=true", "+hydra.job.env_set.A=b"]
-    left = ["hydra.sweep.dir=x", "hydra/launcher=local", "hydra.launcher.n_jobs=2", "hydra.mode=MULTIRUN", "hydra.run.dir=y"]
+    left = [
+        "hydra.sweep.dir=x",
+        "hydra/launcher=local",
+        "hydra.launcher.n_jobs=2",
+        "hydra.mode=MULTIRUN",
+        "hydra.run.dir=y",
+    ]
     where = ["--config-name=other", "--config-dir=mine"]
     training = cell("/logs/s/c", *passed_on, *left, resume=None).command_line()
     assert training == [*where, "model=ae", *passed_on, "hydra.run.dir='/logs/s/c'", "resume=auto", "sweep='s'"]

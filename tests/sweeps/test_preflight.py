@@ -3,20 +3,21 @@
 import pytest
 from omegaconf import OmegaConf
 from settings import config, options
-from sweeping import FEW, cells, summary, swept
+from sweeping import FEW, swept
 
+from genlab.errors import UsageError
 from genlab.models import AE
 from genlab.runs.build import build
 from genlab.runs.rehearse import rehearse
+from genlab.sweeps.preflight import is_wanted
 
 
 def resolved(*overrides):
     return OmegaConf.to_container(config("trainer=cpu", *overrides), resolve=True)
 
 
-def test_cells_that_can_not_be_built_stop_a_sweep_unless_preflight_is_skipped(tmp_path):
-    typed = (*FEW, "model=ae", "model.latent_dim=0,2,-1", "sweep=s")
-    result = swept(*typed, cwd=tmp_path)
+def test_cells_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  # and not if preflight=skip: test_cli
+    result = swept(*FEW, "model=ae", "model.latent_dim=0,2,-1", "sweep=s", cwd=tmp_path)
     assert result.returncode == 1
     for value in (0, -1):
         assert f"  model.latent_dim={value}: model.latent_dim={value} is not possible" in result.stdout
@@ -25,12 +26,6 @@ def test_cells_that_can_not_be_built_stop_a_sweep_unless_preflight_is_skipped(tm
     assert "started" not in result.stdout
     folder = tmp_path / "logs/train/sweeps/s"
     assert not [path for path in folder.iterdir() if path.is_dir()]
-
-    result = swept(*typed, "preflight=skip", cwd=tmp_path)
-    assert result.returncode == 1
-    assert "2 of 3 failed" in result.stdout
-    statuses = {value: summary(cell)["status"] for value, cell in cells(folder, "latent_dim").items()}
-    assert statuses == {"2": "completed", "0": "failed", "-1": "failed"}
 
 
 @pytest.mark.parametrize("name", options("model"))
@@ -79,3 +74,9 @@ def test_a_model_that_needs_memory_to_be_built_is_tried_on_the_cpu(monkeypatch):
 
     monkeypatch.setattr(AE, "__init__", demanding)
     assert rehearse(resolved("model=ae")).error is None
+
+
+def test_preflight_is_run_or_skip():
+    assert [is_wanted({"preflight": "run"}), is_wanted({"preflight": "skip"}), is_wanted({})] == [True, False, False]
+    with pytest.raises(UsageError, match="no value of preflight 'no'"):
+        is_wanted({"preflight": "no"})

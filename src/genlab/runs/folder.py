@@ -63,7 +63,7 @@ def taken(path: Path, seconds: float = 0) -> Iterator[None]:
     Raises:
         UsageError: if another process keeps training there, or if nothing can be written there.
     """
-    if rank_zero_only.rank != 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:
         yield
         return
     try:

@@ -35,7 +35,9 @@ def rehearse(config: dict[str, Any]) -> Rehearsal:
         text = sentence(error)
         return Rehearsal(text if known else f"{type(error).__name__}: {text}")
     weights = [*model.parameters(), *model.buffers()]
-    return Rehearsal(None, sum(p.numel() for p in model.parameters()), sum(w.numel() * w.element_size() for w in weights))
+    return Rehearsal(
+        None, sum(p.numel() for p in model.parameters()), sum(w.numel() * w.element_size() for w in weights)
+    )
 
 
 def _model(cfg: DictConfig) -> Any:

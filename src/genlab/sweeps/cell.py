@@ -4,7 +4,9 @@ import copy
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
@@ -28,7 +30,7 @@ class Outcome(NamedTuple):
     status: str
     score: float | None = None
     error: str | None = None
-    summary: dict[str, Any] = {}
+    summary: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def is_final(self) -> bool:

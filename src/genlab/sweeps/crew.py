@@ -90,6 +90,8 @@ class Crew:
         self.view.ended(cell)
 
     def _stop_if_told(self) -> None:
+        if self.stopped_by:
+            self.view.stopping(self.stopped_by, self._kill)
         for pid, (_, work) in self._at_work.items() if self.stopped_by else ():
             if self._kill:
                 kill_all(work.process)
@@ -109,4 +111,3 @@ class Crew:
     def _note(self, number: int, frame: Any) -> None:
         self._kill = self._kill or (number == signal.SIGINT and self.stopped_by != 0)
         self.stopped_by = self.stopped_by or number
-        self.view.stopping(self._kill)

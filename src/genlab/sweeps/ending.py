@@ -26,5 +26,5 @@ def swept() -> Iterator[None]:
 
 
 def _end() -> int:
-    """End the sweep. The place for all that looks at a whole sweep."""
+    """End the sweep, failures or not. All that looks at a whole sweep belongs here, such as a report on its folder."""
     return max((sweep.end() for sweep in begun if sweep.cells), default=0)

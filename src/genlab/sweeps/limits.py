@@ -42,7 +42,7 @@ def demand(config: Mapping[str, Any], n_gpus: int, gpus_per_job: int | None) -> 
     """
     trainer = config.get("trainer") or {}
     accelerator, devices = trainer.get("accelerator", "cpu"), trainer.get("devices", 1)
-    if not n_gpus or accelerator not in ("auto", "gpu", "cuda"):
+    if not n_gpus or accelerator not in ("auto", "gpu", "cuda", "mps"):
         n_processes = int(devices) if str(devices).isdigit() and accelerator == "cpu" else 1
         return Demand(max(1, n_processes))
     if devices in EVERY_DEVICE:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from genlab.errors import UsageError, unknown
-from genlab.sweeps.process import Server, kill_all
+from genlab.sweeps.process import Server
 
 
 class Rehearsal(NamedTuple):
@@ -43,6 +43,7 @@ def preflight(server: Server, configs: Sequence[dict[str, Any]]) -> Iterator[Any
     try:
         for _ in range(1 + len(configs)):
             yield pipe.recv()
+        process.join()
     except EOFError:
         process.join()
         raise UsageError(
@@ -50,9 +51,7 @@ def preflight(server: Server, configs: Sequence[dict[str, Any]]) -> Iterator[Any
         ) from None
     finally:
         pipe.close()
-        if process.exitcode is None:
-            process.join(5)
-            kill_all(process)
+        process.kill()  # if something has come between
 
 
 def _answer(pipe: Any, configs: Sequence[dict[str, Any]]) -> None:
@@ -66,6 +65,6 @@ def _answer(pipe: Any, configs: Sequence[dict[str, Any]]) -> None:
 
     quieten()
     logging.getLogger("genlab").setLevel(logging.ERROR)
-    pipe.send(torch.cuda.device_count())
+    pipe.send(torch.cuda.device_count() or int(torch.backends.mps.is_available()))
     for config in configs:
         pipe.send(rehearse(config))

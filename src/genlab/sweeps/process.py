@@ -1,4 +1,4 @@
-"""A cell's process: a run of the entry script as if it had been typed, forked from a server that has imported it all."""
+"""A cell's process: the entry script, run as if it had been typed, in a fork of a server that has imported it all."""
 
 import atexit
 import multiprocessing
@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -35,7 +35,7 @@ PRELOADED = [
     "genlab.data",
     "genlab.metrics.encoders",
 ]
-# A terminal, `timeout` and queues send these to all processes of a group, also to the server, which has to outlive them.
+# A terminal, `timeout` and queues send these to all processes of a group: the server has to outlive them.
 OUTLIVED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -110,10 +110,8 @@ def run_script(command: Command) -> None:
 def kill_all(process: BaseProcess) -> None:
     """Kill a cell and the processes that it has started."""
     if process.pid and hasattr(os, "killpg"):
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
     process.kill()
 
 

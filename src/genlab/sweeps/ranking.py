@@ -49,7 +49,7 @@ def _title(protocol: dict[str, Any], all_of_them: Sequence[dict[str, Any]]) -> s
 
 def _ranking(title: str, members: Sequence[tuple[Cell, Outcome]]) -> Table:
     table = Table("rank", "cell", "score", "epochs", "time", title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for rank, (cell, known) in enumerate(sorted(members, key=lambda member: member[1].score), 1):
+    for rank, (cell, known) in enumerate(sorted(members, key=lambda member: member[1].score or 0.0), 1):
         name = cell.label + (" (pruned)" if cell.state == "pruned" else "")
         seconds = known.summary.get("seconds")
         row = (str(rank), name, number(known.score), str(known.summary.get("epochs", "")), duration(seconds))

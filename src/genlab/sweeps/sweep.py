@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,8 @@ class Sweep:
         """Print what has come of it; returns the exit code."""
         for table in rankings(self.cells):
             self._console.print(table)
-        self._print(*failures(self.cells), str(self.folder))
+        states = Counter(cell.state for cell in self.cells)
+        self._print(*failures(self.cells), f"{', '.join(f'{n} {state}' for state, n in states.items())}: {self.folder}")
         self._lock.release()
         return 0 if all(cell.state in ("completed", "pruned") for cell in self.cells) else 1
 
@@ -119,8 +121,8 @@ class Sweep:
         if wrong:
             self._print(*wrong)
             raise UsageError(
-                f"{len(wrong)} of {len(todo)} cells can't be built, see above, and none has been started: mend them, or "
-                "run the others with preflight=skip."
+                f"{len(wrong)} of {len(todo)} cells can't be built, as said above, and none has been started: mend "
+                "them, or run the others with preflight=skip."
             )
         return rehearsals
 

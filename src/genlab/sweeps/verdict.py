@@ -41,7 +41,7 @@ def record_failure(cell: Cell) -> None:
         return
     try:
         with FileLock(cell.folder / ".lock", timeout=0):
-            summary = outcome(cell.folder).summary | {"status": "failed", "error": cell.error}
+            summary = dict(outcome(cell.folder).summary) | {"status": "failed", "error": cell.error}
             unfinished = cell.folder / f"summary.{os.getpid()}.tmp"
             unfinished.write_text(json.dumps(summary, indent=2) + "\n")
             unfinished.replace(cell.folder / "summary.json")

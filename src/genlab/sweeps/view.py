@@ -1,5 +1,6 @@
 """What is seen of a sweep while it runs: a live table on a terminal, else a line for each event."""
 
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
@@ -27,7 +28,7 @@ class View:
     """
 
     def __init__(self, console: Console, cells: Sequence[Cell]) -> None:
-        self.console, self.cells = console, cells
+        self.console, self.cells, self._is_told = console, cells, False
         self.starts: dict[int, tuple[float, float | None]] = {}  # by id: when, and the share that lay behind it
 
     def __enter__(self) -> "View":
@@ -44,7 +45,11 @@ class View:
     def ended(self, cell: Cell) -> None:
         """A cell has ended."""
         n_ended, left = sum(c.state not in ("waiting", "running") for c in self.cells), self.time_left()
-        facts = [duration(cell.seconds), f"{n_ended} of {len(self.cells)}", *([f"about {duration(left)} left"] if left else [])]
+        facts = [
+            duration(cell.seconds),
+            f"{n_ended} of {len(self.cells)}",
+            *([f"about {duration(left)} left"] if left else []),
+        ]
         score = outcome(cell.folder).score
         what = f": {cell.error}" if cell.error else f": score {number(score)}" if score is not None else ""
         line = f"{cell.state:12s} {cell.label} ({', '.join(facts)}){what}"
@@ -53,8 +58,13 @@ class View:
     def refresh(self) -> None:
         """Some time has passed."""
 
-    def stopping(self, kill: bool) -> None:
-        """A signal has come. (Called from its handler.)"""
+    def stopping(self, number: int, kill: bool) -> None:
+        """A signal has asked for an end; told at every look until the last cell has ended."""
+        if not self._is_told:
+            self._is_told = True
+            self.console.print(
+                f"{signal.Signals(number).name}: each cell saves a checkpoint and stops", highlight=False
+            )
 
     def time_left(self) -> float | None:
         """Seconds until the last cell ends, if those to come take as long as those that have ended; None before one."""
@@ -106,12 +116,14 @@ class LiveView(View):
             self._shown = monotonic()
             self._live.update(self._table(), refresh=True)
 
-    def stopping(self, kill: bool) -> None:
-        """Say that it takes a moment."""
+    def stopping(self, number: int, kill: bool) -> None:
+        """The line below the table says so."""
         self._note = "killed" if kill else "each cell saves a checkpoint and stops; Ctrl-C kills them"
 
     def _table(self) -> Group:
-        table = Table("cell", "state", *(Column(name, justify="right") for name in ("epoch", "images/s", "score", "left")))
+        table = Table(
+            "cell", "state", *(Column(name, justify="right") for name in ("epoch", "images/s", "score", "left"))
+        )
         cells = sorted(self.cells, key=lambda cell: ORDER.index(cell.state))
         room = max(3, self.console.height - 7)
         for cell in cells[:room]:
