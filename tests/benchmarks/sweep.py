@@ -26,7 +26,7 @@ SCRIPT = str(ROOT / "src" / "train.py")
 
 def run(folder: Path, *arguments: str) -> None:
     """Run the entry script."""
-    subprocess.run([sys.executable, SCRIPT, *COMMON, *arguments], cwd=folder, capture_output=True, check=True)
+    subprocess.run([sys.executable, SCRIPT, *arguments, *COMMON], cwd=folder, capture_output=True, check=True)
 
 
 def sweep(folder: Path) -> Callable[[], float]:

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-from pathlib import Path
 
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -18,7 +17,7 @@ SCRIPT = """
 import json, os, sys, time
 from pathlib import Path
 import torch
-folder = Path(sys.argv[-1].split("=")[1].strip("'"))
+folder = Path(sys.argv[-1].split("=")[1])
 start = time.monotonic()
 time.sleep(0.5)
 tell = {
@@ -54,4 +53,6 @@ def test_a_cell_is_a_main_program_that_sees_the_gpus_and_threads_that_it_has_bee
         assert (tell["threads"], tell["omp"], tell["session"]) == (2, "2", True)
         assert tell["main"] == ["__main__", None, str(tmp_path / "script.py")]
         assert tell["ppath"] == os.environ.get("PYTHONPATH")  # the server's own stays with it
-        assert (cell.state, Path(cell.folder / "console.log").read_text()) == ("completed", "goodbye\n")
+        assert cell.state == "completed"
+        command = f"$ python {tmp_path}/script.py hydra.run.dir={cell.folder}"
+        assert (cell.folder / "console.log").read_text() == f"{command}\ngoodbye\n"

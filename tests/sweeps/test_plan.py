@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from settings import CONFIGS
 
-from genlab.sweeps.plan import Cell, _labels
+from genlab.sweeps.plan import Cell, _labels, quoted
 
 
 def cell(folder, *hydra, **config):
@@ -33,8 +33,13 @@ def test_a_cell_is_the_single_run_that_one_would_type(monkeypatch):
     ]
     where = ["--config-name=other", "--config-dir=mine"]
     training = cell("/logs/s/c", *passed_on, *left, resume=None).command_line()
-    assert training == [*where, "model=ae", *passed_on, "hydra.run.dir='/logs/s/c'", "resume=auto", "sweep='s'"]
-    assert cell("/logs/s/c").command_line() == [*where, "model=ae", "hydra.run.dir='/logs/s/c'"]
+    assert training == [*where, "model=ae", *passed_on, "hydra.run.dir=/logs/s/c", "resume=auto", "sweep=s"]
+    assert cell("/logs/s/c").command_line() == [*where, "model=ae", "hydra.run.dir=/logs/s/c"]
+
+
+def test_only_what_hydra_would_misread_is_quoted():
+    assert quoted("/logs/2026-11-24_10-12-28/model-ae_1f0c2a3b") == "/logs/2026-11-24_10-12-28/model-ae_1f0c2a3b"
+    assert [quoted(text) for text in ("1e5", "null", "a,b", "it's")] == ["'1e5'", "'null'", "'a,b'", r"'it\'s'"]
 
 
 def test_hydra_reads_a_folder_of_any_name_as_it_is(monkeypatch):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ from genlab.sweeps.verdict import record_failure, verdict
 from genlab.sweeps.view import View
 
 SECONDS = 0.5  # between two looks at the cells
-GRACE = 1.0  # seconds after its start in which a process may not hear a signal yet
 
 
 class Work(NamedTuple):
@@ -25,7 +25,12 @@ class Work(NamedTuple):
     process: BaseProcess
     lease: Lease
     start: float
-    console_start: int  # length of its console.log before
+    console: Path
+    console_start: int  # its length before
+
+    def listens(self) -> bool:
+        """Whether the process has come so far that a signal reaches it: its server ignores them."""
+        return self.console.is_file() and self.console.stat().st_size > self.console_start
 
 
 class Crew:
@@ -73,7 +78,7 @@ class Crew:
         command = Command(self.script, cell.command_line(), console, environment, self.n_threads)
         process = self.server.start(command)
         assert process.pid is not None
-        self._at_work[process.pid] = cell, Work(process, lease, monotonic(), before)
+        self._at_work[process.pid] = cell, Work(process, lease, monotonic(), console, before)
         cell.state = "running"
         self.view.started(cell)
 
@@ -95,7 +100,7 @@ class Crew:
         for pid, (_, work) in self._at_work.items() if self.stopped_by else ():
             if self._kill:
                 kill_all(work.process)
-            elif pid not in self._told and monotonic() > work.start + GRACE and work.process.exitcode is None:
+            elif pid not in self._told and work.listens():
                 work.process.terminate()
                 self._told.add(pid)
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from genlab.sweeps.cell import IRRELEVANT, fingerprint
@@ -61,8 +63,13 @@ class Cell:
 
 
 def quoted(value: object) -> str:
-    """Quote a text for Hydra's command line."""
-    return QuotedString(str(value), Quote.single).with_quotes()
+    """Quote a text for Hydra's command line, if it needs to be."""
+    text = str(value)
+    try:
+        is_plain = OverridesParser.create().parse_override(f"key={text}").value() == text
+    except HydraException:
+        is_plain = False
+    return text if is_plain else QuotedString(text, Quote.single).with_quotes()
 
 
 def planned(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[Cell]:

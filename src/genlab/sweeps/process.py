@@ -4,6 +4,7 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import shlex
 import signal
 import sys
 import threading
@@ -99,6 +100,7 @@ def run_script(command: Command) -> None:
     os.environ.update(command.environment)
     if "torch" in sys.modules:  # which has read the environment of the server
         sys.modules["torch"].set_num_threads(command.n_threads)
+    print("$", shlex.join(["python", command.script, *command.arguments]))  # by which the crew sees that it listens
     threading.Thread(target=_stop_without_launcher, daemon=True).start()
     sys.argv = [command.script, *command.arguments]
     try:

@@ -53,8 +53,9 @@ def _printed(console: Path, start: int) -> list[str]:
     try:
         with console.open("rb") as file:
             file.seek(start)
-            return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    except OSError:
+            _command, *lines = file.read().decode(errors="replace").splitlines()
+            return [line for line in lines if line.strip()]
+    except (OSError, ValueError):
         return []
 
 
