@@ -74,6 +74,13 @@ def test_limits_that_can_not_be_are_refused_before_anything_is_written(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+def test_a_sweep_can_not_resume_a_run(tmp_path):
+    result = swept(*FEW, "model=ae,vae", "resume=run", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: resume=run names one run, and -m starts many")
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_processes_train_one_cell(tmp_path):
     result = swept(*FEW, "model=vae", "trainer=ddp_cpu", "sweep=two", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -135,9 +135,11 @@ def _stop_without_launcher() -> None:
 
 
 def _server_environment() -> dict[str, str]:
-    """Where it finds all modules (its Python does not take over sys.path), and what keeps torch from touching CUDA."""
+    """Where it finds all modules (it takes sys.path over from nobody, and would look in the working directory first),
+    and what keeps torch from touching CUDA.
+    """
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100
-    return {"PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 
 
 @contextmanager
