@@ -75,10 +75,12 @@ def test_limits_that_can_not_be_are_refused_before_anything_is_written(tmp_path)
 
 
 def test_a_sweep_can_not_resume_a_run(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
     result = swept(*FEW, "model=ae,vae", "resume=run", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.startswith("error: resume=run names one run, and -m starts many")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "config.yaml"]
 
 
 def test_two_processes_train_one_cell(tmp_path):
