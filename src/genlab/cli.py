@@ -22,6 +22,7 @@ from omegaconf.errors import (
 
 from genlab.errors import UsageError, unknown
 from genlab.sweeps.cell import register_resolvers
+from genlab.sweeps.ending import swept
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
@@ -43,7 +44,8 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
         load_dotenv(Path.cwd() / ".env")
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
         try:
-            main()
+            with swept():
+                main()
         except USER_ERRORS as error:
             sys.exit(f"error: {sentence(error)}")
         except OSError as error:
@@ -103,7 +105,8 @@ def run_folder(run: str) -> Path:
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
-    In a sweep it is logged and passed on: Hydra goes on with the next cell, and names the first failure at the end.
+    In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next cell, and names the
+    first failure at the end.
     """
 
     @wraps(task)

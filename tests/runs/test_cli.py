@@ -144,7 +144,7 @@ def test_the_example_env_file_names_every_variable_that_a_config_reads():
 
 
 def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives_a_failing_one(tmp_path):
-    sweep = ("-m", f"hydra.sweep.dir={tmp_path}/sweep", "model=ae,gan", "model.latent_dim=2,0")
+    sweep = ("-m", f"hydra.sweep.dir={tmp_path}/sweep", "model=ae,gan", "model.latent_dim=2,0", "preflight=skip")
     result = run_script("train", *sweep, *QUICK, cwd=tmp_path)
     cells = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("sweep/*/summary.json")}
     ends = ("model.latent_dim-2_model-ae", "model.latent_dim-2_model-gan")
@@ -153,7 +153,13 @@ def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives
     assert found == dict.fromkeys(ends, "completed") | dict.fromkeys(failures, "failed")
     assert not any(sign in name for name in cells for sign in "=,")  # they would need quotes after run=
     assert result.returncode == 1
-    assert result.stdout.count("This cell failed: model.latent_dim=0 is not possible") == 2
+    for end in failures:
+        (folder,) = (path for path in tmp_path.glob("sweep/*") if end in path.name)
+        assert "error: model.latent_dim=0 is not possible" in (folder / "console.log").read_text()
+        assert (
+            f"    model.latent_dim=0 is not possible: it must be a whole number of at least 1.\n    {folder}"
+            in result.stdout
+        )
 
 
 def test_a_plain_error_is_put_on_one_line():

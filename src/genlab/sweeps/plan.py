@@ -1,0 +1,128 @@
+"""The cells of a batch: from overrides to folders, configurations and commands."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from genlab.sweeps.cell import IRRELEVANT, fingerprint
+
+NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
+
+
+@dataclass
+class Cell:
+    """One combination of a sweep, and how it fares in this launch.
+
+    Attributes:
+        overrides: what the sweeper has chosen.
+        folder: where it runs.
+        config: resolved, plain containers, without Hydra's part.
+        fingerprint: of the configuration.
+        hydra: Hydra's part of the configuration.
+        label: what tells it from the others.
+        state: `waiting`, `running`, then `completed`, `pruned`, `failed` or `interrupted`.
+        error: why it failed.
+        seconds: how long it took in this launch; None if it has not been started.
+    """
+
+    overrides: list[str]
+    folder: Path
+    config: dict[str, Any]
+    fingerprint: str
+    hydra: DictConfig
+    label: str = ""
+    state: str = "waiting"
+    error: str | None = None
+    seconds: float | None = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it leaves a run folder behind; cells of `eval.py` and the like don't."""
+        return "resume" in self.config
+
+    def command_line(self) -> list[str]:
+        """What would have to be typed after the script to run this cell alone."""
+        arguments = [*_flags(sys.argv[1:]), *self.overrides]
+        arguments += [o for o in self.hydra.overrides.hydra if not o.lstrip("+~").startswith(NOT_PASSED_ON)]
+        arguments.append(f"hydra.run.dir={quoted(self.folder)}")
+        if self.is_training:
+            arguments += ["resume=auto", f"sweep={quoted(self.folder.parent.name)}"]
+        return arguments
+
+
+def quoted(value: object) -> str:
+    """Quote a text for Hydra's command line, if it needs to be."""
+    text = str(value)
+    try:
+        is_plain = OverridesParser.create().parse_override(f"key={text}").value() == text
+    except HydraException:
+        is_plain = False
+    return text if is_plain else QuotedString(text, Quote.single).with_quotes()
+
+
+def planned(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[Cell]:
+    """Compose the cells of a batch.
+
+    Args:
+        loader: Hydra's.
+        master: the configuration of the sweep.
+        batch: the overrides of each cell.
+        first: the number of the first cell.
+    """
+    setup_globals()
+    cells = [_cell(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
+    for cell, label in zip(cells, _labels([cell.overrides for cell in cells]), strict=True):
+        cell.label = label
+    return cells
+
+
+def _cell(loader: ConfigLoader, master: DictConfig, overrides: list[str], number: int) -> Cell:
+    config = loader.load_sweep_config(master, overrides)
+    before = HydraConfig.instance().cfg
+    try:
+        with open_dict(config), read_write(config.hydra.runtime):
+            config.hydra.job.id = config.hydra.job.num = number
+            HydraConfig.instance().set_config(config)
+            folder = Path(os.path.abspath(Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir))  # noqa: PTH100
+            config.hydra.runtime.output_dir = str(folder)
+            HydraConfig.instance().set_config(config)
+            own = fingerprint(config)
+            hydra = config.pop("hydra")
+        container: Any = OmegaConf.to_container(config, resolve=True)
+    finally:
+        HydraConfig.instance().cfg = before
+    return Cell(overrides, folder, container, own, hydra)
+
+
+def _labels(batch: Sequence[Sequence[str]]) -> list[str]:
+    """What tells each cell from the others; where nothing does, all that was chosen for it."""
+    common = set.intersection(*(set(overrides) for overrides in batch)) if len(batch) > 1 else set()
+    return [
+        " ".join(o for o in overrides if o not in common and o.partition("=")[0] not in IRRELEVANT)
+        or " ".join(overrides)
+        or "all defaults"
+        for overrides in batch
+    ]
+
+
+def _flags(arguments: Sequence[str]) -> list[str]:
+    """Hydra's flags that say where configurations are."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    names = {"--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd"}
+    for name, short in names.items():
+        parser.add_argument(name, short)
+    known, _ = parser.parse_known_args(list(arguments))
+    given = {name: getattr(known, name[2:].replace("-", "_")) for name in names}
+    return [f"{name}={value}" for name, value in given.items() if value is not None]

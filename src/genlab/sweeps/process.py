@@ -1,0 +1,163 @@
+"""A cell's process: the entry script, run as if it had been typed, in a fork of a server that has imported it all."""
+
+import atexit
+import multiprocessing
+import os
+import runpy
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# Imported once by the server; none of them starts threads of OpenMP or touches CUDA, which a fork would not survive.
+PRELOADED = [
+    "torch",
+    "torchvision",
+    "lightning.pytorch",
+    "torchmetrics",
+    "pandas",
+    "matplotlib.figure",
+    "mlxtend.data",
+    "hydra.main",
+    "hydra.core.plugins",
+    "genlab.runs.train",
+    "genlab.runs.rehearse",
+    "genlab.runs.strategy",
+    "genlab.callbacks",
+    "genlab.models",
+    "genlab.networks",
+    "genlab.losses",
+    "genlab.data",
+    "genlab.metrics.encoders",
+]
+# A terminal, `timeout` and queues send these to all processes of a group: the server has to outlive them.
+OUTLIVED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Command(NamedTuple):
+    """What a cell's process does.
+
+    Attributes:
+        script: the entry script.
+        arguments: what is typed after it.
+        console: file to which all that it prints is appended.
+        environment: all of its environment variables.
+        n_threads: of each operation on the CPU.
+    """
+
+    script: str
+    arguments: list[str]
+    console: Path
+    environment: dict[str, str]
+    n_threads: int
+
+
+class Server:
+    """Starts processes: forked ones on Linux, which have paid for all imports already, elsewhere fresh ones.
+
+    (macOS has fork servers too, but its libraries don't survive a fork.)
+    """
+
+    def __init__(self) -> None:
+        forks = sys.platform == "linux"
+        self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
+        if forks:
+            self._context.set_forkserver_preload(PRELOADED)
+            with _environment(_server_environment()), _ignored(OUTLIVED):
+                forkserver.ensure_running()  # and does not wait: it imports while the launcher goes on
+
+    def start(self, command: Command) -> BaseProcess:
+        """Run an entry script."""
+        return self.call(run_script, command)
+
+    def call(self, function: Any, *arguments: Any) -> BaseProcess:
+        """Call a function of a module in a process of its own."""
+        process = self._context.Process(target=function, args=arguments)
+        process.start()
+        return process
+
+    def ask(self, function: Any, *arguments: Any) -> tuple[BaseProcess, Any]:
+        """Call a function with the end of a pipe and the arguments; returns the process and the other end."""
+        mine, its = self._context.Pipe(duplex=False)
+        with its:
+            return self.call(function, its, *arguments), mine
+
+
+def run_script(command: Command) -> None:
+    """Become `python SCRIPT ARGUMENTS`: a child's whole life."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C in the terminal reaches the launcher alone, and a whole cell can be killed at once
+    for number in OUTLIVED:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    _redirect(command.console)
+    os.environ.clear()
+    os.environ.update(command.environment)
+    if "torch" in sys.modules:  # which has read the environment of the server
+        sys.modules["torch"].set_num_threads(command.n_threads)
+    print("$", shlex.join(["python", command.script, *command.arguments]))  # by which the crew sees that it listens
+    threading.Thread(target=_stop_without_launcher, daemon=True).start()
+    sys.argv = [command.script, *command.arguments]
+    try:
+        runpy.run_path(command.script, run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()  # Python leaves a forked process without
+
+
+def kill_all(process: BaseProcess) -> None:
+    """Kill a cell and the processes that it has started."""
+    if process.pid and hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
+def _redirect(console: Path) -> None:
+    console.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(console, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        os.dup2(file, number)
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.close(file)
+
+
+def _stop_without_launcher() -> None:
+    """When the launcher has been killed, save and stop as at a SIGTERM: the sweep that goes on wants this folder."""
+    launcher = multiprocessing.parent_process()
+    if launcher is not None:
+        launcher.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _server_environment() -> dict[str, str]:
+    """Where it finds all modules (it takes sys.path over from nobody, and would look in the working directory first),
+    and what keeps torch from touching CUDA.
+    """
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100
+    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _ignored(numbers: list[Any]) -> Iterator[None]:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

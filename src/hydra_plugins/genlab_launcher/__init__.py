@@ -1,0 +1,56 @@
+"""The launcher of sweeps as Hydra sees it. Hydra imports this at every start, so it imports nothing heavy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class LocalLauncherConfig:
+    """What can be set by `hydra.launcher.KEY=VALUE`. (Values are checked by the sweep, which says what is wrong.)
+
+    Attributes:
+        n_jobs: cells at a time; null for as many as the GPUs, or the cores and the memory, have room for.
+        gpus_per_job: GPUs of a cell whose trainer takes all that there are (`trainer=ddp`); null for all.
+    """
+
+    _target_: str = "hydra_plugins.genlab_launcher.LocalLauncher"
+    n_jobs: Any = None
+    gpus_per_job: Any = None
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="local", node=LocalLauncherConfig, provider="genlab")
+
+
+class LocalLauncher(Launcher):
+    """Runs each cell of a sweep as a single run, in a process of its own, on this machine: see `genlab.sweeps`.
+
+    Args:
+        n_jobs: as in the configuration.
+        gpus_per_job: as in the configuration.
+    """
+
+    def __init__(self, n_jobs: Any = None, gpus_per_job: Any = None) -> None:
+        self._limits = (n_jobs, gpus_per_job)
+        self._sweep: Any = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Claim the sweep's folder, before a sweeper writes into it."""
+        from genlab.sweeps.sweep import Sweep
+
+        self._sweep = Sweep(hydra_context.config_loader, config, *self._limits)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the cells of a batch.
+
+        Returns:
+            For each of them its newest score as `return_value`, also of one that has failed, as its `status` says: a
+            sweep goes on then, and ends with exit code 1.
+        """
+        return self._sweep.launch(job_overrides, initial_job_idx)

@@ -1,0 +1,55 @@
+"""An entry script like `train.py` whose runs have a `mood`."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+from settings import CONFIGS
+
+from genlab.cli import entry_point, job
+
+
+def die_at_once() -> None:
+    """As when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail() -> None:
+    """As a bug does."""
+    raise ValueError("it rains")
+
+
+def sleep() -> None:
+    """As what does not listen."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Path("asleep").touch()
+    time.sleep(300)
+
+
+MOODS = {
+    "killed": die_at_once,
+    "fails": fail,
+    "exits": lambda: os._exit(3),
+    "leaves": lambda: sys.exit("enough of it"),
+    "sleeps": sleep,
+    "fine": lambda: None,
+}
+
+
+@entry_point
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
+@job
+def main(cfg: DictConfig) -> float | None:
+    """Train, in some mood."""
+    from genlab.runs.train import train
+
+    MOODS[cfg.mood]()
+    return train(cfg)
+
+
+if __name__ == "__main__":
+    main()

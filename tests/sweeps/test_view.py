@@ -1,0 +1,126 @@
+"""What is seen of a sweep."""
+
+import io
+import json
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from genlab.sweeps.bill import bill
+from genlab.sweeps.plan import Cell
+from genlab.sweeps.preflight import Rehearsal
+from genlab.sweeps.progress import progress
+from genlab.sweeps.ranking import failures, rankings
+from genlab.sweeps.view import LiveView, View, view_of
+
+
+def cell(folder: Path, name: str, state: str = "waiting", **summary):
+    """A cell, with a summary where there is one."""
+    config = {"trainer": {"max_epochs": 4, "max_steps": -1}, "resume": None}
+    made = Cell([f"model={name}"], folder / name, config, "1f0c2a3b", OmegaConf.create(), f"model={name}", state)
+    if summary:
+        made.folder.mkdir(parents=True)
+        (made.folder / "summary.json").write_text(json.dumps(summary))
+    return made
+
+
+def scored(value, **protocol):
+    metrics = {"val/fid": {"value": value, "protocol": protocol}}
+    return {"status": "completed", "score": {"name": "val/fid", "value": value}, "metrics": metrics}
+
+
+def screen(height=20):
+    return Console(file=io.StringIO(), width=100, height=height, force_terminal=True, color_system=None)
+
+
+def text(console, *renderables):
+    before = len(console.file.getvalue())
+    for renderable in renderables:
+        console.print(renderable)
+    return console.file.getvalue()[before:]
+
+
+def test_a_hundred_cells_fit_on_the_screen_with_those_that_run_on_top_and_the_others_counted(tmp_path):
+    cells = [cell(tmp_path, f"m{n}") for n in range(100)]
+    console = screen()
+    view = LiveView(console, cells)
+    for member in cells[90:92]:
+        member.state = "running"
+        view.starts[id(member)] = 0.0, 0.0
+    cells[3].state, cells[4].state = "failed", "completed"
+    lines = text(console, view._table()).splitlines()
+    assert len(lines) <= 20
+    assert [line.split()[1] for line in lines[3:7]] == ["model=m90", "model=m91", "model=m3", "model=m4"]
+    assert "2 running, 1 failed, 1 completed, 96 waiting" in lines[-1]
+
+
+def test_a_row_says_how_far_a_cell_has_come(tmp_path):
+    run = cell(tmp_path, "vae", "running", status="running", epochs=1, steps=10, images_per_second=812.4, score=None)
+    (run.folder / "metrics.csv").write_text("step,train/loss,epoch\n9,2.0,0\n19,1.0,1\n")
+    now = progress(run)
+    assert (now.epoch, now.n_epochs, now.speed) == (1, 4, 812.4)
+    assert now.share == 0.5  # 20 of 40 steps, though the second epoch has not ended
+    console = screen()
+    view = LiveView(console, [run])
+    view.starts[id(run)] = 0.0, 0.25
+    row = next(line for line in text(console, view._table()).splitlines() if "model=vae" in line)
+    assert "1/4" in row
+    assert "812" in row
+
+
+def test_what_is_left_follows_from_the_pace_of_this_launch(tmp_path, monkeypatch):
+    monkeypatch.setattr("genlab.sweeps.view.monotonic", lambda: 100.0)
+    run = cell(tmp_path, "vae", "running", status="running", epochs=3, steps=30)
+    view = View(screen(), [run])
+    view.starts[id(run)] = 50.0, 0.5  # a quarter of the way in 50 seconds, and a quarter is left
+    assert view.time_left() == 50.0
+    done, waits = cell(tmp_path, "ae", "completed"), cell(tmp_path, "gan")
+    done.seconds = 70.0
+    view.cells = [run, done, waits]
+    assert view.time_left() == 120.0
+
+
+def test_lines_are_printed_where_nobody_looks_on(tmp_path):
+    assert type(view_of(Console(file=io.StringIO()), [])) is View
+    assert type(view_of(screen(), [])) is LiveView
+
+
+def test_scores_of_different_protocols_stand_in_different_tables(tmp_path):
+    cells = [
+        cell(tmp_path, "worse", "completed", **scored(9.0, data="digits", n_fake=1000)),
+        cell(tmp_path, "better", "completed", **scored(7.5, data="digits", n_fake=1000)),
+        cell(tmp_path, "other", "completed", **scored(0.1, data="shapes", n_fake=1000)),
+        cell(tmp_path, "broken", "failed", status="failed"),
+    ]
+    digits, shapes = rankings(cells)
+    assert (digits.title, shapes.title) == ("val/fid, data=digits", "val/fid, data=shapes")
+    out = text(screen(), digits)
+    assert out.index("model=better") < out.index("model=worse")
+    assert "other" not in out
+    assert "broken" not in out
+
+
+def test_failures_are_listed_with_what_went_wrong_and_where(tmp_path):
+    bad = cell(tmp_path, "gan", "failed")
+    bad.error = "ValueError: it rains"
+    assert failures([bad, cell(tmp_path, "ae", "completed")]) == [
+        "1 of 2 failed:",
+        "  model=gan",
+        "    ValueError: it rains",
+        f"    {bad.folder}",
+    ]
+    assert failures([cell(tmp_path, "ae", "completed")]) == []
+
+
+def test_the_bill_counts_cells_parameters_and_bytes(tmp_path):
+    complete, stopped = cell(tmp_path, "ae", "completed"), cell(tmp_path, "vae", status="interrupted")
+    (stopped.folder / "checkpoints").mkdir()
+    (stopped.folder / "checkpoints" / "last.ckpt").touch()
+    new = cell(tmp_path, "gan")
+    new.config["callbacks"] = {"checkpoint": {"keep": 1}}
+    rehearsals = [Rehearsal(None, 1000, 4000), Rehearsal(None, 2500, 10_000), Rehearsal("broken")]
+    lines = bill([complete, stopped, new], rehearsals, tmp_path, "2 at a time")
+    assert lines[0] == f"3 cell(s) in {tmp_path}: 1 complete, 1 to go on, 1 new"
+    assert lines[2] == "parameters: 1,000 to 2,500"
+    assert lines[3].startswith("disk: about 224 kB of checkpoints (4 files a cell, each 4 times the weights")
