@@ -2,9 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-begun: list[Any] = []  # the sweeps of this command: none, or one
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+begun: list[Any] = []  # the sweeps of this command that our launcher runs: none, or one
+configs: list[DictConfig] = []  # of the sweeps of this command, whichever launcher runs them
+
+
+class Announced(Callback):
+    """Hears from Hydra of a sweep that begins, whichever launcher runs it."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Remember it."""
+        configs.append(config)
 
 
 @contextmanager
@@ -16,15 +29,43 @@ def swept() -> Iterator[None]:
     """
     try:
         yield
-    except SystemExit:
+    except SystemExit as left:
         _end()
+        if not _is_signal(left.code):  # whoever stops a sweep does not want to wait
+            _report()
         raise
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    if _end():
-        raise SystemExit(1)
+    except Exception:
+        _report()  # of another launcher's cells, one of which has failed
+        raise
+    code = _end()
+    _report()
+    if code:
+        raise SystemExit(code)
 
 
 def _end() -> int:
-    """End the sweep, failures or not. All that looks at a whole sweep belongs here, such as a report on its folder."""
     return max((sweep.end() for sweep in begun if sweep.cells), default=0)
+
+
+def _is_signal(code: Any) -> bool:
+    return isinstance(code, int) and code > 128
+
+
+def _report() -> None:
+    """Write the report of a sweep of training runs, and log it to W&B if they are logged there."""
+    for config in configs:
+        folder = Path(config.hydra.sweep.dir)
+        if "sweep" in config and any(folder.rglob("summary.json")):
+            try:
+                print("Report:", _written(folder, "wandb" in config.logger))
+            except Exception as error:  # the cells are what counts
+                print(f"No report could be written ({error}): try python src/report.py sweep={folder}")
+
+
+def _written(folder: Path, is_in_wandb: bool) -> Path:
+    from genlab.report import write_report
+    from genlab.report.to_wandb import log_report
+
+    return write_report(folder, publish=log_report if is_in_wandb else None)

@@ -16,7 +16,7 @@ from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from genlab.sweeps.cell import IRRELEVANT, fingerprint
+from genlab.sweeps.cell import IRRELEVANT, PRUNE, fingerprint
 
 NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
 
@@ -108,6 +108,7 @@ def _cell(loader: ConfigLoader, master: DictConfig, overrides: list[str], number
 
 def _labels(batch: Sequence[Sequence[str]]) -> list[str]:
     """What tells each cell from the others; where nothing does, all that was chosen for it."""
+    batch = [[o for o in overrides if PRUNE not in o.partition("=")[0]] for overrides in batch]
     common = set.intersection(*(set(overrides) for overrides in batch)) if len(batch) > 1 else set()
     return [
         " ".join(o for o in overrides if o not in common and o.partition("=")[0] not in IRRELEVANT)
