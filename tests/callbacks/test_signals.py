@@ -48,3 +48,34 @@ def test_handlers_are_put_back():
     with Signals().installed():
         assert all(signal.getsignal(number) not in before for number in numbers)
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.fixture
+def requeued():
+    """The signals for which a scheduler has started this job again."""
+    told = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: told.append(number))
+    yield told
+    signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_scheduler_that_handles_sigusr2_starts_the_job_again_once_all_is_saved(requeued):
+    signals = training()
+    with signals.installed():
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert (signals.stop, requeued) == (signal.SIGUSR2, [])
+        signals.agreed_stop = signals.stop
+        with pytest.raises(SystemExit, match=str(128 + signal.SIGUSR2)):
+            signals.leave()
+    assert requeued == [signal.SIGUSR2]
+
+
+def test_before_training_it_does_so_at_once(requeued):
+    with Signals().installed(), pytest.raises(SystemExit, match=str(128 + signal.SIGUSR2)):
+        os.kill(os.getpid(), signal.SIGUSR2)
+    assert requeued == [signal.SIGUSR2]
+
+
+def test_where_nobody_handles_sigusr2_it_is_left_alone():
+    with Signals().installed():
+        assert signal.getsignal(signal.SIGUSR2) == signal.SIG_DFL

@@ -99,13 +99,20 @@ def test_a_limit_decodes_no_more_than_that_from_all_over(photos):
     assert rows != [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("damage", ["truncated array", "missing labels", "no manifest", "another manifest", "no json"])
+@pytest.mark.parametrize(
+    "damage",
+    ["truncated array", "no array", "empty labels", "missing labels", "no manifest", "another manifest", "no json"],
+)
 def test_a_damaged_cache_is_built_again_and_that_is_said(damage, photos, caplog):
     before = folder(photos)(16, 3)["train"].images[:]
     (cache,) = caches(photos)
     manifest = cache / "manifest.json"
     if damage == "truncated array":
         os.truncate(cache / "train.npy", 5000)
+    elif damage == "no array":
+        os.truncate(cache / "train.npy", 0)
+    elif damage == "empty labels":
+        os.truncate(cache / "train_labels.npy", 0)
     elif damage == "missing labels":
         (cache / "val_labels.npy").unlink()
     elif damage == "no manifest":
@@ -121,6 +128,19 @@ def test_a_damaged_cache_is_built_again_and_that_is_said(damage, photos, caplog)
     assert "built again" in caplog.text
     assert torch.equal(before, after)
     assert len(caches(photos)) == 1
+
+
+def test_a_damaged_cache_that_can_not_be_built_again_names_the_folder_to_delete(photos, monkeypatch):
+    folder(photos)(16, 3)
+    (cache,) = caches(photos)
+    os.truncate(cache / "train.npy", 5000)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ImageWriter, "append", full)
+    with pytest.raises(UsageError, match=rf"{cache} is damaged: delete that folder.*can't be built again.*MB are free"):
+        folder(photos)(16, 3)
 
 
 def test_worker_processes_decode_the_same_in_the_same_order(photos):

@@ -102,3 +102,16 @@ def test_debug_settings_train(name, tmp_path):
     few = ("trainer.max_steps=3", "callbacks=checkpoint", "trainer=cpu")
     train(config(f"debug={name}", *few, run_dir=tmp_path))
     assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 3
+
+
+def test_the_summary_says_what_was_typed_and_what_was_added_when_the_run_went_on(tmp_path):
+    tiny = [*TINY, "callbacks=none", "model=ae"]
+    typed = ["model=ae", "trainer.max_epochs=1"]
+    cfg = config(*tiny, "+callbacks.checkpoint._target_=genlab.callbacks.Checkpoint",
+                 "+callbacks.checkpoint.dirpath=${paths.run_dir}/checkpoints", run_dir=tmp_path)  # fmt: skip
+    train(cfg, typed)
+    again = [f"resume={tmp_path}", "trainer.max_epochs=2"]
+    train(config(*again, run_dir=tmp_path), again)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["overrides"] == ["model=ae", "trainer.max_epochs=2", f"resume={tmp_path}"]
+    assert summary["resumed"]

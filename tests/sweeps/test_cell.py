@@ -1,7 +1,6 @@
 """What a cell of a sweep is called, and when it is left as it is."""
 
 import json
-import re
 import subprocess
 import sys
 import textwrap
@@ -46,11 +45,22 @@ def test_a_default_that_is_typed_is_the_same_configuration():
     assert fingerprint(config("model=vae", "seed=0")) == fingerprint(config())
 
 
-def test_a_name_can_be_typed_is_not_too_long_and_stays_within_one_folder():
-    root = OmegaConf.create({"seed": 0})
-    assert re.fullmatch(r"data.root--photos-of-cats_[0-9a-f]{8}", cell_name("data.root-/photos/of cats", _root_=root))
-    assert re.fullmatch(r"cell_[0-9a-f]{8}", cell_name("", _root_=root))
-    assert len(cell_name("x" * 1000, _root_=root)) < 200
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (["model=gan", "data=shapes"], "data-shapes_model-gan"),
+        (
+            ["+model.d_steps=1", "~callbacks.ema", "model/encoder=mlp"],
+            "model-encoder-mlp_model.d_steps-1_-callbacks.ema",
+        ),
+        (["data.root='/my cats'", "paths.log_dir=/a", "sweep=b", "logger=wandb", "tags=[c]"], "data.root-my-cats"),
+        (["seed=" + "1" * 1000], "seed-" + "1" * 145),
+        ([], "cell"),
+    ],
+)
+def test_a_cell_is_named_by_what_was_typed_and_a_hash(typed, name):
+    root = OmegaConf.create({"seed": 0, "hydra": {"overrides": {"task": typed}}})
+    assert cell_name(_root_=root) == f"{name}_{fingerprint(root)}"
 
 
 def test_the_same_command_leaves_a_complete_run_and_gives_its_score_again(complete):
@@ -65,6 +75,17 @@ def test_a_run_that_was_killed_before_it_could_say_that_it_is_complete_says_so(c
     (complete / "summary.json").write_text(json.dumps(summary | {"status": "running"}))
     assert train(config(*SHORT, "resume=auto", run_dir=complete)) == summary["score"]["value"]
     assert outcome(complete).status == "completed"
+
+
+def test_a_run_that_goes_on_with_another_configuration_is_not_taken_for_what_it_was(tmp_path):
+    train(config(*SHORT, run_dir=tmp_path))
+    own = outcome(tmp_path).summary["fingerprint"]
+    assert own == fingerprint(config(*SHORT))
+    longer = ["trainer.max_epochs=2"]
+    train(config(f"resume={tmp_path}", *longer, run_dir="elsewhere"), longer)
+    assert outcome(tmp_path).summary["fingerprint"] is None
+    train(config(*SHORT, "trainer.max_epochs=3", "resume=auto", run_dir=tmp_path))
+    assert outcome(tmp_path).summary["fingerprint"] == fingerprint(config(*SHORT, "trainer.max_epochs=3"))
 
 
 def test_a_failed_run_is_tried_again_unless_it_is_to_be_left(tmp_path):

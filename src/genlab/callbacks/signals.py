@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 SAVES = getattr(signal, "SIGUSR1", None)  # there is none on Windows
+REQUEUES = getattr(signal, "SIGUSR2", None)  # where somebody handles it, as submitit does, who starts the job again
 
 
 class Signals(Callback):
@@ -39,7 +40,10 @@ class Signals(Callback):
     def installed(self) -> Iterator[None]:
         """Handle signals in here; in a thread besides the main one Python allows none."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {n: signal.signal(n, self._note) for n in (*STOPS, SAVES) if n is not None}
+            numbers = [n for n in (*STOPS, SAVES) if n is not None]
+            if REQUEUES is not None and callable(signal.getsignal(REQUEUES)):
+                numbers.append(REQUEUES)
+            self._before = {n: signal.signal(n, self._note) for n in numbers}
         try:
             yield
         finally:
@@ -53,6 +57,17 @@ class Signals(Callback):
         first = self._trainer is None or self._trainer.is_global_zero
         return 128 + (self.agreed_stop or self.stop or signal.SIGTERM) if first else 0
 
+    def leave(self) -> NoReturn:
+        """End a run that has stopped and saved: whoever asked for it is told first, and may start the job again.
+
+        Raises:
+            SystemExit: with 128 and the signal's number.
+        """
+        requeue = self._before.get(self.agreed_stop) if self.agreed_stop == REQUEUES else None
+        if callable(requeue):
+            requeue(self.agreed_stop, None)
+        raise SystemExit(self.exit_code)
+
     def _note(self, number: int, frame: Any) -> None:
         if number == SAVES:
             self.save = True
@@ -64,7 +79,8 @@ class Signals(Callback):
         else:
             self.stop = self.stop or number
             if self._trainer is None:
-                raise SystemExit(128 + number)
+                self.agreed_stop = self.stop
+                self.leave()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over from Lightning's handlers."""

@@ -1,23 +1,24 @@
-"""A run of a sweep, as its folder tells of it. What can't be read is said, and the rest is kept."""
+"""A run of a sweep, and what can be asked of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
-import yaml
 
 from genlab.errors import UsageError
 from genlab.stamp import Measurement, Stamp
 
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster than Python's own
 
+class Curve(NamedTuple):
+    """Finite values of a metric, and the images seen by then."""
 
-class Unreadable(Exception):
-    """A file of a run that is missing or damaged, and why."""
+    x: np.ndarray
+    y: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,17 @@ class Cell:
     @property
     def metrics(self) -> dict[str, float]:
         """The newest value of each metric."""
-        entries = _mapping(self.summary.get("metrics"))
+        entries = mapping(self.summary.get("metrics"))
         values = {key: entry.get("value") for key, entry in entries.items() if isinstance(entry, Mapping)}
         return {key: float(value) for key, value in values.items() if isinstance(value, int | float)}
 
     @property
     def score_key(self) -> str | None:
         """The metric by which the run is ranked: the one that it names, or else the one that has a protocol."""
-        if name := _mapping(self.summary.get("score")).get("name"):
+        if name := mapping(self.summary.get("score")).get("name"):
             return str(name)
-        entries = _mapping(self.summary.get("metrics"))
-        return next((key for key, entry in entries.items() if _mapping(entry).get("protocol")), None)
+        entries = mapping(self.summary.get("metrics"))
+        return next((key for key, entry in entries.items() if mapping(entry).get("protocol")), None)
 
     @property
     def score(self) -> Measurement | None:
@@ -74,15 +75,17 @@ class Cell:
         if key is None or value is None or not isfinite(value) or not protocol:
             return None
         try:
-            return Measurement(value, Stamp.from_dict(protocol), better="lower")
-        except UsageError:
+            stamp = Stamp.from_dict(protocol)
+            hash(stamp)
+        except (UsageError, TypeError):  # of another version, or of no plain values
             return None
+        return Measurement(value, stamp, better="lower")
 
     @property
     def protocol(self) -> Mapping[str, Any]:
         """How the score was measured."""
-        entry = _mapping(self.summary.get("metrics")).get(self.score_key or "")
-        return _mapping(_mapping(entry).get("protocol"))
+        entry = mapping(self.summary.get("metrics")).get(self.score_key or "")
+        return mapping(mapping(entry).get("protocol"))
 
     @property
     def seconds(self) -> float | None:
@@ -94,50 +97,42 @@ class Cell:
     @property
     def warnings(self) -> list[Mapping[str, Any]]:
         """What the health callback has warned of."""
-        return [warning for warning in _mapping(self.summary.get("health")).get("warnings") or [] if _mapping(warning)]
+        return [warning for warning in _list(mapping(self.summary.get("health")).get("warnings")) if mapping(warning)]
 
     @property
     def overrides(self) -> list[str]:
         """What was typed to start it, without what concerns the sweep alone."""
         left_out = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")
-        return [typed for typed in map(str, self.summary.get("overrides") or []) if not typed.startswith(left_out)]
+        return [typed for typed in map(str, _list(self.summary.get("overrides"))) if not typed.startswith(left_out)]
 
     def number(self, *keys: str) -> float | None:
         """A number of `summary.json`, by the keys that lead to it; None if it is not there."""
         node: Any = self.summary
         for key in keys:
-            node = _mapping(node).get(key)
+            node = mapping(node).get(key)
         return float(node) if isinstance(node, int | float) and not isinstance(node, bool) else None
 
     def pictures(self, kind: str) -> list[Path]:
         """Files of `samples` or `reconstructions`, the oldest first."""
         return sorted((self.folder / kind).glob("epoch_*.png"), key=lambda path: (len(path.stem), path.stem))
 
-    def series(self, key: str) -> pd.Series:
-        """Values of a metric over images seen; over steps in a run that does not log images. May be empty."""
+    def curve(self, key: str) -> Curve:
+        """A metric over images seen; over steps in a run that does not log images. May be empty."""
         if key not in self.history or "step" not in self.history:
-            return pd.Series(dtype=float)
-        seen = self.history["step"] + 1
+            return Curve(np.empty(0), np.empty(0))
+        y = self.history[key].to_numpy(float)
+        known = np.isfinite(y) & np.isfinite(self._images_seen)
+        return Curve(self._images_seen[known], y[known])
+
+    @cached_property
+    def _images_seen(self) -> np.ndarray:
+        """At each row of the history: rows of validation lie between those of training, which count."""
+        steps = self.history["step"].to_numpy(float) + 1
         if "train/images_seen" in self.history:
-            known = self.history[["train/images_seen", "step"]].dropna()
-            if len(known):
-                seen = seen * (known["train/images_seen"] / (known["step"] + 1)).iloc[-1]
-        return pd.Series(self.history[key].to_numpy(float), index=seen.to_numpy(float)).dropna()
-
-
-def read_cell(folder: Path, name: str) -> Cell:
-    """Read a run folder. Never raises for what is in it."""
-    parts: dict[str, Any] = {}
-    damage = []
-    for part, read in (("summary", _summary), ("config", _config), ("history", _history)):
-        try:
-            parts[part] = read(folder)
-        except Unreadable as reason:
-            damage.append(str(reason))
-    complete = _mapping(parts.get("summary")).get("status") in ("completed", "pruned")
-    if complete and not (folder / "metrics.csv").is_file():
-        damage.append("metrics.csv is missing")
-    return Cell(name, folder, **parts, damage=tuple(damage))
+            images = self.history["train/images_seen"].to_numpy(float)
+            if len(counted := np.flatnonzero(np.isfinite(images))):
+                return steps * images[counted[-1]] / steps[counted[-1]]
+        return steps
 
 
 def shown(key: str, value: Any) -> Any:
@@ -145,56 +140,10 @@ def shown(key: str, value: Any) -> Any:
     return str(value).rpartition(".")[2] if key.endswith("_target_") and value is not None else value
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    summary = _parsed(folder / "summary.json", json.loads)
-    if not isinstance(summary.get("status"), str):
-        raise Unreadable("summary.json has no status")
-    return summary
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    config = _flat(_parsed(folder / "config.yaml", lambda text: yaml.load(text, Loader)))
-    home = str(config.get("paths.run_dir", folder))
-    return {key: value.removeprefix(home) if isinstance(value, str) else value for key, value in config.items()}
-
-
-def _history(folder: Path) -> pd.DataFrame:
-    """A run that has only begun has none."""
-    path = folder / "metrics.csv"
-    if not path.is_file():
-        return pd.DataFrame()
-    try:
-        history = pd.read_csv(path)
-        wrong = [str(key) for key in history if not pd.api.types.is_numeric_dtype(history[key])]
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"metrics.csv can't be read: {error}") from error
-    if "step" not in history or wrong:
-        raise Unreadable(f"metrics.csv can't be read: {f'no numbers in {wrong[0]!r}' if wrong else 'no column step'}")
-    return history
-
-
-def _parsed(path: Path, parse: Any) -> dict[str, Any]:
-    try:
-        content = parse(path.read_text())
-    except FileNotFoundError:
-        raise Unreadable(f"{path.name} is missing") from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise Unreadable(f"{path.name} can't be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise Unreadable(f"{path.name} can't be read: it holds no mapping")
-    return content
-
-
-def _flat(node: Mapping[Any, Any], way: str = "") -> dict[str, Any]:
-    """Values by their dotted keys; lists stay whole, as text."""
-    found: dict[str, Any] = {}
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{way}{key}.")
-        else:
-            found[f"{way}{key}"] = json.dumps(value, default=str) if isinstance(value, list) else value
-    return found
-
-
-def _mapping(node: Any) -> Mapping[str, Any]:
+def mapping(node: Any) -> Mapping[str, Any]:
+    """The node if it is a mapping, or else an empty one."""
     return node if isinstance(node, Mapping) else {}
+
+
+def _list(node: Any) -> list[Any]:
+    return node if isinstance(node, list) else []

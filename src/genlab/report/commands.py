@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from genlab.report.cell import Cell, Loader
+from genlab.report.cell import Cell
+from genlab.report.reading import Loader
 
 
 def cell_command(cell: Cell) -> str | None:

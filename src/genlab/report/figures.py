@@ -1,5 +1,6 @@
 """The figures of a report: which there are, and how each is drawn on light and dark paper."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -32,13 +33,16 @@ class Drawn(NamedTuple):
     caption: str
     light: bytes
     dark: bytes
+    width: int  # at which it is shown, in pixels of a page
 
 
 def drawn_figures(sweep: Sweep) -> Iterator[Drawn]:
     """Draw all figures that a sweep has something to show in."""
     for plot in plots(sweep):
-        light, dark = (png(plot.draw(theme), theme) for theme in (LIGHT, DARK))
-        yield Drawn(plot.name, plot.title, plot.caption, light, dark)
+        figures = {theme: plot.draw(theme) for theme in (LIGHT, DARK)}
+        light, dark = (png(figure) for figure in figures.values())
+        name = re.sub(r"[^\w.-]+", "_", plot.name)
+        yield Drawn(name, plot.title, plot.caption, light, dark, round(96 * figures[LIGHT].get_figwidth()))
 
 
 def plots(sweep: Sweep) -> Iterator[Plot]:
@@ -58,7 +62,7 @@ def plots(sweep: Sweep) -> Iterator[Plot]:
         yield Plot(
             "score_against_cost",
             "Score against what it costs",
-            "Lower left is better. The line is the Pareto front: runs that no other run beats at the same cost or less.",
+            "Lower left is better. The line is the Pareto front: runs that no other beats at the same cost or less.",
             partial(scatter.costs, sweep),
         )
     if keys := curve_keys(sweep):

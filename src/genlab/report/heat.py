@@ -8,12 +8,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from genlab.report.cell import Cell
-from genlab.report.keys import DATA, LATENT, MODEL, SEED, value
+from genlab.report.keys import DATA, LATENT, MODEL, is_seed, value
 from genlab.report.style import Theme, describe, panels, short
 from genlab.report.sweep import Sweep
 from genlab.report.text import DOWN, direction, number
 
-MOST_VALUES = 12
+MOST_VALUES, MOST_PANELS = 12, 6
 VITAL = ("health/diversity", "health/active_units", "health/distinctness", "health/saturation")
 
 
@@ -59,7 +59,8 @@ def draw(chart: Chart, theme: Theme) -> Figure:
     """Draw the panels side by side, with the values in their places."""
     widest = max(len(panel.columns) for panel in chart.panels)
     tallest = max(len(panel.rows) for panel in chart.panels)
-    figure, axes = panels(len(chart.panels), theme, size=(1.7 + max(2.3, 0.72 * widest), 1.1 + 0.4 * tallest))
+    size = (1.35 + max(1.5, 0.72 * widest), 1.05 + 0.4 * tallest)
+    figure, axes = panels(len(chart.panels), theme, size=size, left=1.1, foot=0)
     for axis, panel in zip(axes, chart.panels, strict=True):
         shades = _shades(panel.values, chart.apart)
         ends = [theme.faint, theme.strong]
@@ -75,14 +76,13 @@ def draw(chart: Chart, theme: Theme) -> Figure:
         axis.set_yticks(range(len(panel.rows)), panel.rows)
         describe(axis, theme, panel.title, chart.axes[1], chart.axes[0])
         axis.grid(visible=False)
-    figure.tight_layout()
     return figure
 
 
 def _axes(sweep: Sweep) -> tuple[str, str] | None:
     """The keys of rows and columns; the data set is a panel's, unless nothing else varies beside the model."""
     counts = {key: len({str(value(cell, key)) for cell in sweep.cells if cell.config}) for key in sweep.keys}
-    few = [key for key in sweep.keys if key not in (SEED, DATA) and counts[key] <= MOST_VALUES]
+    few = [key for key in sweep.keys if key != DATA and not is_seed(key) and counts[key] <= MOST_VALUES]
     few.sort(key=lambda key: (key not in (MODEL, LATENT), key != MODEL, -counts[key]))
     if len(few) >= 2:
         return few[0], few[1]
@@ -91,46 +91,50 @@ def _axes(sweep: Sweep) -> tuple[str, str] | None:
 
 def _metrics(sweep: Sweep, most: int) -> list[str]:
     """Losses of validation and signs of health that a good part of the cells have."""
-    keys = [key for key in sweep.metrics if key.startswith("val/")]
+    keys = [key for key in sweep.metrics if key.startswith("val/") and "accuracy" not in key]
     keys += [key for key in VITAL if key in sweep.metrics]
     share = {key: sum(key in cell.metrics for cell in sweep.cells) / len(sweep.cells) for key in keys}
     return [key for key in keys if share[key] >= 0.3][:most]
 
 
 def _score_chart(sweep: Sweep, axes: tuple[str, str]) -> Chart | None:
-    if not sweep.groups:
-        return None
+    """Of each protocol a panel, or a column if a column is a data set and each has one protocol."""
+    groups, values, apart = sweep.groups, _scores(sweep), None
     if axes[1] == DATA:
-        names = [group.stamp.data for group in sweep.groups]
-        if len(set(names)) < len(names):
-            return None  # values of two protocols would fall into one column
-        maps = [_panel(sweep.groups[0].stamp.metric, sweep.in_groups, _scores(sweep), axes)]
+        if not groups or len({group.stamp.data for group in groups}) < len(groups):
+            return None
+        maps, apart = [_panel(groups[0].stamp.metric, sweep.in_groups, values, axes)], 1
     else:
-        maps = [_panel(group.title, group.cells, _scores(sweep), axes) for group in sweep.groups[:6] if len(group.cells) > 1]
-    note = "Lower is better and has the stronger colour." + (" Colours compare within a column." if axes[1] == DATA else "")
-    return Chart(
-        "heat_score", f"Score  {DOWN}", f"{note} Means over all that differs otherwise.", _names(sweep, axes), maps,
-        True, 1 if axes[1] == DATA else None,
-    )  # fmt: skip
+        large = [group for group in groups if len(group.cells) > 1]
+        maps = [_panel(group.title, group.cells, values, axes) for group in large[:MOST_PANELS]]
+    return _described(sweep, axes, "score", maps, DOWN, apart)
 
 
 def _chart(sweep: Sweep, key: str, axes: tuple[str, str]) -> Chart:
     """A loss is another quantity in another model, so its colours compare within a row of one model."""
     cells = [cell for cell in sweep.cells if key in cell.metrics and cell.status not in ("failed", "damaged")]
     values = {cell.name: cell.metrics[key] for cell in cells}
-    sets = dict.fromkeys(str(cell.config.get(DATA, "")) for cell in cells) if axes[1] != DATA else {"": None}
-    maps = [
-        _panel(data, [cell for cell in cells if data in ("", str(cell.config.get(DATA, "")))], values, axes)
-        for data in list(sets)[:6]
-    ]
-    better = direction(key, set())
+    by_data: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_data.setdefault("" if axes[1] == DATA else str(cell.config.get(DATA, "")), []).append(cell)
+    maps = [_panel(data, own, values, axes) for data, own in list(by_data.items())[:MOST_PANELS]]
     apart = 0 if axes[0] == MODEL and key.startswith("val/") else None
-    note = "Colours compare within a row: a loss is another quantity in another model. " if apart == 0 else ""
-    note = ("Lower is better and has the stronger colour. " if better else "") + note + "Means over all that differs otherwise."
-    return Chart(
-        f"heat_{key.replace('/', '_')}", f"{key}  {better}".strip(), note, _names(sweep, axes), maps,
-        bool(better), apart,
-    )  # fmt: skip
+    return _described(sweep, axes, key, maps, direction(key, set()), apart)
+
+
+def _described(
+    sweep: Sweep, axes: tuple[str, str], what: str, maps: Sequence[Panel], better: str, apart: int | None
+) -> Chart:
+    names = (sweep.labels[axes[0]], sweep.labels[axes[1]])
+    notes = ["Lower is better and has the stronger colour."] if better else []
+    notes += {
+        None: [],
+        0: ["Colours compare within a row: a loss is another quantity in another model."],
+        1: ["Colours compare within a column: scores on different data can't be compared."],
+    }[apart]
+    notes.append("Means over all that differs otherwise.")
+    title = f"{'Score' if what == 'score' else what} over {' and '.join(names)}  {better}".strip()
+    return Chart(f"heat_{what}", title, " ".join(notes), names, maps, bool(better), apart)
 
 
 def _panel(title: str, cells: Sequence[Cell], values: dict[str, float], axes: tuple[str, str]) -> Panel:
@@ -154,10 +158,6 @@ def _shades(values: np.ndarray, apart: int | None) -> np.ndarray:
     low, high = finite.min(axis=axis, keepdims=True), finite.max(axis=axis, keepdims=True)
     shares = np.ma.where(high > low, (finite - low) / np.ma.where(high > low, high - low, 1), 0.5)
     return np.ma.filled(np.ma.masked_array(shares, finite.mask), np.nan)
-
-
-def _names(sweep: Sweep, axes: tuple[str, str]) -> tuple[str, str]:
-    return sweep.labels[axes[0]], sweep.labels[axes[1]]
 
 
 def _order(found: object) -> tuple[bool, float, str]:

@@ -50,6 +50,11 @@ def labels(keys: Sequence[str]) -> dict[str, str]:
     return names
 
 
+def is_seed(key: str) -> bool:
+    """Whether a key is a seed, over which results are averaged."""
+    return key.rpartition(".")[2] == SEED
+
+
 def value(cell: Cell, key: str) -> Any:
     """What a cell's configuration says of a key, as a person reads it."""
     found = cell.config.get(key, ABSENT)

@@ -52,7 +52,8 @@ def _row(cell: Cell, kind: str, path: Path, n_rows: int) -> Picture | None:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # it is being written, or damaged
     height, width = _image_size(cell)
-    n_columns = int(cell.config.get(f"callbacks.{kind}.n_columns") or 8)
+    columns = cell.config.get(f"callbacks.{kind}.n_columns")
+    n_columns = columns if isinstance(columns, int) and columns > 0 else 8
     factor = max(1, round(picture.width / (n_columns * (width + PADDING) + PADDING)))
     bottom = min(picture.height, factor * (n_rows * (height + PADDING) + PADDING))
     picture = picture.crop((0, 0, picture.width, bottom))

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from genlab.report.cell import Cell
-from genlab.report.keys import DATA, LATENT, SEED
+from genlab.report.keys import DATA, LATENT, is_seed
 from genlab.report.style import Look, Theme, describe, legend, looks, panels, spread_out, ticks_at
 from genlab.report.sweep import Group, Sweep, pareto_front
 from genlab.report.text import DOWN
@@ -32,7 +32,8 @@ def numeric_keys(sweep: Sweep) -> list[str]:
                     found.setdefault((n, cell.model), set()).add(cell.config[key])
         return any(len(values) > 1 for values in found.values())
 
-    return sorted((key for key in sweep.keys if key != SEED and several(key)), key=lambda key: key != LATENT)
+    keys = [key for key in sweep.keys if not is_seed(key)]
+    return sorted((key for key in keys if several(key)), key=lambda key: key != LATENT)
 
 
 def against(sweep: Sweep, key: str, theme: Theme) -> Figure:
@@ -40,7 +41,7 @@ def against(sweep: Sweep, key: str, theme: Theme) -> Figure:
     groups = [group for group in sweep.groups if len(_numbers(group.cells, key)) > 1][:MOST_GROUPS]
     figure, axes = panels(len(groups), theme, size=(4.6, 3.4))
     known = looks(sweep.models)
-    others = [other for other in sweep.keys if other not in (key, SEED, DATA)]
+    others = [other for other in sweep.keys if other not in (key, DATA) and not is_seed(other)]
     for axis, group in zip(axes, groups, strict=True):
         cells = [cell for cell in group.cells if _is_number(cell.config.get(key))]
         for series in _by(cells, others):
@@ -92,7 +93,15 @@ def _line(axis: Axes, cells: Sequence[Cell], key: str, look: Look) -> None:
     below = [mean - min(found) for mean, found in zip(means, scores, strict=True)]
     above = [max(found) - mean for mean, found in zip(means, scores, strict=True)]
     axis.errorbar(
-        xs, means, [below, above], color=look.colour, marker=look.mark, markersize=5, capsize=3, linewidth=1.4, alpha=0.9
+        xs,
+        means,
+        [below, above],
+        color=look.colour,
+        marker=look.mark,
+        markersize=5,
+        capsize=3,
+        linewidth=1.4,
+        alpha=0.9,
     )
 
 

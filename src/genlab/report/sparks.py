@@ -24,14 +24,14 @@ class Spark(NamedTuple):
 def sparks(cell: Cell) -> list[Spark]:
     """Curves of the score, then of the losses and other metrics."""
     keys = [str(key) for key in cell.history if "/" in str(key) and key != "train/images_seen"]
-    keys.sort(key=lambda key: (key != cell.score_key, not key.startswith("val/"), "loss" not in key, "grad_norm" in key))
+    keys.sort(
+        key=lambda key: (key != cell.score_key, not key.startswith("val/"), "loss" not in key, "grad_norm" in key)
+    )
     return [found for key in keys if (found := _spark(cell, key))][:MOST_CURVES]
 
 
 def _spark(cell: Cell, key: str) -> Spark | None:
-    series = cell.series(key)
-    x, y = series.index.to_numpy(float), series.to_numpy(float)
-    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    x, y = cell.curve(key)
     if len(y) < 2:
         return None
     kept = np.unique(np.linspace(0, len(y) - 1, MOST_POINTS).round().astype(int))

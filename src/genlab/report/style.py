@@ -6,7 +6,9 @@ from io import BytesIO
 from textwrap import fill
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
@@ -18,6 +20,7 @@ from genlab.report.text import number
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b6bb8")
 MARKS = "os^DvPX*<>h"
 DPI = 130
+ABOVE, BELOW, LEGEND = 0.5, 0.55, 0.35  # room around panels, in inches
 
 
 @dataclass(frozen=True)
@@ -47,35 +50,63 @@ def looks(models: Sequence[str]) -> dict[str, Look]:
     return {model: Look(COLOURS[n % len(COLOURS)], MARKS[n % len(MARKS)]) for n, model in enumerate(models)}
 
 
-def panels(n: int, theme: Theme, n_columns: int = 3, size: tuple[float, float] = (4.0, 3.1)) -> tuple[Figure, Any]:
-    """A figure of n panels, and their axes."""
+def panels(
+    n: int,
+    theme: Theme,
+    n_columns: int = 3,
+    size: tuple[float, float] = (4.0, 3.1),
+    left: float = 0.78,
+    foot: float = LEGEND,
+) -> tuple[Figure, Any]:
+    """A figure of n panels, and their axes. (Fixed margins, as matplotlib's own layout takes longer than the drawing.)
+
+    Args:
+        n, n_columns: numbers of panels.
+        theme: paper and ink.
+        size: of a panel with its labels, in inches.
+        left, foot: room for the labels of its y axis, and for a legend below all panels, in inches.
+    """
     n_columns = min(n_columns, n)
     n_rows = -(-n // n_columns)
-    figure = Figure(figsize=(max(6.0, size[0] * n_columns), size[1] * n_rows + 0.45), facecolor=theme.paper)
+    width, height = max(5.6, size[0] * n_columns), size[1] * n_rows + foot
+    figure = Figure(figsize=(width, height), facecolor=theme.paper, dpi=DPI)
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    inner = (width / n_columns - left - 0.15, size[1] - ABOVE - BELOW)  # of the axes
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - 0.15 / width,
+        top=1 - ABOVE / height,
+        bottom=(BELOW + foot) / height,
+        wspace=(left + 0.15) / inner[0],
+        hspace=(ABOVE + BELOW) / inner[1],
+    )
     for axis in axes[n:]:
         axis.remove()
     for axis in axes[:n]:
-        axis.set_facecolor(theme.paper)
-        axis.tick_params(colors=theme.ink, labelsize=8, length=3)
-        axis.grid(color=theme.faint, linewidth=0.6)
-        axis.set_axisbelow(True)
-        for side, spine in axis.spines.items():
-            spine.set(color=theme.ink, linewidth=0.7, visible=side in ("left", "bottom"))
+        _dress(axis, theme)
     return figure, axes[:n]
 
 
+def _dress(axis: Axes, theme: Theme) -> None:
+    axis.set_facecolor(theme.paper)
+    axis.tick_params(colors=theme.ink, labelsize=8, length=3)
+    axis.grid(color=theme.faint, linewidth=0.6)
+    axis.set_axisbelow(True)
+    for side, spine in axis.spines.items():
+        spine.set(color=theme.ink, linewidth=0.7, visible=side in ("left", "bottom"))
+
+
 def describe(axis: Axes, theme: Theme, title: str, x: str, y: str) -> None:
-    """Say what a panel shows; long titles go into two lines."""
-    axis.set_title(fill(title, 42), color=theme.ink, fontsize=9, fontweight="bold", loc="left")
+    """Say what a panel shows; titles that are too long for one line go into two."""
+    inches = axis.get_window_extent().width / DPI
+    axis.set_title(fill(title, round(15 * inches)), color=theme.ink, fontsize=8.5, fontweight="bold", loc="left")
     axis.set_xlabel(x, color=theme.ink, fontsize=8.5)
     axis.set_ylabel(y, color=theme.ink, fontsize=8.5)
 
 
 def legend(figure: Figure, theme: Theme, known: dict[str, Look], more: Sequence[Line2D] = ()) -> None:
-    """Name the models below all panels, and make room."""
+    """Name the models below all panels."""
     handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=5, label=m) for m, look in known.items()]
-    figure.tight_layout(rect=(0, 0.3 / figure.get_figheight(), 1, 1))
     every = [*handles, *more]
     box = figure.legend(handles=every, loc="lower center", ncols=min(len(every), 9), frameon=False, fontsize=8.5)
     for text in box.get_texts():
@@ -108,11 +139,11 @@ def short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def png(figure: Figure, theme: Theme) -> bytes:
+def png(figure: Figure) -> bytes:
     """Print a figure as a small PNG with a palette."""
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, dpi=DPI, facecolor=theme.paper)
-    picture = Image.open(drawn).convert("RGB")
-    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps what is rare, as marks are
-    few.save(small, "PNG", optimize=True)
-    return small.getvalue()
+    canvas, content = FigureCanvasAgg(figure), BytesIO()
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps rare colours
+    few.save(content, "PNG", optimize=True)
+    return content.getvalue()

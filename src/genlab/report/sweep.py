@@ -1,6 +1,7 @@
 """The runs of a sweep side by side: what was varied, and how they rank."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import commonpath
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.report.cell import Cell, read_cell
-from genlab.report.keys import DATA, MODEL, labels, swept, value
+from genlab.report.cell import Cell
+from genlab.report.keys import DATA, FIRST, MODEL, SEED, labels, swept, value
+from genlab.report.reading import read_cell
 from genlab.report.text import number
 from genlab.stamp import Stamp, differences, ranked
 
@@ -75,13 +77,18 @@ class Sweep:
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """What tells each cell from the others, by its name."""
-        return {cell.name: self._title(cell) for cell in self.cells}
+        """What tells each cell from the others, by its name: of keys that most cells agree in only what is unusual."""
+        usual = {}
+        for key in (key for key in self.keys if key not in (*FIRST, SEED)):
+            (most, n), *_ = Counter(str(value(cell, key)) for cell in self.cells if cell.config).most_common(1)
+            usual[key] = most if 2 * n > len(self.cells) else None
+        return {cell.name: self._title(cell, usual) for cell in self.cells}
 
-    def _title(self, cell: Cell) -> str:
+    def _title(self, cell: Cell, usual: Mapping[str, str | None]) -> str:
+        found = {key: value(cell, key) for key in self.keys if key in cell.config}
+        telling = {key: one for key, one in found.items() if key not in usual or str(one) != usual[key]}
         plain = (MODEL, DATA)
-        parts = [(key, value(cell, key)) for key in self.keys if key in cell.config]
-        texts = [f"{found}" if key in plain else f"{self.labels[key]} {number(found)}" for key, found in parts]
+        texts = [f"{one}" if key in plain else f"{self.labels[key]} {number(one)}" for key, one in telling.items()]
         return " · ".join(texts) or cell.name
 
     @cached_property
@@ -107,7 +114,9 @@ class Sweep:
         scores = {cell.score_key for cell in self.cells}
         found = {key for cell in self.cells for key in cell.metrics} - scores - {"train/images_seen"}
         phases = ("test/", "val/", "health/", "train/")
-        return sorted(found, key=lambda key: ([key.startswith(phase) for phase in phases][::-1], "loss" not in key, key))
+        return sorted(
+            found, key=lambda key: ([key.startswith(phase) for phase in phases][::-1], "loss" not in key, key)
+        )
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -116,7 +125,7 @@ class Sweep:
         rows = [self._row(cell, *ranks.get(cell.name, (None, None))) for cell in self.in_order]
         table = pd.DataFrame(rows).astype({"group": "Int64", "rank": "Int64"})
         whole = [key for key in ("images_seen", "parameters", "epochs") if key in table]
-        return table.astype({key: "Int64" for key in whole})
+        return table.astype(dict.fromkeys(whole, "Int64"))
 
     def _row(self, cell: Cell, group: int | None, rank: int | None) -> dict[str, Any]:
         numbers = cell.metrics

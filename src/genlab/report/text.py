@@ -30,3 +30,8 @@ def direction(key: str, score_keys: set[str | None]) -> str:
     """What is known of which values of a metric are better: nothing of the losses of two players."""
     name = key.rpartition("/")[2]
     return DOWN if key in score_keys or name in ("loss", "nll", "distance") or name.startswith("fd_") else ""
+
+
+def clipped(name: str, n: int = 26) -> str:
+    """A name of at most n characters: of a longer one the beginning and the end."""
+    return name if len(name) <= n else f"{name[: n // 3]}…{name[-(n - n // 3 - 1) :]}"

@@ -67,7 +67,9 @@ def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool) 
         sweep.table.to_csv(out / "report.csv", index=False)
         _replace(page, render(sweep, figures, again, home))
     except OSError as error:
-        raise UsageError(f"The report can't be written to {out}: {error}. Choose another folder by out=PATH.") from error
+        raise UsageError(
+            f"The report can't be written to {out}: {error}. Choose another folder by out=PATH."
+        ) from error
     if not quiet:
         show(sweep, page)
     return page

@@ -10,7 +10,15 @@ from hydra.utils import get_object
 
 from genlab.errors import UsageError
 
-ALLOWED_PACKAGES = ("genlab", "lightning.pytorch", "torch.nn", "torch.optim", "torchvision.datasets")
+ALLOWED_PACKAGES = (
+    "genlab",
+    "lightning.pytorch",
+    "torch.nn",
+    "torch.optim",
+    "torchvision.datasets",
+    "optuna.samplers",
+    "optuna.pruners",
+)
 
 
 def build(node: Any, **kwargs: Any) -> Any:

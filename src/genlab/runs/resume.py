@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from genlab.cli import run_folder
 from genlab.errors import UsageError, unknown
 from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint
+from genlab.sweeps.cell import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ class Resumption(NamedTuple):
     config: DictConfig
     n_rows: int | None  # of metrics.csv; None in a checkpoint that does not know
     n_steps: int
-    is_complete: bool = False  # nothing is left to do; only with resume=auto
+    is_complete: bool  # nothing is left to do; only with resume=auto
+    is_changed: bool  # it goes on with another configuration than it had
 
 
 def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
@@ -65,7 +67,9 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         raise UsageError(
             f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above {done}."
         )
-    return Resumption(path, config, state.get("resume", {}).get("rows"), state["global_step"], reached is not None)
+    is_changed = fingerprint(config) != fingerprint(stored)
+    n_rows = state.get("resume", {}).get("rows")
+    return Resumption(path, config, n_rows, state["global_step"], reached is not None, is_changed)
 
 
 def _checkpoints(run: Path) -> list[Path]:

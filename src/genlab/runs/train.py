@@ -13,15 +13,18 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
+from genlab.callbacks import Prune
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
+from genlab.cli import run_folder
 from genlab.errors import UsageError
-from genlab.loggers import CSVLogger, WandbLogger
+from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded, taken, update_summary
-from genlab.runs.machine import check_machine, keep_freed_memory, quieten
+from genlab.runs.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
+from genlab.runs.memory import memory_explained
 from genlab.runs.resume import Resumption, resumption
 from genlab.sweeps.cell import fingerprint, outcome
 
@@ -48,15 +51,20 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     if HydraConfig.initialized():
         typed = HydraConfig.get().overrides.task if typed is None else typed
         _make_cell(cfg)
-    run_dir, own = Path(cfg.paths.run_dir), fingerprint(cfg)
-    with taken(run_dir, seconds=30 if cfg.get("resume") == "auto" else 0):
-        if cfg.get("resume") == "auto" and _is_settled(run_dir, own, cfg):
+    automatic = cfg.get("resume") == "auto"
+    own: str | None = fingerprint(cfg)
+    run_dir = run_folder(cfg.resume) if cfg.get("resume") and not automatic else Path(cfg.paths.run_dir)
+    with taken(run_dir, seconds=30 if automatic else 0):
+        if automatic and _is_settled(run_dir, own, cfg):
             return outcome(run_dir).score
         resumed = resumption(cfg, typed or [])
         if resumed and resumed.is_complete:
             update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
             return outcome(run_dir).score
-        return _train(resumed.config if resumed else cfg, resumed, {"fingerprint": own} | _command(typed, resumed))
+        if resumed and not automatic:
+            own = None if resumed.is_changed else outcome(run_dir).summary.get("fingerprint")
+        known = {"fingerprint": own} | _typed(typed, run_dir if resumed else None)
+        return _train(resumed.config if resumed else cfg, resumed, known)
 
 
 def _make_cell(cfg: DictConfig) -> None:
@@ -67,7 +75,7 @@ def _make_cell(cfg: DictConfig) -> None:
         cfg.sweep = Path(hydra.sweep.dir).name
 
 
-def _is_settled(run_dir: Path, own: str, cfg: DictConfig) -> bool:
+def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
     """Whether the run in a folder has come to its end.
 
     Raises:
@@ -82,9 +90,12 @@ def _is_settled(run_dir: Path, own: str, cfg: DictConfig) -> bool:
     return settled
 
 
-def _command(typed: Sequence[str] | None, resumed: Resumption | None) -> dict[str, Any]:
-    """What was typed, for who wants to repeat a run; that of a run that goes on is known from its start."""
-    return {} if resumed or typed is None else {"overrides": list(typed)}
+def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:
+    """All that was typed for a run, for who wants to repeat it: also what was typed `before` it went on."""
+    known = outcome(before).summary.get("overrides") if before else []
+    if known is None or typed is None:
+        return {}
+    return {"overrides": list({override.partition("=")[0]: override for override in [*known, *typed]}.values())}
 
 
 def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -> float | None:
@@ -93,14 +104,15 @@ def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -
     keep_freed_memory()
     leave_group_at_exit()
     open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
-    with recorded(run_dir, resumed is not None, **known), signals.installed():
+    say_where_it_crashed()
+    with recorded(run_dir, resumed is not None, **known) as ending, memory_explained(cfg), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)
         datamodule.setup()  # before Lightning starts other processes, which find the data prepared
         model = build(cfg.model)
         callbacks = [ExactState(config), signals, *(build(node) for node in cfg.callbacks.values())]
-        loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
+        loggers = [CSVLogger(str(run_dir)), *(tolerant(build(node)) for node in cfg.logger.values())]
         _go_on(loggers, resumed)
         trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
         for logger in loggers:
@@ -109,9 +121,11 @@ def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -
         try:
             trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         except SIGTERMException:
-            raise SystemExit(signals.exit_code) from None
+            signals.leave()
         finally:
             _finish_wandb(loggers)
+        if any(isinstance(callback, Prune) and callback.pruned for callback in callbacks):
+            ending["status"] = "pruned"
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
@@ -140,8 +154,6 @@ def _only(callbacks: list[Callback]) -> dict[str, bool]:
 
 
 def _finish_wandb(loggers: list[Any]) -> None:
-    """End the W&B run, or the next job of a sweep would log into it."""
-    if any(isinstance(logger, WandbLogger) for logger in loggers):
-        import wandb
-
-        wandb.finish()
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.finish()

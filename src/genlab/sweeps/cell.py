@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 # What does not bear on the result: where a run lies, who is told of it, and how a sweep goes about it.
 IRRELEVANT = ("hydra", "logger", "tags", "resume", "sweep", "retry_failed", "preflight")
+PRUNE = "callbacks.prune"  # tells a search of the score, and belongs to the search
 LONGEST = 150  # characters of a name before the hash; file systems take 255 bytes
 
 
@@ -61,6 +62,8 @@ def fingerprint(config: DictConfig) -> str:
     OmegaConf.set_readonly(config, False)
     OmegaConf.set_struct(config, False)
     config.paths = {name: name for name in config.get("paths", {})}
+    if config.get("callbacks"):
+        config.callbacks.pop(PRUNE.rpartition(".")[2], None)
     relevant = {
         key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
         for key in config
@@ -71,13 +74,12 @@ def fingerprint(config: DictConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def cell_name(overrides: str, *, _root_: DictConfig) -> str:
-    """Name the folder of a cell, as in `model=gan,data=shapes` -> `data-shapes_model-gan_1f0c2a3b`: a resolver.
-
-    Args:
-        overrides: Hydra's `override_dirname`.
-    """
-    readable = re.sub(r"[^\w.+-]+", "-", overrides).strip("-")
+def cell_name(*, _root_: DictConfig) -> str:
+    """Name the folder of a cell by its overrides, groups first, as in `data-shapes_model-gan_1f0c2a3b`: a resolver."""
+    typed = [text.lstrip("+") for text in _root_.hydra.overrides.task if PRUNE not in text.partition("=")[0]]
+    typed.sort(key=lambda text: (text.partition("=")[0].count("."), text))
+    relevant = [text for text in typed if re.split(r"[.=@/]", text)[0] not in (*IRRELEVANT, "paths")]
+    readable = re.sub(r"[^\w.+-]+", "-", "_".join(relevant)).strip("-")
     return f"{readable[:LONGEST] or 'cell'}_{fingerprint(_root_)}"
 
 

@@ -1,0 +1,153 @@
+"""The study: what a search knows, kept in a file that survives any end of its processes.
+
+Optuna's journal is a text file to which lines are added. It needs no database, works where SQLite's locks do not
+(network disks), and can be read by an eye.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from genlab.errors import UsageError
+
+FILE = "study.log"
+NAME = "search"  # of the study in it; Hyperband draws its brackets by it
+CREATE_TRIAL = 4  # the operation's number in the file's format
+
+
+class Study(optuna.Study):
+    """A study outside of Optuna's own loop: trials are known by their numbers, and may run in other processes."""
+
+    def stop(self) -> None:
+        """Ask for no more trials: some samplers know when all was tried."""
+        self.set_user_attr("exhausted", True)
+
+    def known(self) -> list[FrozenTrial]:
+        """All trials, not to be changed."""
+        return self.get_trials(deepcopy=False)
+
+    def note(self, number: int, key: str, value: str) -> None:
+        """Keep something with an open trial."""
+        self._storage.set_trial_user_attr(self.known()[number]._trial_id, key, value)
+
+    def report(self, number: int, step: int, score: float) -> None:
+        """Hand over the score of an open trial at a step, unless it is known."""
+        trial = self.known()[number]
+        if step not in trial.intermediate_values:
+            self._storage.set_trial_intermediate_value(trial._trial_id, step, score)
+
+
+class JournalLock:
+    """Optuna's own lock stays behind when its holder is killed; this one goes with the process."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = FileLock(f"{file}.lock")
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        """Let others write."""
+        self._lock.release()
+
+
+def storage(file: Path) -> JournalStorage:
+    """Open the journal.
+
+    Raises:
+        UsageError: if it can't be read.
+    """
+    try:
+        return JournalStorage(JournalFileBackend(str(file), JournalLock(file)))  # type: ignore[arg-type]
+    except (ValueError, KeyError) as error:
+        raise UsageError(
+            f"{file} is damaged ({error}): remove it, and the search begins anew; trials whose folders are there need "
+            "not run again."
+        ) from error
+
+
+def open_study(
+    folder: Path, search: dict[str, Any], directions: list[Any], sampler: BaseSampler, pruner: BasePruner
+) -> Study:
+    """Begin a study in a folder, or go on with the one that is there.
+
+    Args:
+        folder: the sweep's.
+        search: what makes the study what it is, as JSON gives it back: `objectives` and `typed`, pairs of texts.
+        directions: `minimize` or `maximize` for each objective.
+        sampler: chooses the parameters.
+        pruner: tells which trials are hopeless.
+
+    Raises:
+        UsageError: if the folder holds trials of another search.
+    """
+    file = folder / FILE
+    folder.mkdir(parents=True, exist_ok=True)
+    mend(file)
+    study = _created(storage(file), directions, sampler, pruner)
+    known = study.user_attrs.get("search")
+    if known != search:
+        if any(trial.state.is_finished() for trial in study.known()):
+            raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")
+        optuna.delete_study(study_name=NAME, storage=study._storage)  # nothing has come of it yet
+        study = _created(study._storage, directions, sampler, pruner)
+        study.set_user_attr("search", search)
+    return study
+
+
+def _created(journal: BaseStorage, directions: list[Any], sampler: BaseSampler, pruner: BasePruner) -> Study:
+    """The study in a journal, begun if it is new."""
+    optuna.create_study(study_name=NAME, storage=journal, directions=directions, load_if_exists=True)
+    return Study(NAME, journal, sampler, pruner)
+
+
+def load_study(file: Path, pruner: BasePruner) -> Study:
+    """Open a study that is there, to report to."""
+    return Study(NAME, storage(file), pruner=pruner)
+
+
+def mend(file: Path) -> None:
+    """Drop what a kill has left unfinished: half a line, and a trial that was not yet given all of its parameters.
+
+    Such a trial is the last one, and has no folder.
+    """
+    if not file.is_file():
+        return
+    with FileLock(f"{file}.lock"):
+        _mend(file)
+
+
+def _mend(file: Path) -> None:
+    lines = file.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    try:
+        entries = [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise UsageError(f"{file} is damaged ({error}): remove it, and the search begins anew.") from error
+    newest = max((n for n, entry in enumerate(entries) if entry["op_code"] == CREATE_TRIAL), default=len(entries))
+    if not any("folder" in entry.get("user_attr", {}) for entry in entries[newest:]):
+        lines = lines[:newest]
+    with file.open("r+b") as opened:
+        opened.truncate(sum(map(len, lines)))
+
+
+def _difference(known: dict[str, Any], asked: dict[str, Any]) -> str:
+    """Say where two searches differ, and what to do."""
+    for part in ("objectives", "typed"):
+        before, now = dict(known.get(part, [])), dict(asked[part])
+        for key in [*before, *now]:
+            if before.get(key) != now.get(key):
+                was, is_now = (repr(side[key]) if key in side else "not given" for side in (before, now))
+                return f"there {key} is {was}, and now {is_now}; type it as before, or another sweep=NAME"
+    return "its objectives stand in another order; type them as before, or another sweep=NAME"

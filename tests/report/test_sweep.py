@@ -1,0 +1,183 @@
+"""What a sweep varied, how its cells rank, and what is damaged."""
+
+from pathlib import Path
+
+import pytest
+from report_folders import PROTOCOL, make_run
+
+from genlab.errors import UsageError
+from genlab.report import write_report
+from genlab.report.find import named_folders, run_folders, sweep_folder
+from genlab.report.reading import read_cell
+from genlab.report.sweep import Sweep, differing_fields, pareto_front, read_sweep
+
+
+def swept(tmp_path: Path) -> Sweep:
+    return read_sweep("sweep", run_folders(tmp_path), tmp_path)
+
+
+def names(cells) -> list[str]:
+    return [cell.name for cell in cells]
+
+
+def test_cells_of_one_protocol_are_ranked_from_the_lowest_score(tmp_path):
+    for name, score in {"a": 3.0, "b": 1.0, "c": 2.0}.items():
+        make_run(tmp_path / name, score)
+    sweep = swept(tmp_path)
+    assert [names(group.cells) for group in sweep.groups] == [["b", "c", "a"]]
+    assert list(sweep.table["rank"]) == [1, 2, 3]
+    assert list(sweep.table["score"]) == [1.0, 2.0, 3.0]
+
+
+def test_cells_of_different_protocols_are_in_groups_of_their_own_and_what_differs_is_named(tmp_path):
+    make_run(tmp_path / "a", 3.0)
+    make_run(tmp_path / "b", 2.0)
+    make_run(tmp_path / "other", 1.0, protocol={"n_fake": 1000})
+    sweep = swept(tmp_path)
+    assert [names(group.cells) for group in sweep.groups] == [["b", "a"], ["other"]]
+    assert differing_fields([group.stamp for group in sweep.groups]) == {"n_fake": [50, 1000]}
+    assert [group.title for group in sweep.groups] == ["fd on digits (n_fake 50)", "fd on digits (n_fake 1,000)"]
+    assert list(sweep.table["rank"]) == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "summary"),
+    [
+        (None, {}),
+        (float("nan"), {}),
+        (0.1, {"status": "failed", "error": "ValueError: no"}),
+        (0.1, {"protocol": {"invented": 3}}),
+        (0.1, {"score": {"name": "val/loss", "value": 0.1}}),
+    ],
+    ids=["no score", "no number", "failed", "a protocol that nobody knows", "no protocol"],
+)
+def test_what_can_not_be_ranked_is_listed_without_a_rank(value, summary, tmp_path):
+    make_run(tmp_path / "a", 3.0)
+    make_run(tmp_path / "b", value, **summary)
+    sweep = swept(tmp_path)
+    assert names(sweep.in_groups) == ["a"]
+    assert names(sweep.unranked) == ["b"]
+    assert sweep.table["rank"].isna().tolist() == [False, True]
+
+
+def test_a_run_that_names_no_score_is_ranked_by_the_metric_that_has_a_protocol(tmp_path):
+    make_run(tmp_path / "a", 3.0, score=None)
+    (cell,) = swept(tmp_path).in_groups
+    assert cell.score_key == "val/fd"
+    assert cell.score.value == 3.0
+
+
+def test_the_swept_keys_are_those_that_differ_without_copies_paths_and_what_follows_from_the_model(tmp_path):
+    both = {"logger": {"name": "x"}, "trainer": {"max_epochs": 3}}
+    make_run(tmp_path / "a", model="VAE", latent_dim=4, config=both | {"resume": None})
+    make_run(tmp_path / "b", model="GAN", latent_dim=4, seed=1, config=both | {"resume": "auto", "rate": 2})
+    make_run(tmp_path / "c", model="GAN", latent_dim=8, config={"trainer": {"max_epochs": 3}, "rate": 2})
+    sweep = swept(tmp_path)
+    assert sweep.keys == ["model._target_", "model.latent_dim", "seed"]
+    assert sweep.labels == {"model._target_": "model", "model.latent_dim": "latent_dim", "seed": "seed"}
+    assert sweep.titles["b"] == "GAN · latent_dim 4 · seed 1"
+
+
+def test_what_follows_from_the_model_is_a_column_if_it_was_typed(tmp_path):
+    make_run(tmp_path / "a", model="VAE", config={"rate": 1}, overrides=["model=vae", "rate=1"])
+    make_run(tmp_path / "b", model="GAN", config={"rate": 2}, overrides=["model=gan", "rate=2"])
+    assert swept(tmp_path).keys == ["model._target_", "rate"]
+
+
+def test_the_pareto_front_holds_the_points_that_none_beats():
+    points = [(1, 9), (2, 5), (2, 7), (3, 6), (4, 5), (5, 2), (6, 1), (7, 3), (float("nan"), 0), (8, float("inf"))]
+    assert pareto_front(points) == [(1, 9), (2, 5), (5, 2), (6, 1)]
+    assert pareto_front([]) == []
+
+
+DAMAGE = [
+    ("summary.json", None, "summary.json is missing"),
+    ("summary.json", "{half", "summary.json can't be read"),
+    ("summary.json", "[]", "holds no mapping"),
+    ("summary.json", "{}", "no status"),
+    ("config.yaml", None, "config.yaml is missing"),
+    ("config.yaml", "a: [", "config.yaml can't be read"),
+    ("metrics.csv", None, "metrics.csv is missing"),
+    ("metrics.csv", "", "metrics.csv can't be read"),
+    ("metrics.csv", "step,val/fd\n1,2,3\n1\n4,5,6,7\n", "metrics.csv can't be read"),
+    ("metrics.csv", "step,val/fd\n1,word\n", "no numbers in 'val/fd'"),
+]
+
+
+@pytest.mark.parametrize(("file", "text", "reason"), DAMAGE)
+def test_a_damaged_cell_is_listed_with_the_reason_and_the_others_are_ranked(file, text, reason, tmp_path):
+    make_run(tmp_path / "good", 3.0)
+    path = make_run(tmp_path / "bad", 1.0) / file
+    path.unlink() if text is None else path.write_text(text)
+    sweep = swept(tmp_path)
+    assert names(sweep.in_groups) == ["good"]
+    (bad,) = sweep.unranked
+    assert bad.status == "damaged"
+    assert reason in " ".join(bad.damage)
+    assert sweep.statuses == {"completed": 1, "damaged": 1}
+
+
+def test_a_run_that_has_only_begun_has_no_history_and_no_damage(tmp_path):
+    run = make_run(tmp_path / "a", None, status="running", metrics={})
+    (run / "metrics.csv").unlink()
+    cell = read_cell(run, "a")
+    assert (cell.status, cell.damage, len(cell.curve("val/fd").x)) == ("running", (), 0)
+
+
+def test_odd_values_break_nothing(tmp_path):
+    odd = [{"metrics": 3}, {"score": "x"}, {"parameters": None}, {"health": [1]}, {"health": {"warnings": 3}}]
+    odd += [{"overrides": 3}, {"versions": "x"}, {"seconds": "x"}, {"started": 3}, {"error": [1]}]
+    odd += [{"metrics": {"val/fd": {"value": 1.0, "protocol": PROTOCOL | {"split": ["train"]}}}}]
+    for n, wrong in enumerate(odd):
+        make_run(tmp_path / f"{n:02d}", 1.0, **wrong)
+    make_run(tmp_path / "columns", 1.0, config={"callbacks": {"samples": {"n_columns": "x"}}})
+    (tmp_path / "columns" / "metrics.csv").write_text("step,val/fd\n,1\n2,inf\n3,4\n")
+    (tmp_path / "columns" / "samples" / "epoch_0003.png").write_text("no picture")
+    assert sorted(swept(tmp_path).table["cell"]) == [f"{n:02d}" for n in range(len(odd))] + ["columns"]
+    assert write_report(tmp_path).is_file()
+
+
+def test_curves_are_over_the_images_seen(tmp_path):
+    curve = read_cell(make_run(tmp_path / "a"), "a").curve("val/loss")
+    assert (curve.x.tolist(), curve.y.tolist()) == ([10.0, 20.0], [3.5, 2.5])
+
+
+def test_a_row_that_is_being_written_is_left_out(tmp_path):
+    run = make_run(tmp_path / "a", status="running")
+    with (run / "metrics.csv").open("a") as file:
+        file.write("2,-")
+    cell = read_cell(run, "a")
+    assert cell.damage == ()
+    assert cell.curve("val/loss").y.tolist() == [3.5, 2.5]
+
+
+def test_runs_are_found_at_any_depth_and_not_inside_of_other_runs(tmp_path):
+    for name in ("x", "deep/er/y"):
+        make_run(tmp_path / name)
+    (tmp_path / "x" / "checkpoints").mkdir()
+    (tmp_path / "x" / "checkpoints" / "config.yaml").write_text("")
+    assert run_folders(tmp_path) == [tmp_path / "deep/er/y", tmp_path / "x"]
+    assert run_folders(tmp_path / "x") == [tmp_path / "x"]
+
+
+def test_an_unknown_sweep_is_answered_with_the_nearest_and_the_list(tmp_path):
+    for name in ("digits_grid", "other"):
+        make_run(tmp_path / "train" / "sweeps" / name / "a")
+    assert sweep_folder("other", tmp_path) == tmp_path / "train" / "sweeps" / "other"
+    with pytest.raises(UsageError, match=r"no sweep 'digit_grid'.*mean 'digits_grid'.*digits_grid, other"):
+        sweep_folder("digit_grid", tmp_path)
+    with pytest.raises(UsageError, match="holds none"):
+        sweep_folder("digit_grid", tmp_path / "nothing")
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no run"):
+        run_folders(tmp_path)
+
+
+def test_runs_are_named_by_paths_and_patterns_each_once(tmp_path):
+    for name in ("run_1", "run_2", "other"):
+        make_run(tmp_path / name)
+    assert named_folders([f"{tmp_path}/run_*", f"{tmp_path}/run_1"]) == [tmp_path / "run_1", tmp_path / "run_2"]
+    with pytest.raises(UsageError, match=r"runs=.*walk_\* names no folder"):
+        named_folders([f"{tmp_path}/walk_*"])

@@ -1,0 +1,108 @@
+"""Searches without training: a launcher that writes the summaries of trials by a formula."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+from hydra import compose, initialize_config_dir
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial
+from settings import CONFIGS
+
+from genlab.sweeps.search import Search
+from genlab.sweeps.settings import Settings
+from genlab.sweeps.study import FILE, NAME, storage
+
+X = "model.optimizer.lr=interval(1,9)"
+Formula = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Kill(BaseException):
+    """Ends a search as a signal does."""
+
+
+class Loader:
+    """Names cells without composing their configurations, which takes its time."""
+
+    def load_sweep_config(self, config: Any, overrides: list[str]) -> Any:
+        """Only what a search asks for."""
+        return OmegaConf.create({"hydra": {"sweep": {"subdir": cell_of(overrides)}}})
+
+
+def cell_of(overrides: Sequence[str]) -> str:
+    """The folder of a cell."""
+    return "_".join(text for text in overrides if not text.startswith("+callbacks.prune"))
+
+
+class Formulas:
+    """A launcher whose cells end at once, with the summary that a formula makes of their overrides.
+
+    Args:
+        formula: from what was typed, by key, to a summary; it may raise.
+    """
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+        self.launched: list[list[dict[str, Any]]] = []
+        self.search: Any = None
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Write the summaries."""
+        cells = [dict(text.lstrip("+").split("=", 1) for text in o if "=" in text) for o in job_overrides]
+        self.launched.append(cells)
+        return [self._run(list(o), cell) for o, cell in zip(job_overrides, cells, strict=True)]
+
+    def _run(self, overrides: list[str], cell: dict[str, Any]) -> JobReturn:
+        folder = self.search.folder / cell_of(overrides)
+        folder.mkdir(parents=True, exist_ok=True)
+        job = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+        try:
+            summary = {"status": "completed"} | self.formula(cell)
+        except Exception as error:
+            job.status, job.return_value = JobStatus.FAILED, error
+            summary = {"status": "failed", "error": str(error)}
+        (folder / "summary.json").write_text(json.dumps(summary))
+        return job
+
+
+def composed(folder: Path, *overrides: str) -> Any:
+    """Hydra's configuration for a search in a folder."""
+    given = ["hydra/sweeper=optuna", f"hydra.sweep.dir={folder}", "hydra.job.name=train", *overrides]
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("train", given, return_hydra_config=True)
+
+
+def search(folder: Path, formula: Formula, *typed: str) -> Formulas:
+    """Search as the command line would, with `typed` its overrides."""
+    launcher, of_hydra = Formulas(formula), [text for text in typed if "hydra" in text]
+    context: Any = SimpleNamespace(config_loader=Loader())
+    arguments = [text for text in typed if "hydra" not in text]
+    config = composed(folder, *of_hydra)
+    settings = {k: v for k, v in config.hydra.sweeper.items() if not str(k).startswith("_")}
+    launcher.search = Search(Settings.checked(**settings), arguments, config, context, launcher)  # type: ignore
+    launcher.search.run()
+    return launcher
+
+
+def trials(folder: Path) -> list[FrozenTrial]:
+    """What the study knows."""
+    return optuna.load_study(study_name=NAME, storage=storage(folder / FILE)).trials
+
+
+def best(folder: Path) -> Any:
+    """What the search has left behind."""
+    return OmegaConf.to_container(OmegaConf.load(folder / "best.yaml"))
+
+
+def x_of(cell: dict[str, Any]) -> float:
+    """The value that is searched by `X`."""
+    return float(OmegaConf.create({"x": cell["model.optimizer.lr"]}).x)
+
+
+def parabola(cell: dict[str, Any]) -> dict[str, Any]:
+    """Best at 5."""
+    return {"score": {"name": "val/x", "value": (x_of(cell) - 5) ** 2}}

@@ -1,0 +1,87 @@
+"""Sweeps under launchers that others wrote: what makes them go on lies in the run itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from hydra import compose, initialize_config_dir
+from resuming import assert_same_end, rows
+from settings import CONFIGS, ROOT, TINY, run_script
+
+from genlab.sweeps.cell import outcome
+
+SWEEP = ("-m", "sweep=mine", "model=ae,vae", *TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
+TASK = "submitit.core._submit"
+
+
+def cells(cwd: Path) -> dict[str, Path]:
+    """The cells of the sweep by the names of their models."""
+    return {
+        path.parent.name.split("model-")[1][:3].strip("_"): path.parent for path in cwd.glob("logs/*/*/mine/*/.lock")
+    }
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
+def test_a_second_launch_leaves_complete_cells_and_makes_the_others(launcher, tmp_path):
+    command = (*SWEEP, f"hydra/launcher={launcher}", f"paths.data_dir={tmp_path}/data")
+    first = run_script("train", *command, "model=ae", cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert first.returncode == 0, first.stderr
+    before = (cells(tmp_path)["ae"] / "summary.json").read_bytes()
+    second = run_script("train", *command, cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert second.returncode == 0, second.stderr
+    found = cells(tmp_path)
+    assert found.keys() == {"ae", "vae"}
+    assert all(outcome(cell).status == "completed" for cell in found.values())
+    assert (found["ae"] / "summary.json").read_bytes() == before
+
+
+def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_had_not_been(tmp_path):
+    long = ("model=ae", "trainer.max_epochs=60", "trainer.check_val_every_n_epoch=60")
+    command = [*SWEEP, *long, "callbacks.checkpoint.every_n_epochs=60", f"paths.data_dir={tmp_path}"]
+    whole, preempted = tmp_path / "whole", tmp_path / "preempted"
+    for cwd in (whole, preempted):
+        cwd.mkdir()
+    result = run_script("train", *command, "hydra/launcher=submitit_local", cwd=whole, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+
+    script = [sys.executable, str(ROOT / "src" / "train.py"), *command, "hydra/launcher=submitit_local"]
+    with subprocess.Popen(script, cwd=preempted, env=os.environ | {"OMP_NUM_THREADS": "1"}) as launcher:
+        wait_for(lambda: [cell for cell in cells(preempted).values() if len(written(cell)) > 20])
+        tasks = [p for p in psutil.Process(launcher.pid).children(recursive=True) if TASK in p.cmdline()]
+        for task in tasks:
+            task.send_signal(signal.SIGUSR2)
+        assert len(tasks) == 1
+        assert launcher.wait(120) == 0
+    run = cells(preempted)["ae"]
+    assert "SIGUSR2: the run saves and stops" in (run / "train.log").read_text()
+    assert len(outcome(run).summary["resumed"]) == 1
+    assert_same_end(run, cells(whole)["ae"])
+
+
+def written(run: Path) -> list[dict[str, str]]:
+    """Rows of metrics.csv so far."""
+    return rows(run) if (run / "metrics.csv").is_file() else []
+
+
+def wait_for(condition) -> None:
+    """Wait at most a minute."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("It has not come to pass.")
+
+
+def test_the_preset_for_slurm_asks_for_a_task_a_gpu_and_to_be_queued_again():
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        cfg = compose("train", ["hydra/launcher=slurm", "hydra.launcher.gpus_per_node=4"], return_hydra_config=True)
+    launcher = cfg.hydra.launcher
+    assert launcher._target_.endswith("SlurmLauncher")
+    assert (launcher.tasks_per_node, launcher.nodes) == (4, 1)
+    assert launcher.max_num_timeout > 0
+    assert launcher.signal_delay_s >= 60
