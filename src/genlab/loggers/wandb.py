@@ -26,7 +26,8 @@ class WandbLogger(loggers.WandbLogger):
     Where a run can't be begun in time it is offline too, and at its end it waits so long and no longer for what is
     still to be uploaded (`init_timeout` and `finish_timeout` of the settings, in seconds).
 
-    The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run.
+    The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run; an
+    agent of a W&B sweep gives its own. A run in a group, as the cells of a sweep are, is named like its folder.
 
     Args:
         save_dir: the run folder.
@@ -40,6 +41,8 @@ class WandbLogger(loggers.WandbLogger):
     ) -> None:
         why = "asked for" if offline else offline_reason()
         kwargs |= {"id": _run_id(Path(save_dir)), "settings": {"finish_timeout_raises": True, **(settings or {})}}
+        if kwargs.get("group") and not kwargs.get("name"):
+            kwargs["name"] = Path(save_dir).name
         super().__init__(save_dir=save_dir, offline=why is not None, **kwargs)
         if why:
             _say_offline(why, save_dir)
@@ -125,11 +128,11 @@ def _reachable(host: str, port: int, seconds: float = 3.0) -> bool:
 
 
 def _run_id(run_dir: Path) -> str:
-    """The id kept in the run folder; a new one, which is stored, the first time."""
+    """The id kept in the run folder; the first time that of an agent, or a new one, which is stored."""
     path = run_dir / "wandb_run_id.txt"
     if path.is_file() and (stored := path.read_text()):
         return stored
-    new = secrets.token_hex(4)
+    new = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
     with survived(path.name), replacing(path) as unfinished:
         unfinished.write_text(new)
     return new

@@ -1,17 +1,20 @@
 """From run folders to a report."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, unknown
 from genlab.report.commands import report_command
 from genlab.report.figures import drawn_figures
 from genlab.report.find import named_folders, run_folders, sweep_folder
 from genlab.report.page import render
 from genlab.report.sweep import Sweep, read_sweep
 from genlab.report.terminal import show
+
+Publish = Callable[[Sweep, Path], None]  # does something with a report that has been written to a folder
 
 FIGURES = ("score_against_*.png", "heat_*.png", "curves.png")
 
@@ -28,22 +31,34 @@ def report(cfg: DictConfig) -> Path:
     runs = [cfg.runs] if isinstance(cfg.runs, str) else [str(run) for run in cfg.runs or []]
     if bool(runs) == bool(cfg.sweep):
         raise UsageError("Type sweep=PATH (a folder of run folders), or runs=A,B,C (run folders): one of the two.")
+    publish = _publisher(cfg.to)
     if cfg.sweep:
         folder = sweep_folder(str(cfg.sweep), Path(cfg.paths.log_dir))
-        return write_report(folder, out=Path(cfg.out) if cfg.out else None, quiet=False)
+        return write_report(folder, out=Path(cfg.out) if cfg.out else None, quiet=False, publish=publish)
     folders = named_folders(runs)
     out = Path(cfg.out or Path(cfg.paths.log_dir) / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
     sweep = read_sweep(f"{len(folders)} runs", folders)
-    return _write(sweep, out, report_command(None, folders), None, quiet=False)
+    return _write(sweep, out, report_command(None, folders), None, quiet=False, publish=publish)
 
 
-def write_report(sweep_dir: Path, out: Path | None = None, quiet: bool = True) -> Path:
+def _publisher(name: str | None) -> Publish | None:
+    if name not in (None, "wandb"):
+        raise UsageError(unknown("value of to", str(name), ["wandb"]))
+    from genlab.report.to_wandb import to_wandb
+
+    return to_wandb if name else None
+
+
+def write_report(
+    sweep_dir: Path, out: Path | None = None, quiet: bool = True, publish: Publish | None = None
+) -> Path:
     """Write the report of a sweep: `report.html`, `report.csv` and `figures/`.
 
     Args:
         sweep_dir: folder with run folders in it, at any depth.
         out: folder for the report; the sweep's own if left out.
         quiet: whether the terminal is left alone.
+        publish: what to do with it once it is written.
 
     Returns:
         The page.
@@ -52,10 +67,12 @@ def write_report(sweep_dir: Path, out: Path | None = None, quiet: bool = True) -
         UsageError: if there is no run in the folder, or if nothing can be written.
     """
     sweep = read_sweep(sweep_dir.absolute().name, run_folders(sweep_dir), sweep_dir)
-    return _write(sweep, out or sweep_dir, report_command(sweep_dir, []), sweep_dir, quiet)
+    return _write(sweep, out or sweep_dir, report_command(sweep_dir, []), sweep_dir, quiet, publish)
 
 
-def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool) -> Path:
+def _write(
+    sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool, publish: Publish | None = None
+) -> Path:
     figures = list(drawn_figures(sweep))
     page = out / "report.html"
     try:
@@ -72,6 +89,8 @@ def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool) 
         ) from error
     if not quiet:
         show(sweep, page)
+    if publish:
+        publish(sweep, out)
     return page
 
 

@@ -1,0 +1,95 @@
+"""The report in W&B: a run of its own with table and figures, and a saved dashboard."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from genlab.report.dashboard import dashboard, specification
+from genlab.report.keys import LATENT, MODEL
+from genlab.report.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+def to_wandb(sweep: Sweep, out: Path) -> None:
+    """Log a written report to W&B, and save the dashboard if W&B can be reached.
+
+    The dashboard's specification is also left in `dashboard.json`.
+
+    Args:
+        sweep: what the report is about.
+        out: the folder that the report was written to.
+
+    Raises:
+        UsageError: if the package that dashboards need is not installed.
+    """
+    import wandb
+
+    from genlab.loggers.wandb import offline_reason  # takes seconds
+
+    reason = offline_reason()
+    project = _setting(sweep, "project") or "genlab"
+    entity = _setting(sweep, "entity") or (wandb.Api().default_entity if reason is None else None)
+    workspace = dashboard(sweep, str(entity or "entity"), project)
+    (out / "dashboard.json").write_text(json.dumps(specification(workspace), indent=2) + "\n")
+    log_report(sweep, out)
+    if reason is None:
+        workspace.save()
+        log.info("Dashboard: %s", workspace.url)
+    else:
+        log.warning(
+            "W&B is offline (%s): the dashboard is specified in %s and not saved. Upload what was recorded with: "
+            "wandb sync %s %s. Then type the same command again.",
+            reason,
+            out / "dashboard.json",
+            out / "wandb" / "offline-run-*",
+            " ".join(sorted({str(cell.folder.parent / "*" / "wandb" / "offline-run-*") for cell in sweep.cells})),
+        )
+
+
+def log_report(sweep: Sweep, out: Path) -> None:
+    """Log table and figures of a written report to a W&B run in the group of the sweep's cells."""
+    import wandb
+
+    from genlab.loggers.wandb import offline_reason
+
+    reason = offline_reason()
+    settings: dict[str, Any] = {"project": _setting(sweep, "project") or "genlab", "entity": _setting(sweep, "entity")}
+    identity = hashlib.sha256(f"{settings} {sweep.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
+    with wandb.init(
+        **settings,
+        id=f"report-{identity}",
+        resume="allow",
+        name=f"report {sweep.name}",
+        group=sweep.name,
+        job_type="report",
+        dir=out,
+        mode="offline" if reason else "online",
+        settings=wandb.Settings(console="off", silent=True),
+    ) as run:
+        run.define_metric("latent_dim", hidden=True)
+        run.define_metric("score/*", step_metric="latent_dim")
+        for row in scores_by_latent_dim(sweep):
+            run.log(row)
+        table = sweep.table.astype(object).where(sweep.table.notna(), None)
+        figures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted((out / "figures").glob("*.png"))}
+        run.log({"report/table": wandb.Table(dataframe=table, allow_mixed_types=True), **figures})
+
+
+def scores_by_latent_dim(sweep: Sweep) -> Iterator[dict[str, float]]:
+    """Mean scores of the models of the first ranked group, a row a latent dimension, the smallest first."""
+    if not sweep.groups or MODEL not in sweep.table or LATENT not in sweep.table:
+        return
+    table = sweep.table[sweep.table["group"] == 1]
+    means = table.groupby([LATENT, MODEL])["score"].mean().unstack()
+    for latent_dim, row in means.sort_index().iterrows():
+        yield {"latent_dim": float(str(latent_dim)), **{f"score/{model}": score for model, score in row.dropna().items()}}
+
+
+def _setting(sweep: Sweep, name: str) -> str | None:
+    """A setting of the cells' W&B logger."""
+    found = (cell.config.get(f"logger.wandb.{name}") for cell in sweep.cells)
+    return next((str(value) for value in found if value), None)
