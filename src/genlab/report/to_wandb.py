@@ -86,7 +86,10 @@ def scores_by_latent_dim(sweep: Sweep) -> Iterator[dict[str, float]]:
     table = sweep.table[sweep.table["group"] == 1]
     means = table.groupby([LATENT, MODEL])["score"].mean().unstack()
     for latent_dim, row in means.sort_index().iterrows():
-        yield {"latent_dim": float(str(latent_dim)), **{f"score/{model}": score for model, score in row.dropna().items()}}
+        yield {
+            "latent_dim": float(str(latent_dim)),
+            **{f"score/{model}": score for model, score in row.dropna().items()},
+        }
 
 
 def _setting(sweep: Sweep, name: str) -> str | None:

@@ -49,9 +49,7 @@ def _publisher(name: str | None) -> Publish | None:
     return to_wandb if name else None
 
 
-def write_report(
-    sweep_dir: Path, out: Path | None = None, quiet: bool = True, publish: Publish | None = None
-) -> Path:
+def write_report(sweep_dir: Path, out: Path | None = None, quiet: bool = True, publish: Publish | None = None) -> Path:
     """Write the report of a sweep: `report.html`, `report.csv` and `figures/`.
 
     Args:
@@ -70,9 +68,7 @@ def write_report(
     return _write(sweep, out or sweep_dir, report_command(sweep_dir, []), sweep_dir, quiet, publish)
 
 
-def _write(
-    sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool, publish: Publish | None = None
-) -> Path:
+def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool, publish: Publish | None = None) -> Path:
     figures = list(drawn_figures(sweep))
     page = out / "report.html"
     try:

@@ -1,0 +1,115 @@
+"""The report in W&B: what is logged, read back from its offline file, and what the dashboard asks for."""
+
+import json
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+from report_folders import make_run
+from wandb_records import log_records
+
+from genlab.errors import UsageError
+from genlab.report import report
+from genlab.report.dashboard import dashboard, specification
+from genlab.report.sweep import read_sweep
+from genlab.report.to_wandb import scores_by_latent_dim
+
+WANDB = {"project": "lecture", "entity": None}
+SCORES = {("VAE", 4): (1.0, 3.0), ("VAE", 16): (5.0,), ("GAN", 4): (7.0,)}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A sweep of two models and latent dimensions, in one cell with two seeds, on a machine without a W&B account."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for (model, latent_dim), scores in SCORES.items():
+        for seed, score in enumerate(scores):
+            cell = tmp_path / "mine" / f"{model}{latent_dim}{seed}"
+            make_run(cell, score, model=model, latent_dim=latent_dim, seed=seed, config={"logger": {"wandb": WANDB}})
+            summary = json.loads((cell / "summary.json").read_text())
+            summary["metrics"]["health/diversity"] = {"value": 1.0}
+            (cell / "summary.json").write_text(json.dumps(summary))
+    return tmp_path / "mine"
+
+
+def configured(folder, **keys):
+    return OmegaConf.create(
+        {"sweep": str(folder), "runs": None, "out": None, "to": None, "paths": {"log_dir": "x"}} | keys
+    )
+
+
+def swept(folder):
+    return read_sweep("mine", sorted(path for path in folder.iterdir() if path.is_dir()), folder)
+
+
+def test_scores_against_latent_dimension_are_means_over_seeds(folder):
+    assert list(scores_by_latent_dim(swept(folder))) == [
+        {"latent_dim": 4.0, "score/GAN": 7.0, "score/VAE": 2.0},
+        {"latent_dim": 16.0, "score/VAE": 5.0},
+    ]
+
+
+def test_table_and_figures_are_logged_to_a_run_of_their_own_and_the_dashboard_is_left_as_a_file(folder, caplog):
+    report(configured(folder, to="wandb"))
+    (offline,) = (folder / "wandb").glob("offline-run-*")
+    (table,) = (offline / "files" / "media" / "table" / "report").glob("table_*.table.json")
+    rows = json.loads(table.read_text())
+    assert rows["columns"][:2] == ["rank", "cell"]
+    assert [row[:2] for row in rows["data"]] == [[1, "VAE40"], [2, "VAE41"], [3, "VAE160"], [4, "GAN40"]]
+    assert list((offline / "files" / "media" / "images" / "report").glob("score_against_latent_dim*.png"))
+    run, history = records(next(offline.glob("*.wandb")))
+    assert (run.run_group, run.job_type, run.project) == ("mine", "report", "lecture")
+    assert {"latent_dim": 4.0, "score/GAN": 7.0, "score/VAE": 2.0}.items() <= history[0].items()
+    assert json.loads((folder / "dashboard.json").read_text())["displayName"] == "genlab mine"
+    assert "the dashboard is specified in" in caplog.text
+    assert f"wandb sync {folder}/wandb/offline-run-* {folder}/*/wandb/offline-run-*" in caplog.text
+
+
+def records(path):
+    from wandb.proto import wandb_internal_pb2
+
+    run, history = None, []
+    for data in log_records(path.read_bytes()):
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.WhichOneof("record_type") == "run":
+            run = record.run
+        elif record.WhichOneof("record_type") == "history":
+            items = record.history.item
+            history.append({"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items})
+    return run, history
+
+
+def test_the_dashboard_asks_for_what_the_cells_of_the_sweep_log(folder):
+    view = specification(dashboard(swept(folder), "me", "lecture"))["spec"]["section"]
+    panels = {panel["viewType"]: [] for section in view["panelBankConfig"]["sections"] for panel in section["panels"]}
+    for section in view["panelBankConfig"]["sections"]:
+        for panel in section["panels"]:
+            panels[panel["viewType"]].append(panel["config"])
+    lines = {(line["xAxis"], *line["metrics"]) for line in panels["Run History Line Plot"]}
+    assert lines == {
+        ("latent_dim", "score/GAN", "score/VAE"),
+        ("train/images_seen", "val/fd"),
+        ("train/images_seen", "health/diversity"),
+    }
+    (scatter,) = panels["Scatter Plot"]
+    assert (scatter["xAxis"], scatter["yAxis"]) == ("config:model.value.latent_dim", "summary:val/fd.min")
+    assert [media["mediaKeys"] for media in panels["Media Browser"]] == [["samples/grid"], ["reconstructions/grid"]]
+    (parallel,) = panels["Parallel Coordinates Plot"]
+    accessors = [column["accessor"] for column in parallel["columns"]]
+    assert accessors[:3] == ["config:model.value._target_", "config:data.value.name", "config:model.value.latent_dim"]
+    assert accessors[-1] == "summary:val/fd.min"
+    (runs,) = view["runSets"]
+    (only,) = runs["filters"]["filters"]
+    assert (only["key"]["name"], only["op"], only["value"]) == ("group", "=", "mine")
+
+
+def test_without_the_library_and_for_an_unknown_place_there_is_a_sentence(folder, monkeypatch):
+    with pytest.raises(UsageError, match=r"There is no value of to 'wandbb'\. Did you mean 'wandb'\?"):
+        report(configured(folder, to="wandbb"))
+    assert not (folder / "report.html").exists()
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    with pytest.raises(UsageError, match=r'pip install -e "\.\[dashboard\]"'):
+        report(configured(folder, to="wandb"))
