@@ -5,6 +5,7 @@ import netrc
 import os
 import secrets
 import socket
+import subprocess
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,6 +13,8 @@ from urllib.parse import urlparse
 
 from lightning.pytorch import loggers
 from lightning.pytorch.utilities import rank_zero_only
+
+from genlab.secrets import redacted, redacted_all
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ class WandbLogger(loggers.WandbLogger):
 
     def __init__(self, save_dir: str, offline: bool = False, **kwargs: Any) -> None:
         reason = "asked for" if offline else offline_reason()
+        kwargs = redacted_all(kwargs)
+        kwargs["settings"] = _repository() | dict(kwargs.get("settings") or {})
         super().__init__(save_dir=save_dir, offline=reason is not None, id=_run_id(Path(save_dir)), **kwargs)
         if reason:
             _say_offline(reason, save_dir)
@@ -84,6 +89,22 @@ def _reachable(host: str, port: int, seconds: float = 3.0) -> bool:
     thread.start()
     thread.join(seconds)
     return bool(opened)
+
+
+def _repository() -> dict[str, str]:
+    """Settings for a repository whose address holds a user or a secret; W&B takes away the password alone."""
+    address, commit = (_git(*question) for question in (("config", "remote.origin.url"), ("rev-parse", "HEAD")))
+    clean = redacted(address)
+    return {} if clean == address else {"git_remote_url": clean, "git_commit": commit}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=10, check=False
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _run_id(run_dir: Path) -> str:

@@ -15,20 +15,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from genlab.errors import UsageError
+from genlab.secrets import redacted_all
 
 log = logging.getLogger(__name__)
 
 
 @rank_zero_only
-def open_run_folder(path: Path, config: DictConfig, again: bool = False) -> None:
-    """Write the resolved configuration into a run folder that holds no run yet, or whose run goes on.
+def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> None:
+    """Write the configuration into a run folder that holds no run yet, or whose run goes on.
 
     Args:
         path: the folder.
-        config: the configuration.
+        config: the resolved configuration, without secrets.
         again: whether a run may be in it.
 
     Raises:
@@ -37,10 +38,10 @@ def open_run_folder(path: Path, config: DictConfig, again: bool = False) -> None
     try:
         path.mkdir(parents=True, exist_ok=True)
         if again:
-            _write_whole(path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+            _write_whole(path / "config.yaml", OmegaConf.to_yaml(config))
         else:
             with (path / "config.yaml").open("x") as file:
-                file.write(OmegaConf.to_yaml(config, resolve=True))
+                file.write(OmegaConf.to_yaml(config))
     except FileExistsError:
         raise UsageError(
             f"{path} already holds a run: choose another folder with hydra.run.dir=PATH (hydra.sweep.dir=PATH for a "
@@ -86,10 +87,10 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 @rank_zero_only
 def update_summary(path: Path, **fields: Any) -> None:
-    """Set fields of `summary.json` in a run folder. Whoever reads it sees the old file or the new one, both whole."""
+    """Set fields of `summary.json` in a run folder, without secrets. Whoever reads it sees the old file or the new one, both whole."""
     file = path / "summary.json"
     summary = json.loads(file.read_text()) if file.is_file() else {}
-    _write_whole(file, json.dumps(summary | fields, indent=2) + "\n")
+    _write_whole(file, json.dumps(summary | redacted_all(fields), indent=2) + "\n")
 
 
 def _write_whole(file: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from genlab.cli import run_folder
 from genlab.errors import UsageError, unknown
 from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint
+from genlab.secrets import recordable
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     stored = OmegaConf.create(state["config"])
     if automatic:
         config = cfg
-        _check_same(OmegaConf.to_container(cfg, resolve=True), state["config"], folder)
+        _check_same(recordable(cfg), state["config"], folder)
     else:
         config = _changed(_moved(stored, "run_dir", str(folder)), typed)
     reached = _limit_reached(config, state)
@@ -99,7 +100,7 @@ def _put_aside(path: Path) -> None:
 
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     """The configuration with one of its paths elsewhere, and all that lies below it."""
-    old = config.paths[key]
+    old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
 
     def there(value: Any) -> Any:
         if isinstance(value, dict):

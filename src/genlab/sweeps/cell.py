@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from genlab.secrets import recordable, redacted
+
 # What does not bear on the result: where a run lies, who is told of it, and how a sweep goes about it.
 IRRELEVANT = ("hydra", "logger", "tags", "resume", "sweep", "retry_failed", "preflight")
 LONGEST = 150  # characters of a name before the hash; file systems take 255 bytes
@@ -61,12 +63,7 @@ def fingerprint(config: DictConfig) -> str:
     OmegaConf.set_readonly(config, False)
     OmegaConf.set_struct(config, False)
     config.paths = {name: name for name in config.get("paths", {})}
-    relevant = {
-        key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-        for key in config
-        if key not in IRRELEVANT and key != "paths"
-        for node in [config[key]]
-    }
+    relevant = recordable(config, without=(*IRRELEVANT, "paths"))
     text = json.dumps(relevant, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -77,7 +74,7 @@ def cell_name(overrides: str, *, _root_: DictConfig) -> str:
     Args:
         overrides: Hydra's `override_dirname`.
     """
-    readable = re.sub(r"[^\w.+-]+", "-", overrides).strip("-")
+    readable = re.sub(r"[^\w.+-]+", "-", redacted(overrides)).strip("-")
     return f"{readable[:LONGEST] or 'cell'}_{fingerprint(_root_)}"
 
 
