@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dotenv import dotenv_values, load_dotenv
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from genlab.errors import UsageError
@@ -54,10 +54,10 @@ def redacted(text: str) -> str:
 
 
 def redacted_all(node: Any) -> Any:
-    """Return plain containers with all of their texts redacted."""
-    if isinstance(node, dict):
+    """Return containers, as plain ones, with all of their texts redacted."""
+    if isinstance(node, dict | DictConfig):
         return {key: redacted_all(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
+    if isinstance(node, list | tuple | ListConfig):
         return [redacted_all(value) for value in node]
     return redacted(node) if isinstance(node, str) else node
 
@@ -92,7 +92,7 @@ def _value(node: Any, key: Any) -> Any:
     try:
         return node[key]
     except InterpolationResolutionError:
-        text = OmegaConf.to_container(node)[key]  # type: ignore[call-overload,index]
+        text = OmegaConf.to_container(node)[key]  # type: ignore[index]
         if "${oc.env:" not in str(text):
             raise
         return text

@@ -100,11 +100,10 @@ def _repository() -> dict[str, str]:
 
 def _git(*arguments: str) -> str:
     try:
-        return subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=10, check=False
-        ).stdout.strip()
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
+    return done.stdout.strip()
 
 
 def _run_id(run_dir: Path) -> str:

@@ -87,7 +87,10 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 @rank_zero_only
 def update_summary(path: Path, **fields: Any) -> None:
-    """Set fields of `summary.json` in a run folder, without secrets. Whoever reads it sees the old file or the new one, both whole."""
+    """Set fields of `summary.json` in a run folder, without secrets.
+
+    Whoever reads it sees the old file or the new one, both whole.
+    """
     file = path / "summary.json"
     summary = json.loads(file.read_text()) if file.is_file() else {}
     _write_whole(file, json.dumps(summary | redacted_all(fields), indent=2) + "\n")
