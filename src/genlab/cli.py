@@ -150,6 +150,18 @@ class ConsoleHandler(logging.StreamHandler):
         pass
 
 
+class LogFile(logging.FileHandler):
+    """A log file that says once that it can't be written; logging's own prints a traceback at every line."""
+
+    _said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        if not self._said:
+            self._said = True
+            print(f"{self.baseFilename} can't be written ({sys.exc_info()[1]}): the run goes on.", file=sys.stderr)
+
+
 def sentence(error: Exception) -> str:
     """Say in one sentence what is wrong with an input."""
     if isinstance(error, MissingConfigException) and error.options:

@@ -9,6 +9,8 @@ from torchvision.transforms.v2 import functional as TF
 from torchvision.utils import make_grid
 from torchvision.utils import save_image as write_png
 
+from genlab.faults import replacing
+
 
 def to_float(images: Tensor) -> Tensor:
     """Map uint8 images in [0, 255] to float32 in [-1, 1], any shape, on their device."""
@@ -51,6 +53,6 @@ def grid(images: Tensor, n_columns: int) -> Tensor:
 
 def save_png(picture: Tensor, path: Path) -> None:
     """Write a picture (3, H, W) in [0, 1] as PNG, enlarged by a whole factor if it is small; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     factor = max(1, 512 // max(picture.shape[-2:]))
-    write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), path)
+    with replacing(path) as file:
+        write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format="png")

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genlab.callbacks.state import is_due, scorer, signals
 from genlab.errors import UsageError, positive, whole_number
+from genlab.faults import replacing, survived
 from genlab.runs.checkpoints import read_checkpoint, write_checkpoint
 
 log = logging.getLogger(__name__)
@@ -74,9 +75,11 @@ class Checkpoint(LightningCheckpoint):
         try:
             self.dirpath.mkdir(parents=True, exist_ok=True)
             trial = self.dirpath / "trial.tmp"
-            write_checkpoint(checkpoint, trial)
-            size = GROWTH * trial.stat().st_size
-            trial.unlink()
+            try:
+                write_checkpoint(checkpoint, trial)
+                size = GROWTH * trial.stat().st_size
+            finally:
+                trial.unlink(missing_ok=True)
         except OSError as error:
             return str(error)
         free = shutil.disk_usage(self.dirpath).free
@@ -141,17 +144,12 @@ class Checkpoint(LightningCheckpoint):
         if not trainer.is_global_zero:
             return
         path = self.dirpath / name
-        unfinished = path.with_suffix(".tmp")
-        try:
-            self.dirpath.mkdir(parents=True, exist_ok=True)
-            write_checkpoint(checkpoint, unfinished)
-            if name == "last.ckpt":
-                self._move_back(path)
-            unfinished.replace(path)
+        with survived(name):  # the one before stays
+            with replacing(path) as unfinished:
+                write_checkpoint(checkpoint, unfinished)
+                if name == "last.ckpt":
+                    self._move_back(path)
             _flush(self.dirpath)
-        except OSError as error:
-            log.error("%s can't be written (%s): training goes on, and the one before stays.", path, error)
-            unfinished.unlink(missing_ok=True)
 
     def _move_back(self, last: Path) -> None:
         previous = last.with_name("previous.ckpt")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from genlab.callbacks.state import is_due
 from genlab.errors import whole_number
+from genlab.faults import replacing, survived
 
 
 class Curves(Callback):
@@ -37,7 +38,8 @@ class Curves(Callback):
     def _draw(self, trainer: Trainer) -> None:
         source = self.dirpath / "metrics.csv"
         if trainer.is_global_zero and source.is_file():
-            draw_curves(pd.read_csv(source), self.dirpath / "curves.png")
+            with survived("curves.png"):
+                draw_curves(pd.read_csv(source), self.dirpath / "curves.png")
 
 
 def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
@@ -65,7 +67,8 @@ def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
         axis.grid(alpha=0.3)
     for axis in axes[len(panels) :]:
         axis.remove()
-    figure.savefig(path, dpi=110)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=110, format="png")
 
 
 def _panel(key: str) -> str:

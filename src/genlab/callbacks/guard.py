@@ -1,35 +1,73 @@
-"""Ends a run whose loss is no number any more, before the weights are none either."""
+"""Ends a run whose loss is no number any more, before the weights are none either, or leaves that update out."""
 
+import logging
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.optim import Optimizer
 
-from genlab.errors import UsageError, whole_number
+from genlab.callbacks.before import Before
+from genlab.errors import UsageError, unknown, whole_number
+from genlab.faults import replacing, survived
+from genlab.processes import gathered
+from genlab.runs.folder import update_summary
+
+log = logging.getLogger(__name__)
+
+REACTIONS = ("stop", "skip")
 
 
 class Guard(Callback):
-    """Stops training at a loss that is infinite or no number, before the update that it would spoil all weights with.
+    """Looks at each loss before the update that one which is infinite or no number would spoil all weights with.
 
-    The batch is kept in `nonfinite_batch.pt` (images and labels, and the terms of the loss), and the checkpoints stay
-    as they are. Reading a loss makes a GPU wait; `every_n_steps` makes that rarer, at the price of a later stop.
+    `stop` ends the run: the checkpoints stay as they are. `skip` leaves that update out, on all processes alike, also
+    where only one of them has such a loss: weights, optimiser and buffers stay as they were before it. Of a model with
+    an adversary none of the batch's further updates is made either; what a player before has learnt, stands. The batch
+    counts nevertheless. In how many it was so is logged as `health/skipped_updates` and is in `summary.json`.
+
+    The first such batch is kept in `nonfinite_batch.pt` (images and labels, and the terms of the loss). Reading a loss
+    makes a GPU wait; `every_n_steps` makes that rarer, at the price of a later stop.
 
     Args:
         dirpath: folder for the batch.
         every_n_steps: how often the loss is looked at, in batches.
+        on_nonfinite: `stop` or `skip`.
+        max_skips: batches in a row with an update that was left out, after which the run stops nevertheless.
     """
 
-    def __init__(self, dirpath: str, every_n_steps: int = 1) -> None:
+    def __init__(self, dirpath: str, every_n_steps: int = 1, on_nonfinite: str = "stop", max_skips: int = 10) -> None:
         self.dirpath = Path(dirpath)
         self.every_n_steps = whole_number("callbacks.guard.every_n_steps", every_n_steps)
+        self.max_skips = whole_number("callbacks.guard.max_skips", max_skips)
+        if on_nonfinite not in REACTIONS:
+            raise UsageError(unknown("callbacks.guard.on_nonfinite", on_nonfinite, list(REACTIONS)))
+        self.skips = on_nonfinite == "skip"
+        if self.skips and every_n_steps != 1:
+            raise UsageError(
+                f"callbacks.guard.every_n_steps={every_n_steps} with on_nonfinite=skip would let updates through that "
+                "spoil all weights: type callbacks.guard.every_n_steps=1."
+            )
+        self.n_skipped = self.n_in_a_row = 0
         self._batch: Any = None
+        self._culprits: list[str] = []  # in the losses of this process since the last batch that closed an update
+        self._left_out = False  # whether an update was left out since then, which all processes know
+        self._before = Before()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say from the start how many updates were left out."""
+        if self.skips and trainer.is_global_zero:
+            update_summary(self.dirpath, skipped_updates=self.n_skipped)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Remember the batch."""
+        """Remember the batch, and what it is about to change."""
         self._batch = batch
+        if self.skips and not self._culprits:
+            self._before.remember(pl_module)
 
     def on_before_backward(self, trainer: Trainer, pl_module: Any, loss: Tensor) -> None:
         """Look at the loss.
@@ -40,12 +78,81 @@ class Guard(Callback):
         if trainer.global_step % self.every_n_steps or isfinite(loss.item()):
             return
         terms = {name: value.item() for name, value in pl_module.terms.items()}
-        culprits = [name for name, value in terms.items() if not isfinite(value)] or ["loss"]
+        self._culprits = [name for name, value in terms.items() if not isfinite(value)] or ["loss"]
+        if not self.skips or self.n_skipped == 0:
+            self._keep_batch(trainer, terms)
+        if not self.skips:
+            self._stop(trainer, self._culprits, "The update was not made")
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put back at once what the forward pass has changed: averages are taken before the update is due."""
+        if self.skips and self._culprits:
+            self._before.put_back(pl_module)
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Leave the update out on all processes if one of them has seen such a loss: without gradients none is made."""
+        if self.skips and (self._left_out or _anywhere(bool(self._culprits), pl_module.device)):
+            self._before.put_back(pl_module)
+            optimizer.zero_grad(set_to_none=True)
+            if not self._left_out:
+                self._left_out = True
+                self._count(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count."""
+        if self.skips:
+            if pl_module.closes_update():
+                self.n_in_a_row = self.n_in_a_row if self._left_out else 0
+                self._culprits, self._left_out = [], False
+            pl_module.note({"health/skipped_updates": torch.tensor(float(self.n_skipped))})
+
+    def _count(self, trainer: Trainer) -> None:
+        self.n_skipped, self.n_in_a_row = self.n_skipped + 1, self.n_in_a_row + 1
+        culprits = sorted({name for part in gathered(self._culprits) for name in part})
+        if trainer.is_global_zero:
+            update_summary(self.dirpath, skipped_updates=self.n_skipped)
+        if trainer.is_global_zero and self.n_skipped == 1:
+            log.warning(
+                "At batch %d %s: the update is left out, as those will be that are like it; health/skipped_updates "
+                "counts them. The batch is in %s/nonfinite_batch*.pt.",
+                trainer.global_step,
+                _not_finite(culprits),
+                self.dirpath,
+            )
+        if self.n_in_a_row >= self.max_skips:
+            what = f"In {self.max_skips} batches in a row an update was left out"
+            self._stop(trainer, culprits, what)
+
+    def _keep_batch(self, trainer: Trainer, terms: dict[str, float]) -> None:
         x, y = self._batch
         path = self.dirpath / f"nonfinite_batch{'' if trainer.is_global_zero else f'_{trainer.global_rank}'}.pt"
-        torch.save({"x": x.cpu(), "y": y.cpu(), "terms": terms}, path)
+        with survived(path.name), replacing(path) as unfinished:
+            torch.save({"x": x.cpu(), "y": y.cpu(), "terms": terms}, unfinished)
+
+    def _stop(self, trainer: Trainer, culprits: list[str], what: str) -> None:
         raise UsageError(
-            f"Training has diverged at batch {trainer.global_step}: {' and '.join(culprits)} "
-            f"{'is' if len(culprits) == 1 else 'are'} not finite. The update was not made, the last checkpoint is "
-            f"good, and the batch is in {path}: try a smaller model.optimizer.lr, or trainer.precision=32-true."
+            f"Training has diverged at batch {trainer.global_step}: {_not_finite(culprits)}. {what}, the last "
+            f"checkpoint is good, and the batch is in {self.dirpath}/nonfinite_batch*.pt: try a smaller "
+            "model.optimizer.lr, or trainer.precision=32-true."
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts."""
+        return {"n_skipped": self.n_skipped, "n_in_a_row": self.n_in_a_row}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.n_skipped, self.n_in_a_row = state_dict["n_skipped"], state_dict["n_in_a_row"]
+
+
+def _not_finite(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not finite"
+
+
+def _anywhere(here: bool, device: torch.device) -> bool:
+    """Whether it is so on any process."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return here
+    flag = torch.tensor(float(here), device=device)
+    dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return bool(flag.item())

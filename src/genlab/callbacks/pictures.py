@@ -11,6 +11,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.callbacks.state import is_due
 from genlab.errors import whole_number
+from genlab.faults import survived
 from genlab.images import grid, save_png, to_float
 from genlab.protocols import Reconstructs, Samples, require
 
@@ -18,10 +19,17 @@ from genlab.protocols import Reconstructs, Samples, require
 def show(trainer: Trainer, key: str, picture: Tensor) -> None:
     """Hand a picture (3, H, W) in [0, 1] to every logger that shows images."""
     for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            logger.log_image(key, [to_pil_image(picture)], step=trainer.global_step)
-        elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(key, picture, trainer.global_step)
+        with survived(type(logger).__name__, Exception):
+            if isinstance(logger, WandbLogger):
+                logger.log_image(key, [to_pil_image(picture)], step=trainer.global_step)
+            elif isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(key, picture, trainer.global_step)
+
+
+def keep(picture: Tensor, folder: Path, trainer: Trainer) -> None:
+    """Write a picture (3, H, W) in [0, 1] as `epoch_0005.png`, if the disk takes it."""
+    with survived(f"{folder.name}/"):
+        save_png(picture, folder / f"epoch_{trainer.current_epoch + 1:04d}.png")
 
 
 class SampleGrid(Callback):
@@ -51,7 +59,7 @@ class SampleGrid(Callback):
             return
         samples = pl_module.sample(self.n_rows * self.n_columns, Generator().manual_seed(self.seed))
         picture = grid(samples, self.n_columns)
-        save_png(picture, self.dirpath / f"epoch_{trainer.current_epoch + 1:04d}.png")
+        keep(picture, self.dirpath, trainer)
         show(trainer, "samples/grid", picture)
 
 
@@ -83,7 +91,7 @@ class ReconstructionGrid(Callback):
             return
         x = to_float(trainer.datamodule.examples("test", self.n_pairs).to(pl_module.device))  # type: ignore[attr-defined]
         picture = grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)
-        save_png(picture, self.dirpath / f"epoch_{trainer.current_epoch + 1:04d}.png")
+        keep(picture, self.dirpath, trainer)
         show(trainer, "reconstructions/grid", picture)
 
 

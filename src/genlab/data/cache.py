@@ -44,6 +44,7 @@ class Cache:
         self.folder, self.name, self.made_from, self.view = folder, redacted(name), redacted_all(made_from), view
         self.fingerprint = hashlib.sha256(json.dumps(self.made_from, sort_keys=True).encode()).hexdigest()[:16]
         self.path = folder / f"{self.name}-{self.fingerprint}"
+        self._is_damaged = False
 
     def open(
         self, raw: Callable[[], Mapping[str, RawImages]], max_rejects: float, n_workers: int | None
@@ -58,7 +59,8 @@ class Cache:
             n_workers: processes that decode; None for as many as there are cores.
 
         Raises:
-            UsageError: if the disk is full or not writable, or if too many files are unreadable.
+            UsageError: if the disk is full or not writable, if too many files are unreadable, or if a damaged cache
+                can't be built again.
         """
         manifest = self._read()
         if manifest is None:
@@ -69,8 +71,13 @@ class Cache:
                     if (manifest := self._read()) is None:
                         undecoded = raw()
                         manifest = self._build(undecoded, max_rejects, n_workers)
-            except OSError as error:
-                raise self._disk_error(error, undecoded) from error
+            except (OSError, UsageError) as error:
+                wrong = error if isinstance(error, UsageError) else self._disk_error(error, undecoded)
+                if self._is_damaged:
+                    raise UsageError(
+                        f"{self.path} is damaged: delete that folder. As it is, it can't be built again: {wrong}"
+                    ) from error
+                raise wrong from error
         check_rejects(self.name, manifest, max_rejects)  # it may have been built under another limit
         return manifest | {"folder": str(self.path)}, {name: self._split(name) for name in manifest["counts"]}
 
@@ -86,8 +93,9 @@ class Cache:
                 images, labels = self._split(name)
                 if images.shape != (n, self.view.channels, self.view.size, self.view.size) or len(labels) != n:
                     raise ValueError(f"{name}.npy does not hold what the manifest says")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s is damaged (%s): it is built again.", self.path, error)
+            self._is_damaged = True
             return None
         return manifest
 

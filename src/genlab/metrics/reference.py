@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from genlab.data.arrays import fingerprint
+from genlab.faults import replacing, survived
 from genlab.metrics.population import Population, described
 from genlab.metrics.stamp import encoder_fields
 from genlab.moments import Moments
@@ -55,7 +55,8 @@ def reference(
     log.info("Describing the %d reference images once; kept in %s", len(images), path)
     population = describe()
     if rank_and_world_size()[0] == 0:
-        _write(path, population)
+        with survived(f"{cache_dir.name}/"):
+            _write(path, population)
     return population
 
 
@@ -86,8 +87,7 @@ def _read(path: Path, keep: bool) -> Population | None:
 
 
 def _write(path: Path, population: Population) -> None:
-    """Write to names of this process alone, then rename, so that nobody reads half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write so that nobody reads half a file."""
     if population.features is not None:
         _replace(_features_path(path), lambda file: np.save(file, population.features.numpy()))  # type: ignore[union-attr]
     m = population.moments
@@ -102,7 +102,5 @@ def _write(path: Path, population: Population) -> None:
 
 
 def _replace(path: Path, write: Callable[[Any], None]) -> None:
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with unfinished.open("wb") as file:
+    with replacing(path, shared=True) as unfinished, unfinished.open("wb") as file:
         write(file)
-    unfinished.replace(path)

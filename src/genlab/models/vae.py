@@ -72,7 +72,7 @@ class VAE(GaussianPosterior, ImageModel):
         means, logvars = (part.repeat_interleave(n, 0) for part in (mean, logvar))
         z = reparametrise(means, logvars, generator)
         nll = self.likelihood.nll(x.repeat_interleave(n, 0), self.decoder(z).float())
-        log_prior = Normal(0.0, 1.0).log_prob(z).sum(1)
+        log_prior = Normal(0.0, 1.0, validate_args=False).log_prob(z).sum(1)
         log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).sum(1)
         return (log_prior - nll - log_posterior).view(-1, n).T, nll.view(-1, n).T
 

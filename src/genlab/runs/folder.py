@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -17,10 +16,13 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
+from genlab import faults
 from genlab.errors import UsageError
 from genlab.secrets import redacted_all
 
 log = logging.getLogger(__name__)
+
+_waiting: dict[Path, dict[str, Any]] = {}  # fields that the disk has not taken yet
 
 
 @rank_zero_only
@@ -36,12 +38,10 @@ def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> 
         UsageError: if there is a run in it already, or if nothing can be written there.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if again:
-            _write_whole(path / "config.yaml", OmegaConf.to_yaml(config))
-        else:
-            with (path / "config.yaml").open("x") as file:
-                file.write(OmegaConf.to_yaml(config))
+        with faults.replacing(path / "config.yaml", shared=True) as unfinished:
+            unfinished.write_text(OmegaConf.to_yaml(config))
+            if not again:
+                (path / "config.yaml").touch(exist_ok=False)
     except FileExistsError:
         raise UsageError(
             f"{path} already holds a run: choose another folder with hydra.run.dir=PATH (hydra.sweep.dir=PATH for a "
@@ -89,17 +89,32 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 def update_summary(path: Path, **fields: Any) -> None:
     """Set fields of `summary.json` in a run folder, without secrets.
 
-    Whoever reads it sees the old file or the new one, both whole.
+    Whoever reads it sees the old file or the new one, both whole. Fields that the disk does not take wait, and are
+    written with the next ones that it takes.
     """
-    file = path / "summary.json"
-    summary = json.loads(file.read_text()) if file.is_file() else {}
-    _write_whole(file, json.dumps(summary | redacted_all(fields), indent=2) + "\n")
+    write_summary(path, fields)
 
 
-def _write_whole(file: Path, text: str) -> None:
-    unfinished = file.with_name(f"{file.stem}.{os.getpid()}.tmp")
-    unfinished.write_text(text)
-    unfinished.replace(file)
+def write_summary(path: Path, fields: dict[str, Any]) -> None:
+    """The same, on any process: if the first one is gone."""
+    waiting = _waiting.setdefault(path, {})
+    waiting |= redacted_all(fields)
+    with faults.survived("summary.json"):
+        with faults.replacing(path / "summary.json") as unfinished:
+            unfinished.write_text(json.dumps(read_summary(path) | waiting, indent=2) + "\n")
+        del _waiting[path]
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """What `summary.json` of a run folder says so far; nothing where there is none, or a power cut has emptied it."""
+    try:
+        summary: dict[str, Any] = json.loads((path / "summary.json").read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        log.warning("%s is damaged (%s): it begins anew.", path / "summary.json", error)
+        return {}
+    return summary
 
 
 @contextmanager
@@ -116,14 +131,17 @@ def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[None]
     now = datetime.now().astimezone().isoformat("T", "seconds")
     times: dict[str, Any] = {"started": now}
     start = perf_counter()
-    if resumed and (path / "summary.json").is_file():
-        before = json.loads((path / "summary.json").read_text())
+    faults.forget()
+    if resumed and (before := read_summary(path)):
         start -= before.get("seconds", before.get("training_seconds", 0) + before.get("evaluation_seconds", 0))
         times = {"resumed": [*before.get("resumed", []), now], "error": None}
     update_summary(path, status="running", **times, **fields, **_origin())
 
     def end(status: str, **fields: Any) -> None:
         update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)
+        if missing := faults.missing():
+            what = ", ".join(f"{name} ({reason})" for name, reason in missing.items())
+            log.warning("The run is %s. Missing, or not of its end, as they can't be written: %s.", status, what)
 
     try:
         yield

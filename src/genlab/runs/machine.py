@@ -1,9 +1,11 @@
 """What the machine offers, against what the config asks for."""
 
 import ctypes
+import faulthandler
 import logging
 import sys
 import warnings
+from contextlib import suppress
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
@@ -45,6 +47,17 @@ def keep_freed_memory() -> None:
         m_trim_threshold, m_mmap_threshold = -1, -3
         libc.mallopt(m_mmap_threshold, 2**25)  # bytes, the largest that it takes
         libc.mallopt(m_trim_threshold, 2**29)
+
+
+def say_where_it_crashed() -> None:
+    """Have Python write to the terminal where it was when the system kills it.
+
+    So it does where a memory-mapped file of images has been cut off while a run reads it (SIGBUS): nothing can catch
+    that, and the next start finds it.
+    """
+    with suppress(OSError, ValueError, AttributeError):  # a stderr that is no file
+        if not faulthandler.is_enabled():
+            faulthandler.enable()
 
 
 def quieten() -> None:

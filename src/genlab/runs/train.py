@@ -17,11 +17,12 @@ from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
 from genlab.errors import UsageError
-from genlab.loggers import CSVLogger, WandbLogger
+from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.processes import leave_group_at_exit
 from genlab.runs.build import build
 from genlab.runs.folder import open_run_folder, recorded, taken, update_summary
-from genlab.runs.machine import check_machine, keep_freed_memory, quieten
+from genlab.runs.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
+from genlab.runs.memory import memory_explained
 from genlab.runs.resume import Resumption, resumption
 from genlab.secrets import recordable
 from genlab.sweeps.cell import fingerprint, outcome
@@ -90,13 +91,14 @@ def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | Non
     leave_group_at_exit()
     config = recordable(cfg)
     open_run_folder(run_dir, config, again=resumed is not None or cfg.get("resume") == "auto")
-    with recorded(run_dir, resumed is not None, fingerprint=own), signals.installed():
+    say_where_it_crashed()
+    with recorded(run_dir, resumed is not None, fingerprint=own), memory_explained(cfg), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
         datamodule = build(cfg.data)
         datamodule.setup()  # before Lightning starts other processes, which find the data prepared
         model = build(cfg.model)
         callbacks = [ExactState(config), signals, *(build(node) for node in cfg.callbacks.values())]
-        loggers = [CSVLogger(str(run_dir)), *(build(node) for node in cfg.logger.values())]
+        loggers = [CSVLogger(str(run_dir)), *(tolerant(build(node)) for node in cfg.logger.values())]
         _go_on(loggers, resumed)
         trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
         for logger in loggers:
@@ -107,7 +109,9 @@ def _train(cfg: DictConfig, resumed: Resumption | None, own: str) -> float | Non
         except SIGTERMException:
             raise SystemExit(signals.exit_code) from None
         finally:
-            _finish_wandb(loggers)
+            for logger in loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.finish()
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
@@ -133,11 +137,3 @@ def _only(callbacks: list[Callback]) -> dict[str, bool]:
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in callbacks),
     }
-
-
-def _finish_wandb(loggers: list[Any]) -> None:
-    """End the W&B run, or the next job of a sweep would log into it."""
-    if any(isinstance(logger, WandbLogger) for logger in loggers):
-        import wandb
-
-        wandb.finish()
