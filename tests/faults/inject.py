@@ -17,22 +17,23 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from training import STEPS, Broken, Training  # first: it puts src and tests on the path
+from training import (  # first: it puts src and tests on the path
+    SETTINGS,
+    STEPS,
+    Broken,
+    Training,
+    overrides,
+    put_pictures,
+)
 
 # isort: split
-from kinds import ALL, Fault
+from fault import Fault
+from kinds import ALL
 from resuming import assert_same_end
 from rich.console import Console
 from rich.table import Table
 
 PER_RUN = 6  # injections
-
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "vae": ("model=vae",),
-    "gan": ("model=gan", "data=folder", "data.root={pictures}", "data.channels=1", "paths.data_dir={data}"),
-    "vaegan": ("model=vaegan",),
-    "ddp": ("model=gan", "trainer=ddp_cpu", "data.batch_size=16"),
-}
 
 
 @dataclass
@@ -44,19 +45,19 @@ class Injection:
     run: Path
     lost: int | None = None  # steps that had to be repeated
     trouble: str = "it was not reached"
-    equal: bool = False
+    end: str = "its run has not come to its end"  # or what differs there, or equal
 
-
-def overrides(setting: str, folder: Path) -> tuple[str, ...]:
-    """What a command of a setting says. Each run has its own data, so that it can be damaged."""
-    places = {"pictures": str(folder.parent / "pictures"), "data": f"{folder}_data"}
-    return tuple(override.format(**places) for override in SETTINGS[setting])
+    @property
+    def is_well(self) -> bool:
+        """Whether all is as it has to be."""
+        return not self.trouble and (self.end == "equal" or not self.fault.is_exact)
 
 
 def planned(faults: Sequence[Any], n: int, seed: int) -> list[tuple[str, list[Any]]]:
     """Spread n injections over settings and runs: each fault is as frequent as the others."""
     numbers = Random(seed)
     possible = [fault for fault in faults if set(fault.settings) & SETTINGS.keys()]
+    numbers.shuffle(possible)
     chosen = [possible[number % len(possible)] for number in range(n)]
     groups: dict[tuple[str, bool], list[Any]] = {}
     for number, fault in enumerate(chosen):
@@ -95,7 +96,7 @@ def hit(run: Training, injection: Injection, numbers: Random) -> None:
 
 
 def injected(setting: str, faults: Sequence[Fault], folder: Path, reference: Path, seed: str) -> list[Injection]:
-    """Run a setting to its end through some faults, and compare the end."""
+    """Run a setting to its end through some faults, and compare the end. The folder stays if something is wrong."""
     numbers, part = Random(seed), (STEPS - 100) / len(faults)
     steps = [5 + int((number + numbers.random()) * part) for number in range(len(faults))]
     injections = [Injection(fault, step, folder) for fault, step in zip(faults, steps, strict=True)]
@@ -106,34 +107,32 @@ def injected(setting: str, faults: Sequence[Fault], folder: Path, reference: Pat
         for current in injections:
             hit(run, current, numbers)
         run.ends(0)
-        if current.fault.is_exact:
-            assert_same_end(folder, reference)
-        elif run.checkpointed() != STEPS:
-            raise Broken(f"it ended after step {run.checkpointed()}")
-    except (Broken, AssertionError) as error:
-        current.trouble = current.trouble or f"the end differs: {' '.join(str(error).split())[:200]}"
-        if isinstance(error, Broken):
-            current.trouble = str(error)
-    else:
-        for injection in injections:
-            injection.equal = True
-        if not any(injection.trouble for injection in injections):
-            shutil.rmtree(folder)
-            shutil.rmtree(f"{folder}_data", ignore_errors=True)
+        compare(run, reference, injections)
+    except Broken as error:
+        current.trouble = str(error)
     finally:
         run.kill_all()
+    if all(injection.is_well for injection in injections):
+        shutil.rmtree(folder)
+        shutil.rmtree(f"{folder}_data", ignore_errors=True)
     return injections
 
 
-def put_pictures(folder: Path) -> None:
-    """Write digits as files."""
-    from PIL import Image
+def compare(run: Training, reference: Path, injections: Sequence[Injection]) -> None:
+    """Note whether a run has ended as one that was left alone.
 
-    from genlab.data import Digits
-
-    folder.mkdir()
-    for number, image in enumerate(Digits()(28, 1, 900)["train"].images[:]):
-        Image.fromarray(image[0].numpy()).save(folder / f"{number:04d}.png")
+    Raises:
+        Broken: if it has not come to its end.
+    """
+    if run.checkpointed() != STEPS:
+        raise Broken(f"it ended after step {run.checkpointed()}")
+    try:
+        assert_same_end(run.folder, reference)
+        end = "equal"
+    except AssertionError as error:
+        end = f"the end of the run differs: {' '.join(str(error).split())[:100]}"
+    for injection in injections:
+        injection.end = end
 
 
 def table(injections: Sequence[Injection]) -> Table:
@@ -143,24 +142,34 @@ def table(injections: Sequence[Injection]) -> Table:
         mine = [injection for injection in injections if injection.fault.name == name]
         lost = [injection.lost for injection in mine if injection.lost is not None]
         numbers = (len(mine), sum(not injection.trouble for injection in mine))
-        numbers += (median(lost), max(lost)) if lost else ("–", "–")
-        equal = str(sum(injection.equal for injection in mine)) if mine[0].fault.is_exact else "not promised"
+        numbers += (f"{median(lost):g}", max(lost)) if lost else ("–", "–")
+        equal = str(sum(injection.end == "equal" for injection in mine)) if mine[0].fault.is_exact else "not promised"
         shown.add_row(name, *map(str, numbers), equal)
     return shown
 
 
-def main(arguments: Sequence[str], faults: Sequence[Any] = ALL) -> int:
-    """Inject, print the table, and return the exit code."""
+def report(injections: Sequence[Injection]) -> int:
+    """Print the table, and what has gone wrong; return the exit code."""
+    console = Console(width=100)
+    console.print(table(injections))
+    wrong = [injection for injection in injections if not injection.is_well]
+    for injection in wrong:
+        said = injection.trouble or injection.end
+        console.print(f"{injection.run}, {injection.fault.name} at step {injection.step}: {said}", soft_wrap=True)
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Read the command line, inject, report, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--injections", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--folder", type=Path, help="where to run; a temporary folder if left out")
-    options = parser.parse_args(arguments)
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="faults-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--folder", type=Path, help="where to make a folder for the runs; left out: that of the system")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder))
     put_pictures(folder / "pictures")
-    runs = planned(faults, options.injections, options.seed)
+    runs = planned(ALL, options.injections, options.seed)
     with ThreadPoolExecutor(options.jobs) as pool:
         settings = dict.fromkeys(setting for setting, _ in runs)
         references = dict(zip(settings, pool.map(lambda s: whole(s, folder / f"{s}_whole"), settings), strict=True))
@@ -169,16 +178,11 @@ def main(arguments: Sequence[str], faults: Sequence[Any] = ALL) -> int:
             for n, (setting, mine) in enumerate(runs)
         ]
         injections = [injection for job in jobs for injection in job.result()]
-    console = Console(width=100)
-    console.print(table(injections))
-    troubles = [injection for injection in injections if injection.trouble or not injection.equal]
-    for injection in troubles:
-        said = injection.trouble or "its run has another end"
-        console.print(f"{injection.run}, {injection.fault.name} at step {injection.step}: {said}", markup=False)
-    if not troubles:
+    code = report(injections)
+    if code == 0:
         shutil.rmtree(folder)
-    return 1 if troubles else 0
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The faults, a class each. `strike` does it to a run that trains, and leaves it training or ended."""
+"""All faults, a class each; those that leave something damaged are in damage.py."""
 
 import os
 import resource
@@ -6,28 +6,11 @@ import signal
 from pathlib import Path
 from random import Random
 from time import sleep
-from typing import Any, ClassVar
+from typing import Any
 
+from damage import CacheTruncated, Flipped, HalfRow, SummaryDamaged, Truncated
+from fault import Fault
 from training import INTERVAL, Training
-
-
-class Fault:
-    """Something that may happen to a run.
-
-    Attributes:
-        settings: names of the settings to which it can happen; empty for all of them.
-        may_lose: steps that the run may have to repeat.
-        is_exact: whether the run has to end as if nothing had happened, to the last bit.
-    """
-
-    settings: ClassVar[tuple[str, ...]] = ("vae", "gan", "vaegan")
-    may_lose = INTERVAL
-    is_exact = True
-    name = ""
-
-    def strike(self, run: Training, numbers: Random) -> None:
-        """Do it."""
-        raise NotImplementedError
 
 
 class Signal(Fault):
@@ -51,80 +34,6 @@ class SaveSignal(Fault):
         """Send it and wait for the checkpoint."""
         run.process.send_signal(signal.SIGUSR1)
         run.writes_checkpoint()
-
-
-class Killed(Fault):
-    """SIGKILL, and then something is done to the files."""
-
-    def strike(self, run: Training, numbers: Random) -> None:
-        """Kill, then damage."""
-        run.process.kill()
-        run.ends(-signal.SIGKILL)
-        self.damage(run, numbers)
-
-    def damage(self, run: Training, numbers: Random) -> None:
-        """What is done."""
-        raise NotImplementedError
-
-
-class Truncated(Killed):
-    """`last.ckpt` is cut off."""
-
-    name, may_lose = "last.ckpt truncated", 2 * INTERVAL
-
-    def damage(self, run: Training, numbers: Random) -> None:
-        """Leave a part of it."""
-        file = run.folder / "checkpoints" / "last.ckpt"
-        if file.is_file():
-            cut(file, numbers.random())
-
-
-class Flipped(Killed):
-    """A byte of `last.ckpt` is another one."""
-
-    name, may_lose = "last.ckpt flipped", 2 * INTERVAL
-
-    def damage(self, run: Training, numbers: Random) -> None:
-        """Change one anywhere."""
-        file = run.folder / "checkpoints" / "last.ckpt"
-        if file.is_file():
-            data = bytearray(file.read_bytes())
-            data[numbers.randrange(len(data))] ^= 1 << numbers.randrange(8)
-            replace(file, bytes(data))
-
-
-class SummaryDamaged(Killed):
-    """`summary.json` is cut off, as a power cut may leave it."""
-
-    name = "summary.json damaged"
-
-    def damage(self, run: Training, numbers: Random) -> None:
-        """Leave a part of it."""
-        cut(run.folder / "summary.json", numbers.random())
-
-
-class HalfRow(Killed):
-    """`metrics.csv` ends in the middle of a row."""
-
-    name = "metrics.csv half a row"
-
-    def damage(self, run: Training, numbers: Random) -> None:
-        """Leave a part of its last row."""
-        file = run.folder / "metrics.csv"
-        data = file.read_bytes()
-        start = data.rstrip(b"\n\r").rfind(b"\n") + 1
-        file.write_bytes(data[: numbers.randrange(start + 1, len(data.rstrip()))])
-
-
-class CacheTruncated(Killed):
-    """A file of the decoded images is cut off."""
-
-    name, settings = "data cache truncated", ("gan",)
-
-    def damage(self, run: Training, numbers: Random) -> None:
-        """Leave a part of one of them."""
-        files = sorted((run.folder.parent / f"{run.folder.name}_data" / "prepared").rglob("*.npy"))
-        cut(numbers.choice(files), numbers.random())
 
 
 class DiskFull(Fault):
@@ -197,18 +106,6 @@ def children(pid: int) -> list[str]:
 def command_line(pid: int) -> str:
     """What a process was started with."""
     return Path(f"/proc/{pid}/cmdline").read_text()
-
-
-def cut(file: Path, share: float) -> None:
-    """Leave a part of a file."""
-    data = file.read_bytes()
-    replace(file, data[: int(share * len(data))])
-
-
-def replace(file: Path, data: bytes) -> None:
-    """Give a file another content, and not to other names of it: `previous.ckpt` is a link to what `last.ckpt` was."""
-    file.unlink()
-    file.write_bytes(data)
 
 
 ALL: tuple[Any, ...] = (

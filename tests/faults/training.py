@@ -30,6 +30,30 @@ COMMON = (
 )
 STEPS = 320
 
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "vae": ("model=vae",),
+    "gan": ("model=gan", "data=folder", "data.root={pictures}", "data.channels=1", "paths.data_dir={data}"),
+    "vaegan": ("model=vaegan",),
+    "ddp": ("model=gan", "trainer=ddp_cpu", "data.batch_size=16"),
+}
+
+
+def overrides(setting: str, folder: Path) -> tuple[str, ...]:
+    """What a command of a setting says. Each run has its own data, so that it can be damaged."""
+    places = {"pictures": str(folder.parent / "pictures"), "data": f"{folder}_data"}
+    return tuple(override.format(**places) for override in SETTINGS[setting])
+
+
+def put_pictures(folder: Path) -> None:
+    """Write digits as files."""
+    from PIL import Image
+
+    from genlab.data import Digits
+
+    folder.mkdir()
+    for number, image in enumerate(Digits()(28, 1, 900)["train"].images[:]):
+        Image.fromarray(image[0].numpy()).save(folder / f"{number:04d}.png")
+
 
 class Broken(Exception):
     """A run that has not survived."""
