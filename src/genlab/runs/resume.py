@@ -49,7 +49,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     automatic = cfg.resume == "auto"
     folder = Path(cfg.paths.run_dir) if automatic else run_folder(cfg.resume)
     checkpoints = _checkpoints(folder if automatic else Path(cfg.resume))
-    if not checkpoints and automatic:
+    if automatic and (not checkpoints or _first_is_damaged(checkpoints)):
         return None
     if not checkpoints:
         raise UsageError(f"resume={cfg.resume} holds no checkpoint: there is nothing to go on from.")
@@ -77,6 +77,19 @@ def _checkpoints(run: Path) -> list[Path]:
     older = sorted(folder.glob("step_*.ckpt"), reverse=True)
     paths = [folder / "last.ckpt", folder / "previous.ckpt", *older, folder / "best.ckpt"]
     return [path for path in paths if path.is_file()]
+
+
+def _first_is_damaged(paths: list[Path]) -> bool:
+    """Whether all that a run has written yet is one checkpoint, and that is damaged; it is put aside then."""
+    if len(paths) > 1 or any(paths[0].parent.glob("*.damaged")):
+        return False
+    try:
+        read_checkpoint(paths[0])
+    except DamagedCheckpoint as error:
+        log.warning("%s The run has written no other yet, and begins anew.", error)
+        _put_aside(paths[0])
+        return True
+    return False
 
 
 def _first_whole(paths: list[Path]) -> tuple[Path, dict[str, Any]]:
