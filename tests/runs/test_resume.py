@@ -243,6 +243,7 @@ def test_auto_starts_again_where_the_only_checkpoint_is_damaged_but_not_where_se
     run = copied(vae, tmp_path / "run", 4)
     last = run / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:-100])
+    (run / "summary.json").unlink()  # it says that the run is complete
     copies = [shutil.copytree(run, tmp_path / name) for name in ("two", "one after another")]
     assert_same_end(trained(run, "resume=auto"), vae)
     assert "begins anew" in caplog.text
