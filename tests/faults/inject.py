@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 PER_RUN = 6  # injections
+NOT_REACHED = "not tried, as the run had ended before"
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Injection:
     step: int  # at which the run was hit
     run: Path
     lost: int | None = None  # steps that had to be repeated
-    trouble: str = "it was not reached"
+    trouble: str = NOT_REACHED
     end: str = "its run has not come to its end"  # or what differs there, or equal
 
     @property
@@ -141,7 +142,8 @@ def table(injections: Sequence[Injection]) -> Table:
     for name in dict.fromkeys(injection.fault.name for injection in injections):
         mine = [injection for injection in injections if injection.fault.name == name]
         lost = [injection.lost for injection in mine if injection.lost is not None]
-        numbers = (len(mine), sum(not injection.trouble for injection in mine))
+        tried = sum(injection.trouble != NOT_REACHED for injection in mine)
+        numbers = (tried, sum(not injection.trouble for injection in mine))
         numbers += (f"{median(lost):g}", max(lost)) if lost else ("–", "–")
         equal = str(sum(injection.end == "equal" for injection in mine)) if mine[0].fault.is_exact else "not promised"
         shown.add_row(name, *map(str, numbers), equal)

@@ -92,7 +92,7 @@ class Training:
         self._reader.start()
 
     def _read(self, stream: Any) -> None:
-        with self.log.open("a") as file:
+        with stream, self.log.open("a") as file:
             for line in stream:
                 self._text.append(line)
                 file.write(line)
