@@ -63,8 +63,6 @@ def test_lost_steps_and_one_other_weight_are_told_and_the_folder_stays(reference
     forgotten, tampered = injected("vae", [Forgotten(), Tampered()], tmp_path / "run", reference, "0")
     assert report([forgotten, tampered]) == 1
     said = capsys.readouterr().out
-    assert (
-        f"checkpoints removed at step {forgotten.step}: {forgotten.lost} steps are lost and {INTERVAL} may" in said
-    )
+    assert f"checkpoints removed at step {forgotten.step}: {forgotten.lost} steps are lost and {INTERVAL} may" in said
     assert f"{tmp_path}/run, tampered with at step {tampered.step}: the end of the run differs" in said
     assert (tmp_path / "run" / "config.yaml").is_file()
