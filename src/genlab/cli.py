@@ -9,7 +9,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -17,14 +16,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    InterpolationResolutionError,
     OmegaConfBaseException,
 )
 
 from genlab.errors import UsageError, unknown
+from genlab.secrets import Stream, load_environment, referring
 from genlab.sweeps.cell import register_resolvers
 from genlab.sweeps.ending import swept
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
+
+UNSET = re.compile("Environment variable '(.+)' not found")  # OmegaConf says so
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +39,14 @@ begun: list[Any] = []  # the jobs that Hydra has begun, for which it has made a 
 def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
     """Wrap a Hydra main: reads `.env` first, and ends with a sentence and exit code 1 when the input can't work.
 
-    Errors that are not the user's keep their traceback.
+    Errors that are not the user's keep their traceback. No secret is printed, nor seen by whoever looks at `sys.argv`.
     """
 
     @wraps(main)
     def wrapped() -> None:
-        load_dotenv(Path.cwd() / ".env")
+        load_environment(Path.cwd() / ".env")
+        sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
+        sys.argv[1:] = [argument if argument.startswith("-") else referring(argument) for argument in sys.argv[1:]]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
         try:
             with swept():
@@ -79,7 +84,8 @@ def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
         for argument in sys.argv[1:]:
             key, _, value = argument.partition("=")
             if key.lstrip("+") == "resume" and value not in ("auto", "null", ""):
-                folder = str(run_folder(value.strip("'\""))).replace("'", r"\'")
+                run = OmegaConf.create({"run": value.strip("'\"")}).run  # it may refer to the environment
+                folder = str(run_folder(run)).replace("'", r"\'")
                 sys.argv.append(f"hydra.run.dir='{folder}'")
         return main()
 
@@ -169,6 +175,8 @@ def sentence(error: Exception) -> str:
             f"{error.override!r} can't be read as key=value: {_one_line(error)} Quote values with special characters."
         )
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, InterpolationResolutionError) and (unset := UNSET.search(str(cause))):
+        return f"{cause.full_key} is read from the environment variable {unset[1]}, which is not set: set it in .env."
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
         group, _, name = str(cause.full_key).rpartition(".")
         return unknown(f"{group} key".strip(), name, [str(key) for key in cause.parent_node])

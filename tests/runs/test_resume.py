@@ -239,6 +239,22 @@ def test_auto_starts_again_where_a_run_has_died_before_its_first_checkpoint(vae,
     assert_same_end(trained(tmp_path, "resume=auto"), vae)
 
 
+def test_auto_starts_again_where_the_only_checkpoint_is_damaged_but_not_where_several_are(vae, tmp_path, caplog):
+    run = copied(vae, tmp_path / "run", 4)
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-100])
+    (run / "summary.json").unlink()  # it says that the run is complete
+    copies = [shutil.copytree(run, tmp_path / name) for name in ("two", "one after another")]
+    assert_same_end(trained(run, "resume=auto"), vae)
+    assert "begins anew" in caplog.text
+    assert (run / "checkpoints" / "last.ckpt.damaged").is_file()
+    shutil.copy(copies[0] / "checkpoints" / "last.ckpt", copies[0] / "checkpoints" / "previous.ckpt")
+    shutil.copy(copies[1] / "checkpoints" / "last.ckpt", copies[1] / "checkpoints" / "last.ckpt.damaged")
+    for several in copies:
+        with pytest.raises(UsageError, match="no other to go on from"):
+            trained(several, "resume=auto")
+
+
 class Process:
     """A real `python src/train.py`."""
 

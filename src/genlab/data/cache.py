@@ -23,6 +23,7 @@ from genlab.data.decode import Decoded, RawImages, decode
 from genlab.data.view import View
 from genlab.errors import UsageError
 from genlab.protocols import Split
+from genlab.secrets import redacted, redacted_all
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,9 @@ class Cache:
     """
 
     def __init__(self, folder: Path, name: str, made_from: dict[str, Any], view: View) -> None:
-        self.folder, self.name, self.made_from, self.view = folder, name, made_from, view
-        self.fingerprint = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
-        self.path = folder / f"{name}-{self.fingerprint}"
+        self.folder, self.name, self.made_from, self.view = folder, redacted(name), redacted_all(made_from), view
+        self.fingerprint = hashlib.sha256(json.dumps(self.made_from, sort_keys=True).encode()).hexdigest()[:16]
+        self.path = folder / f"{self.name}-{self.fingerprint}"
         self._is_damaged = False
 
     def open(

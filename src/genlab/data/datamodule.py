@@ -15,6 +15,7 @@ from genlab.data.sampler import EvaluationBatches, TrainBatches
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
+from genlab.secrets import redacted
 
 
 class ImageDataModule(LightningDataModule):
@@ -66,7 +67,7 @@ class ImageDataModule(LightningDataModule):
         self.batch_size = whole_number("data.batch_size", batch_size)
         self.limit = None if limit is None else whole_number("data.limit", limit)
         self.num_workers = whole_number("data.num_workers", num_workers, 0)
-        self.name, self.seed, self.flip, self.binarize = name, seed, flip, binarize
+        self.name, self.seed, self.flip, self.binarize = redacted(name), seed, flip, binarize
         self.source: Any = source(**settings) if isinstance(source, partial) else source
         self.splits: dict[str, Split] = {}
         self._fingerprints: dict[str, str] = {}

@@ -58,7 +58,7 @@ def find_files(root: Path, key: str = "data.root") -> Files:
 
     Raises:
         UsageError: if there is no such folder or nothing in it that can be used, or if the archive is damaged or has
-            members outside of itself.
+            members outside of itself, or links.
     """
     if not root.exists():
         raise UsageError(f"{key}={root} does not exist: type the folder in which the images are.")
@@ -113,6 +113,10 @@ def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
         way = PurePosixPath(member.filename.replace("\\", "/"))
         if way.is_absolute() or ".." in way.parts or (way.parts[:1] and way.parts[0].endswith(":")):
             raise UsageError(f"{path} holds {member.filename!r}, a path that leads out of the archive: it is refused.")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise UsageError(
+                f"{path} holds {member.filename!r}, a link, which may lead out of the archive: it is refused."
+            )
         if not member.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in way.parts):
             yield member.filename, f"{member.file_size} {member.CRC}"
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from genlab.evaluation.subject import NotApplicable, Subject
+from genlab.secrets import redacted
 from genlab.stamp import Measurement
 
 
@@ -41,7 +42,7 @@ class Evaluation:
 def measured(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:
     """Apply all measures that a subject has something for."""
     kind = "images" if subject.model is None else type(subject.model).__name__
-    evaluation = Evaluation(subject.name, kind)
+    evaluation = Evaluation(redacted(subject.name), kind)
     for name, measure in measures.items():
         try:
             with Console().status(f"{name} of {subject.name}"):

@@ -5,6 +5,7 @@ import netrc
 import os
 import secrets
 import socket
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
@@ -16,6 +17,7 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 from genlab.faults import reason, replacing, survived
+from genlab.secrets import redacted, redacted_all
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ class WandbLogger(loggers.WandbLogger):
         self, save_dir: str, offline: bool = False, settings: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         why = "asked for" if offline else offline_reason()
-        kwargs |= {"id": _run_id(Path(save_dir)), "settings": {"finish_timeout_raises": True, **(settings or {})}}
+        settings = {"finish_timeout_raises": True, **_repository(), **(settings or {})}
+        kwargs = {**redacted_all(kwargs), "id": _run_id(Path(save_dir)), "settings": settings}
         if kwargs.get("group") and not kwargs.get("name"):
             kwargs["name"] = Path(save_dir).name
         super().__init__(save_dir=save_dir, offline=why is not None, **kwargs)
@@ -125,6 +128,21 @@ def _reachable(host: str, port: int, seconds: float = 3.0) -> bool:
     thread.start()
     thread.join(seconds)
     return bool(opened)
+
+
+def _repository() -> dict[str, str]:
+    """Settings for a repository whose address holds a user or a secret; W&B takes away the password alone."""
+    address, commit = (_git(*question) for question in (("config", "remote.origin.url"), ("rev-parse", "HEAD")))
+    clean = redacted(address)
+    return {} if clean == address else {"git_remote_url": clean, "git_commit": commit}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def _run_id(run_dir: Path) -> str:

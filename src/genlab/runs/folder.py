@@ -14,10 +14,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from genlab import faults
 from genlab.errors import UsageError
+from genlab.secrets import redacted_all
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,12 @@ _waiting: dict[Path, dict[str, Any]] = {}  # fields that the disk has not taken 
 
 
 @rank_zero_only
-def open_run_folder(path: Path, config: DictConfig, again: bool = False) -> None:
-    """Write the resolved configuration into a run folder that holds no run yet, or whose run goes on.
+def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> None:
+    """Write the configuration into a run folder that holds no run yet, or whose run goes on.
 
     Args:
         path: the folder.
-        config: the configuration.
+        config: the resolved configuration, without secrets.
         again: whether a run may be in it.
 
     Raises:
@@ -38,7 +39,7 @@ def open_run_folder(path: Path, config: DictConfig, again: bool = False) -> None
     """
     try:
         with faults.replacing(path / "config.yaml", shared=True) as unfinished:
-            unfinished.write_text(OmegaConf.to_yaml(config, resolve=True))
+            unfinished.write_text(OmegaConf.to_yaml(config))
             if not again:
                 (path / "config.yaml").touch(exist_ok=False)
     except FileExistsError:
@@ -86,9 +87,10 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 @rank_zero_only
 def update_summary(path: Path, **fields: Any) -> None:
-    """Set fields of `summary.json` in a run folder. Whoever reads it sees the old file or the new one, both whole.
+    """Set fields of `summary.json` in a run folder, without secrets.
 
-    Fields that the disk does not take wait, and are written with the next ones that it takes.
+    Whoever reads it sees the old file or the new one, both whole. Fields that the disk does not take wait, and are
+    written with the next ones that it takes.
     """
     write_summary(path, fields)
 
@@ -96,7 +98,7 @@ def update_summary(path: Path, **fields: Any) -> None:
 def write_summary(path: Path, fields: dict[str, Any]) -> None:
     """The same, on any process: if the first one is gone."""
     waiting = _waiting.setdefault(path, {})
-    waiting |= fields
+    waiting |= redacted_all(fields)
     with faults.survived("summary.json"):
         with faults.replacing(path / "summary.json") as unfinished:
             unfinished.write_text(json.dumps(read_summary(path) | waiting, indent=2) + "\n")

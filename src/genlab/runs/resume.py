@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from genlab.cli import run_folder
 from genlab.errors import UsageError, unknown
 from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint
+from genlab.secrets import recordable
 from genlab.sweeps.cell import fingerprint
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     automatic = cfg.resume == "auto"
     folder = Path(cfg.paths.run_dir) if automatic else run_folder(cfg.resume)
     checkpoints = _checkpoints(folder if automatic else Path(cfg.resume))
-    if not checkpoints and automatic:
+    if automatic and (not checkpoints or _first_is_damaged(checkpoints)):
         return None
     if not checkpoints:
         raise UsageError(f"resume={cfg.resume} holds no checkpoint: there is nothing to go on from.")
@@ -58,7 +59,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     stored = OmegaConf.create(state["config"])
     if automatic:
         config = cfg
-        _check_same(OmegaConf.to_container(cfg, resolve=True), state["config"], folder)
+        _check_same(recordable(cfg), state["config"], folder)
     else:
         config = _changed(_moved(stored, "run_dir", str(folder)), typed)
     reached = _limit_reached(config, state)
@@ -82,6 +83,19 @@ def _checkpoints(run: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def _first_is_damaged(paths: list[Path]) -> bool:
+    """Whether all that a run has written yet is one checkpoint, and that is damaged; it is put aside then."""
+    if len(paths) > 1 or any(paths[0].parent.glob("*.damaged")):
+        return False
+    try:
+        read_checkpoint(paths[0])
+    except DamagedCheckpoint as error:
+        log.warning("%s The run has written no other yet, and begins anew.", error)
+        _put_aside(paths[0])
+        return True
+    return False
+
+
 def _first_whole(paths: list[Path]) -> tuple[Path, dict[str, Any]]:
     for number, path in enumerate(paths):
         try:
@@ -103,7 +117,7 @@ def _put_aside(path: Path) -> None:
 
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     """The configuration with one of its paths elsewhere, and all that lies below it."""
-    old = config.paths[key]
+    old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
 
     def there(value: Any) -> Any:
         if isinstance(value, dict):

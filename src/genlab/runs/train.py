@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from genlab.callbacks import Prune
 from genlab.callbacks.exact import ExactState
@@ -26,6 +26,7 @@ from genlab.runs.folder import open_run_folder, recorded, taken, update_summary
 from genlab.runs.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
 from genlab.runs.memory import memory_explained
 from genlab.runs.resume import Resumption, resumption
+from genlab.secrets import recordable
 from genlab.sweeps.cell import fingerprint, outcome
 
 log = logging.getLogger(__name__)
@@ -103,11 +104,11 @@ def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -
     check_machine(cfg.trainer)
     keep_freed_memory()
     leave_group_at_exit()
-    open_run_folder(run_dir, cfg, again=resumed is not None or cfg.get("resume") == "auto")
+    config = recordable(cfg)
+    open_run_folder(run_dir, config, again=resumed is not None or cfg.get("resume") == "auto")
     say_where_it_crashed()
     with recorded(run_dir, resumed is not None, **known) as ending, memory_explained(cfg), signals.installed():
         seed_everything(cfg.seed, workers=True, verbose=False)
-        config: Any = OmegaConf.to_container(cfg, resolve=True)
         datamodule = build(cfg.data)
         datamodule.setup()  # before Lightning starts other processes, which find the data prepared
         model = build(cfg.model)

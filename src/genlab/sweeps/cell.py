@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from genlab.secrets import recordable, redacted
+
 # What does not bear on the result: where a run lies, who is told of it, and how a sweep goes about it.
 IRRELEVANT = ("hydra", "logger", "tags", "resume", "sweep", "retry_failed", "preflight")
 PRUNE = "callbacks.prune"  # tells a search of the score, and belongs to the search
@@ -64,12 +66,7 @@ def fingerprint(config: DictConfig) -> str:
     config.paths = {name: name for name in config.get("paths", {})}
     if config.get("callbacks"):
         config.callbacks.pop(PRUNE.rpartition(".")[2], None)
-    relevant = {
-        key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-        for key in config
-        if key not in IRRELEVANT and key != "paths"
-        for node in [config[key]]
-    }
+    relevant = recordable(config, without=(*IRRELEVANT, "paths"))
     text = json.dumps(relevant, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -79,7 +76,7 @@ def cell_name(*, _root_: DictConfig) -> str:
     typed = [text.lstrip("+") for text in _root_.hydra.overrides.task if PRUNE not in text.partition("=")[0]]
     typed.sort(key=lambda text: (text.partition("=")[0].count("."), text))
     relevant = [text for text in typed if re.split(r"[.=@/]", text)[0] not in (*IRRELEVANT, "paths")]
-    readable = re.sub(r"[^\w.+-]+", "-", "_".join(relevant)).strip("-")
+    readable = re.sub(r"[^\w.+-]+", "-", redacted("_".join(relevant))).strip("-")
     return f"{readable[:LONGEST] or 'cell'}_{fingerprint(_root_)}"
 
 
