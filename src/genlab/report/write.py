@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from genlab.errors import UsageError, unknown
+from genlab.faults import replacing
 from genlab.report.commands import report_command
 from genlab.report.figures import drawn_figures
 from genlab.report.find import named_folders, run_folders, sweep_folder
@@ -78,7 +79,8 @@ def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool, 
         for figure in figures:
             (out / "figures" / f"{figure.name}.png").write_bytes(figure.light)
         sweep.table.to_csv(out / "report.csv", index=False)
-        _replace(page, render(sweep, figures, again, home))
+        with replacing(page) as unfinished:  # whoever has the page open sees the old one or the new one
+            unfinished.write_text(render(sweep, figures, again, home), encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"The report can't be written to {out}: {error}. Choose another folder by out=PATH."
@@ -88,10 +90,3 @@ def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool, 
     if publish:
         publish(sweep, out)
     return page
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whoever has the page open sees the old one or the new one, both whole."""
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

@@ -3,7 +3,6 @@
 import csv
 import io
 import logging
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genlab.errors import UsageError
+from genlab.faults import replacing
 from genlab.sweeps.study import Study
 
 BEST, TRIALS = "best.yaml", "trials.csv"
@@ -54,7 +54,8 @@ def write(study: Study, names: Sequence[str], folder: Path) -> None:
     writer = csv.DictWriter(table, list(dict.fromkeys(key for row in rows for key in row)))
     writer.writeheader()
     writer.writerows(rows)
-    _replace(folder / TRIALS, table.getvalue())
+    with replacing(folder / TRIALS) as unfinished:
+        unfinished.write_text(table.getvalue())
     found = {
         "objectives": dict(study.user_attrs["search"]["objectives"]),
         "trials": dict(Counter(STATES[trial.state] for trial in trials)),
@@ -68,19 +69,14 @@ def write(study: Study, names: Sequence[str], folder: Path) -> None:
             for trial in best(study)
         ],
     }
-    _replace(folder / BEST, OmegaConf.to_yaml(OmegaConf.create(found)))
+    with replacing(folder / BEST) as unfinished:
+        unfinished.write_text(OmegaConf.to_yaml(OmegaConf.create(found)))
 
 
 def _row(trial: FrozenTrial, names: Sequence[str]) -> dict[str, Any]:
     values = dict(zip(names, trial.values or [None] * len(names), strict=True))
     folder = trial.user_attrs["folder"]
     return {"trial": trial.number, "state": STATES[trial.state], **values, **trial.params, "folder": folder}
-
-
-def _replace(file: Path, text: str) -> None:
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    unfinished.write_text(text)
-    unfinished.replace(file)
 
 
 def show(study: Study, names: Sequence[str], folder: Path) -> None:

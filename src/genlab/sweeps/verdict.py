@@ -1,11 +1,11 @@
 """How a cell's process has ended, and what its folder is to say of it."""
 
 import json
-import os
 import re
 import signal
 from pathlib import Path
 
+from genlab.faults import replacing
 from genlab.sweeps.cell import outcome
 from genlab.sweeps.plan import Cell
 
@@ -42,9 +42,8 @@ def record_failure(cell: Cell) -> None:
     try:
         with FileLock(cell.folder / ".lock", timeout=0):
             summary = dict(outcome(cell.folder).summary) | {"status": "failed", "error": cell.error}
-            unfinished = cell.folder / f"summary.{os.getpid()}.tmp"
-            unfinished.write_text(json.dumps(summary, indent=2) + "\n")
-            unfinished.replace(cell.folder / "summary.json")
+            with replacing(cell.folder / "summary.json") as unfinished:
+                unfinished.write_text(json.dumps(summary, indent=2) + "\n")
     except (Timeout, OSError):
         pass
 
