@@ -108,7 +108,7 @@ class Training:
         """The step from which the process has gone on, 0 where it has begun anew; None before it trains."""
         text = "".join(self._text)
         found = re.search(r"Resumed after step (\d+)", text)
-        is_anew = "run folder" in text and (self._is_new or "begins anew" in text)
+        is_anew = "run folder" in text and (self._is_new or "written no other yet" in text)
         return int(found[1]) if found else 0 if is_anew else None
 
     def n_steps(self) -> int:
