@@ -45,7 +45,7 @@ def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
 
 def cells(folder: Path, key: str) -> dict[str, Path]:
     """The folders of a sweep's cells, by the value that an override has in their names."""
-    found = [path for path in folder.iterdir() if path.is_dir()]
+    found = [path for path in folder.iterdir() if path.is_dir() and f"{key}-" in path.name]
     return {path.name.split(f"{key}-")[1].split("_")[0]: path for path in found}
 
 

@@ -83,7 +83,16 @@ def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
         assert secret not in result.stdout + result.stderr
     (offline,) = (home / "run").glob("wandb/offline-run-*/run-*.wandb")
     (events,) = (home / "run").glob("tensorboard/events*")
-    where = {"config.yaml", "last.ckpt", "best.ckpt", "hparams.yaml", events.name, offline.name, "debug.log"}
+    where = {
+        "config.yaml",
+        "summary.json",
+        "last.ckpt",
+        "best.ckpt",
+        "hparams.yaml",
+        events.name,
+        offline.name,
+        "debug.log",
+    }
     assert holding(home / "run", OPEN) == where
     assert "lecture-project" in (home / "run" / "config.yaml").read_text()
     # The whole command line and the repository are in W&B's file, so the search above would have met secrets there.

@@ -44,6 +44,13 @@ def test_without_a_terminal_lines_say_what_happens_and_the_best_cell_comes_first
     assert f"{scores[best]:.4g}" in ranking
 
 
+def test_at_its_end_there_is_a_report(sweep):
+    out, folder = sweep[0].stdout, sweep[1]
+    assert out.endswith(f"Report: {folder.relative_to(folder.parents[3])}/report.html\n")
+    assert (folder / "report.csv").read_text().count("completed") == 2
+    assert (folder / "figures").is_dir()
+
+
 def test_typed_again_with_a_new_value_it_runs_the_new_cell_alone(sweep):
     _, folder = sweep
     before = {name: (cell / "summary.json").stat().st_mtime_ns for name, cell in cells(folder, "model").items()}

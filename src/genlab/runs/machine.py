@@ -70,5 +70,6 @@ def quieten() -> None:
         ".*does not have many workers.*",  # arrays in memory need none
         ".*smaller than the logging interval.*",
         ".*isinstance.treespec, LeafSpec.*",
+        ".*callbacks used to create the checkpoint need to be provided.*",  # whoever leaves one out means to
     ):
         warnings.filterwarnings("ignore", message)
