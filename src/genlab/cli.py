@@ -29,6 +29,13 @@ USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
 UNSET = re.compile("Environment variable '(.+)' not found")  # OmegaConf says so
 
+EXTRAS = {  # launchers of other packages, and the extras of pyproject.toml that bring them
+    "hydra/launcher/submitit_slurm": "slurm",
+    "hydra/launcher/submitit_local": "slurm",
+    "hydra/launcher/joblib": "joblib",
+    "hydra/launcher/ray": "ray",
+}
+
 log = logging.getLogger(__name__)
 
 register_resolvers()  # before Hydra composes
@@ -167,6 +174,9 @@ class LogFile(logging.FileHandler):
 
 def sentence(error: Exception) -> str:
     """Say in one sentence what is wrong with an input."""
+    if isinstance(error, MissingConfigException) and str(error.missing_cfg_file) in EXTRAS:
+        extra = EXTRAS[str(error.missing_cfg_file)]
+        return f'{error.missing_cfg_file} needs a package that is not installed: type pip install -e ".[{extra}]".'
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return unknown(group, name, list(error.options))

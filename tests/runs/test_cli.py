@@ -1,13 +1,14 @@
 """What a user types, and what they read back."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 from settings import CONFIGS, ROOT, config, options, run_script
 
-from genlab.cli import USER_ERRORS, sentence
+from genlab.cli import EXTRAS, USER_ERRORS, sentence
 from genlab.errors import UsageError
 from genlab.runs.load import find_checkpoint
 from genlab.runs.machine import check_machine
@@ -158,6 +159,17 @@ def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives
         says_why = "error: model.latent_dim=0 is not possible" in (folder / "console.log").read_text()
         sentence = "model.latent_dim=0 is not possible: it must be a whole number of at least 1."
         assert says_why == (f"    {sentence}\n    {folder}" in result.stdout) == (status == "failed")
+
+
+def test_a_launcher_that_is_not_installed_is_answered_with_the_extra_that_brings_it():
+    result = run_script("train", "-m", "hydra/launcher=ray", "model=ae", cwd=ROOT)  # which the tests do not install
+    assert result.returncode == 1
+    assert 'hydra/launcher/ray needs a package that is not installed: type pip install -e ".[ray]".' in result.stderr
+
+
+def test_every_extra_that_an_error_names_is_there():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {*EXTRAS.values(), "search", "dashboard", "huggingface"} <= extras.keys()
 
 
 def test_a_plain_error_is_put_on_one_line():
