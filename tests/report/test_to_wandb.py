@@ -1,6 +1,7 @@
 """The report in W&B: what is logged, read back from its offline file, and what the dashboard asks for."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -65,6 +66,32 @@ def test_table_and_figures_are_logged_to_a_run_of_their_own_and_the_dashboard_is
     assert json.loads((folder / "dashboard.json").read_text())["displayName"] == "genlab mine"
     assert "the dashboard is specified in" in caplog.text
     assert f"wandb sync {folder}/wandb/offline-run-* {folder}/*/wandb/offline-run-*" in caplog.text
+
+
+def test_what_w_and_b_fails_of_is_one_sentence(folder, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ConnectionError("the network\nis gone")
+
+    monkeypatch.setattr("wandb.init", fail)
+    with pytest.raises(UsageError, match=r"is written, but W&B has not got it \(the network is gone\): type the"):
+        report(configured(folder, to="wandb"))
+    assert (folder / "report.html").exists()
+
+
+def test_a_token_in_the_address_of_the_repository_is_not_told(folder, monkeypatch):
+    repository = folder / "repository"
+    repository.mkdir()
+    monkeypatch.chdir(repository)
+    author = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    commands = (["init", "-q"], ["remote", "add", "origin", "https://correct-horse:x@example.org/x.git"])
+    for command in (*commands, [*author, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *command], check=True)
+    monkeypatch.delenv("WANDB_DISABLE_GIT", raising=False)
+    report(configured(folder, to="wandb"))
+    (offline,) = (folder / "wandb").glob("offline-run-*")
+    told = b"".join(path.read_bytes() for path in offline.rglob("*") if path.is_file())
+    assert b"example.org/x.git" in told
+    assert b"correct-horse" not in told
 
 
 def records(path):

@@ -42,7 +42,7 @@ class WandbLogger(loggers.WandbLogger):
         self, save_dir: str, offline: bool = False, settings: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         why = "asked for" if offline else offline_reason()
-        settings = {"finish_timeout_raises": True, **_repository(), **(settings or {})}
+        settings = {"finish_timeout_raises": True, **clean_repository(), **(settings or {})}
         kwargs = {**redacted_all(kwargs), "id": _run_id(Path(save_dir)), "settings": settings}
         if kwargs.get("group") and not kwargs.get("name"):
             kwargs["name"] = Path(save_dir).name
@@ -130,7 +130,7 @@ def _reachable(host: str, port: int, seconds: float = 3.0) -> bool:
     return bool(opened)
 
 
-def _repository() -> dict[str, str]:
+def clean_repository() -> dict[str, str]:
     """Settings for a repository whose address holds a user or a secret; W&B takes away the password alone."""
     address, commit = (_git(*question) for question in (("config", "remote.origin.url"), ("rev-parse", "HEAD")))
     clean = redacted(address)

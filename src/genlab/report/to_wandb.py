@@ -4,14 +4,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from genlab.errors import UsageError
 from genlab.report.dashboard import dashboard, specification
 from genlab.report.keys import LATENT, MODEL
 from genlab.report.sweep import Sweep
 
 log = logging.getLogger(__name__)
+
+WAITS = {"init_timeout": 30, "finish_timeout": 60, "finish_timeout_raises": True}  # seconds, as in logger=wandb
 
 
 def to_wandb(sweep: Sweep, out: Path) -> None:
@@ -24,20 +28,23 @@ def to_wandb(sweep: Sweep, out: Path) -> None:
         out: the folder that the report was written to.
 
     Raises:
-        UsageError: if the package that dashboards need is not installed.
+        UsageError: if the package that dashboards need is not installed, or if W&B fails.
     """
     import wandb
 
     from genlab.loggers.wandb import offline_reason  # takes seconds
 
     reason = offline_reason()
-    project = _setting(sweep, "project") or "genlab"
-    entity = _setting(sweep, "entity") or (wandb.Api().default_entity if reason is None else None)
+    project, entity = _setting(sweep, "project") or "genlab", _setting(sweep, "entity")
+    if reason is None and not entity:
+        with _reached():
+            entity = wandb.Api().default_entity
     workspace = dashboard(sweep, str(entity or "entity"), project)
     (out / "dashboard.json").write_text(json.dumps(specification(workspace), indent=2) + "\n")
     log_report(sweep, out)
     if reason is None:
-        workspace.save()
+        with _reached():
+            workspace.save()
         log.info("Dashboard: %s", workspace.url)
     else:
         log.warning(
@@ -51,25 +58,33 @@ def to_wandb(sweep: Sweep, out: Path) -> None:
 
 
 def log_report(sweep: Sweep, out: Path) -> None:
-    """Log table and figures of a written report to a W&B run in the group of the sweep's cells."""
+    """Log table and figures of a written report to a W&B run in the group of the sweep's cells.
+
+    Raises:
+        UsageError: if W&B fails.
+    """
     import wandb
 
-    from genlab.loggers.wandb import offline_reason
+    from genlab.loggers.wandb import clean_repository, offline_reason
 
     reason = offline_reason()
     settings: dict[str, Any] = {"project": _setting(sweep, "project") or "genlab", "entity": _setting(sweep, "entity")}
     identity = hashlib.sha256(f"{settings} {sweep.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
-    with wandb.init(
-        **settings,
-        id=f"report-{identity}",
-        resume="allow",
-        name=f"report {sweep.name}",
-        group=sweep.name,
-        job_type="report",
-        dir=out,
-        mode="offline" if reason else "online",
-        settings=wandb.Settings(console="off", silent=True),
-    ) as run:
+    own: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
+    with (
+        _reached(),
+        wandb.init(
+            **settings,
+            id=f"report-{identity}",
+            resume="allow",
+            name=f"report {sweep.name}",
+            group=sweep.name,
+            job_type="report",
+            dir=out,
+            mode="offline" if reason else "online",
+            settings=wandb.Settings(**own),
+        ) as run,
+    ):
         run.define_metric("latent_dim", hidden=True)
         run.define_metric("score/*", step_metric="latent_dim")
         for row in scores_by_latent_dim(sweep):
@@ -77,6 +92,15 @@ def log_report(sweep: Sweep, out: Path) -> None:
         table = sweep.table.astype(object).where(sweep.table.notna(), None)
         figures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted((out / "figures").glob("*.png"))}
         run.log({"report/table": wandb.Table(dataframe=table, allow_mixed_types=True), **figures})
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of W&B, of its network
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"The report is written, but W&B has not got it ({said}): type the command again.") from error
 
 
 def scores_by_latent_dim(sweep: Sweep) -> Iterator[dict[str, float]]:

@@ -64,7 +64,7 @@ def _report() -> None:
             try:
                 print("Report:", _written(folder, "wandb" in config.logger))
             except Exception as error:  # the cells are what counts
-                print(f"No report could be written ({error}): try python src/report.py sweep={folder}")
+                print(f"The report is not complete ({error}): try python src/report.py sweep={folder}")
 
 
 def _written(folder: Path, is_in_wandb: bool) -> Path:
