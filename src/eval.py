@@ -1,5 +1,7 @@
 """Evaluate runs, or a folder of images: `python src/eval.py run=logs/train/runs/DATE_TIME`."""
 
+import genlab.entry  # isort: skip  # noqa: F401
+
 import hydra
 from omegaconf import DictConfig
 

@@ -1,5 +1,7 @@
 """Prepare a data set ahead of training: `python src/prepare.py data=celeba`."""
 
+import genlab.entry  # isort: skip  # noqa: F401
+
 import hydra
 from omegaconf import DictConfig
 

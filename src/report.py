@@ -1,5 +1,7 @@
 """Compare the runs of a sweep on one page: `python src/report.py sweep=logs/train/sweeps/NAME`."""
 
+import genlab.entry  # isort: skip  # noqa: F401
+
 import hydra
 from omegaconf import DictConfig
 

@@ -1,5 +1,7 @@
 """Draw a picture of a run: `python src/sample.py run=logs/train/runs/DATE_TIME mode=grid`."""
 
+import genlab.entry  # isort: skip  # noqa: F401
+
 import hydra
 from omegaconf import DictConfig
 

@@ -1,5 +1,7 @@
 """Train a model: `python src/train.py model=gan data=digits`. `--help` lists what there is to choose."""
 
+import genlab.entry  # isort: skip  # noqa: F401
+
 import hydra
 from omegaconf import DictConfig
 

@@ -1,12 +1,17 @@
 """Configurations for tests, composed from the real config tree."""
 
+import copy
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 ROOT = Path(__file__).parents[1]
@@ -30,9 +35,23 @@ def options(group: str) -> list[str]:
 
 
 def config(*overrides: str, run_dir: Path | str = "unused", name: str = "train") -> DictConfig:
-    """Compose a configuration as the entry script would."""
+    """Compose a configuration as the entry script would. What its groups give is composed once a process."""
+    typed = OverridesParser.create().parse_overrides([f"paths.run_dir={run_dir}", *overrides])
+    cfg = copy.deepcopy(_composed(name, tuple(str(o.input_line) for o in typed if _composes(o))))
+    ConfigLoaderImpl._apply_overrides_to_config([o for o in typed if not _composes(o)], cfg)
+    return cfg
+
+
+@cache
+def _composed(name: str, overrides: tuple[str, ...]) -> DictConfig:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose(name, [f"paths.run_dir={run_dir}", *overrides])
+        return compose(name, list(overrides))
+
+
+def _composes(override: Override) -> bool:
+    """Whether an override bears on which files a configuration consists of."""
+    key = override.key_or_group
+    return "/" in key or key.startswith("hydra") or override.package is not None or (CONFIGS / key).is_dir()
 
 
 def run_script(name: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

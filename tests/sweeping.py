@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import ROOT
+from typed import type_in
 
 TRAIN = ROOT / "src" / "train.py"
 MOODY = ROOT / "tests" / "moody.py"
@@ -33,8 +34,7 @@ def started(*arguments: str, cwd: Path, script: Path = TRAIN, **environment: str
 
 def swept(*arguments: str, cwd: Path, script: Path = TRAIN, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
-    process = started(*arguments, cwd=cwd, script=script, **environment)
-    return ended(process)
+    return type_in(script, "-m", *arguments, cwd=cwd, seconds=200, OMP_NUM_THREADS="1", **environment)
 
 
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:

@@ -9,32 +9,25 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    ConfigKeyError,
-    InterpolationResolutionError,
-    OmegaConfBaseException,
-)
+from omegaconf.errors import OmegaConfBaseException
 
-from genlab.errors import UsageError, unknown
-from genlab.secrets import Stream, load_environment, referring
+from genlab.command_line import quoted, read_arguments, read_environment, setting_value
+from genlab.console import keep_printing
+from genlab.errors import UsageError
+from genlab.foreign import check_folder
+from genlab.interrupts import explained_by_signals
+from genlab.record import record
+from genlab.redaction import redact, redact_output
+from genlab.sentences import one_line, refused_override, sentence
 from genlab.sweeps.cell import register_resolvers
 from genlab.sweeps.ending import swept
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
-
-UNSET = re.compile("Environment variable '(.+)' not found")  # OmegaConf says so
-
-EXTRAS = {  # launchers of other packages, and the extras of pyproject.toml that bring them
-    "hydra/launcher/submitit_slurm": "slurm",
-    "hydra/launcher/submitit_local": "slurm",
-    "hydra/launcher/joblib": "joblib",
-    "hydra/launcher/ray": "ray",
-}
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +44,43 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
 
     @wraps(main)
     def wrapped() -> None:
-        load_environment(Path.cwd() / ".env")
-        sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
-        sys.argv[1:] = [argument if argument.startswith("-") else referring(argument) for argument in sys.argv[1:]]
+        keep_printing()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
         try:
-            with swept():
+            _read_environment()
+            sys.argv[1:] = read_arguments([_recordable(argument) for argument in sys.argv[1:]])
+            with explained_by_signals(), swept():
                 main()
         except USER_ERRORS as error:
             sys.exit(f"error: {sentence(error)}")
         except OSError as error:
             if begun:
                 raise
-            sys.exit(f"error: the run's folder can't be written to: {_one_line(error)}.")  # Hydra makes it
+            sys.exit(f"error: the run's folder can't be written to: {one_line(error)}.")  # Hydra makes it
+        except Exception as error:
+            if begun or (refused := refused_override(error)) is None:
+                raise
+            sys.exit(f"error: {refused}")
 
     return wrapped
+
+
+def _read_environment() -> None:
+    redact_output()
+    file = Path.cwd() / ".env"
+    try:
+        load_dotenv(file, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} can't be read ({one_line(error)}): it takes lines of NAME=VALUE, in UTF-8."
+        ) from error
+    read_environment()
+
+
+def _recordable(argument: str) -> str:
+    """What is typed is recorded: in its value references stand in the place of secrets."""
+    key, is_set, value = argument.partition("=")
+    return argument if argument.startswith("-") else key + is_set + record(value)
 
 
 def several(key: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -74,8 +89,9 @@ def several(key: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     def wrap(main: Callable[[], Any]) -> Callable[[], Any]:
         @wraps(main)
         def wrapped() -> Any:
-            plain = re.compile(rf"{key}=([^\[\]'\"]*,[^\[\]'\"]*)")
-            sys.argv[1:] = [plain.sub(rf"{key}=[\1]", a) if plain.fullmatch(a) else a for a in sys.argv[1:]]
+            one = r"""(?:'(?:\\.|[^'\\])*'|[^\[\]'",]+)"""  # quoted, or plain
+            plain = re.compile(rf"{key}=({one}(?:,{one})+)")
+            sys.argv[1:] = [f"{key}=[{found[1]}]" if (found := plain.fullmatch(a)) else a for a in sys.argv[1:]]
             return main()
 
         return wrapped
@@ -84,16 +100,20 @@ def several(key: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
 
 
 def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
-    """Let a run that `resume=RUN` names go on in its own folder, the log included."""
+    """Let a run that `resume=RUN` names go on in its own folder, the log included, and its data lie elsewhere.
+
+    Hydra composes the default data set, which may not have the keys of the run's own: they are added there.
+    """
 
     @wraps(main)
     def wrapped() -> Any:
         for argument in sys.argv[1:]:
-            key, _, value = argument.partition("=")
-            if key.lstrip("+") == "resume" and value not in ("auto", "null", ""):
-                run = OmegaConf.create({"run": value.strip("'\"")}).run  # it may refer to the environment
-                folder = str(run_folder(run)).replace("'", r"\'")
-                sys.argv.append(f"hydra.run.dir='{folder}'")
+            run = setting_value(argument) if argument.lstrip("+").startswith("resume=") else None
+            if isinstance(run, str) and run != "auto":
+                run = OmegaConf.create({"run": run}).run  # it may refer to the environment
+                sys.argv[1:] = [f"++{typed}" if typed.startswith("data.") else typed for typed in sys.argv[1:]]
+                sys.argv.append(f"hydra.run.dir={quoted(run_folder(run))}")
+                break
         return main()
 
     return wrapped
@@ -103,7 +123,7 @@ def run_folder(run: str) -> Path:
     """The folder of the run that `resume` names by itself or by one of its checkpoints.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is none, or if a link leads out of it.
     """
     path = Path(run)
     folder = path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
@@ -112,6 +132,7 @@ def run_folder(run: str) -> Path:
             f"resume={run} is no run: give a run folder, which holds config.yaml and checkpoints/, such as "
             "logs/train/runs/DATE_TIME, or one of its checkpoints."
         )
+    check_folder(folder)  # before Hydra opens the log
     return folder
 
 
@@ -119,12 +140,13 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
     In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next cell, and names the
-    first failure at the end.
+    first failure at the end. Their processes have not come through the entry point, and their errors go into files.
     """
 
     @wraps(task)
     def wrapped(cfg: DictConfig) -> Any:
         begun.append(task)
+        _read_environment()
         try:
             for key in _missing(OmegaConf.to_container(cfg)):
                 raise UsageError(f"{key} is missing: type {key}=VALUE (--help shows examples).")
@@ -132,6 +154,8 @@ def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 log.error("This cell failed: %s", sentence(error))
+                if redact(str(error)) != str(error):
+                    raise UsageError(redact(sentence(error))) from None
             elif isinstance(error, USER_ERRORS):
                 sys.exit(f"error: {sentence(error)}")
             raise
@@ -145,53 +169,3 @@ def _missing(node: Any, way: str = "") -> Iterator[str]:
         if value == "???":
             yield f"{way}{key}"
         yield from _missing(value, f"{way}{key}.")
-
-
-class ConsoleHandler(logging.StreamHandler):
-    """Logs to whatever `sys.stdout` is at that moment, so that lines appear above a live progress bar."""
-
-    @property
-    def stream(self) -> Any:
-        """The stream; logging's own handler keeps the one of its creation."""
-        return sys.stdout
-
-    @stream.setter
-    def stream(self, value: Any) -> None:
-        pass
-
-
-class LogFile(logging.FileHandler):
-    """A log file that says once that it can't be written; logging's own prints a traceback at every line."""
-
-    _said = False
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Say it."""
-        if not self._said:
-            self._said = True
-            print(f"{self.baseFilename} can't be written ({sys.exc_info()[1]}): the run goes on.", file=sys.stderr)
-
-
-def sentence(error: Exception) -> str:
-    """Say in one sentence what is wrong with an input."""
-    if isinstance(error, MissingConfigException) and str(error.missing_cfg_file) in EXTRAS:
-        extra = EXTRAS[str(error.missing_cfg_file)]
-        return f'{error.missing_cfg_file} needs a package that is not installed: type pip install -e ".[{extra}]".'
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return unknown(group, name, list(error.options))
-    if isinstance(error, OverrideParseException):
-        return (
-            f"{error.override!r} can't be read as key=value: {_one_line(error)} Quote values with special characters."
-        )
-    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
-    if isinstance(cause, InterpolationResolutionError) and (unset := UNSET.search(str(cause))):
-        return f"{cause.full_key} is read from the environment variable {unset[1]}, which is not set: set it in .env."
-    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(cause.parent_node, DictConfig):
-        group, _, name = str(cause.full_key).rpartition(".")
-        return unknown(f"{group} key".strip(), name, [str(key) for key in cause.parent_node])
-    return _one_line(error)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -3,8 +3,10 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from genlab.errors import causes
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def forget() -> None:
 
 def reason(error: BaseException) -> str:
     """Say an error in one line: what it came from, if it says that; some have no text of their own."""
-    error = error.__cause__ or error
+    error = [*causes(error)][:2][-1]
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -50,7 +52,8 @@ def reason(error: BaseException) -> str:
 def replacing(path: Path, shared: bool = False) -> Iterator[Path]:
     """Give a name to write to. The file becomes `path` once it is whole; if something fails, nothing stays of it.
 
-    Whoever reads `path` sees the old file or the new one.
+    Whoever reads `path` sees the old file or the new one, also after a power cut: it gets its name when it is on the
+    disk. All files that somebody relies on are written in this way.
 
     Args:
         path: the file; its folder is made.
@@ -61,7 +64,48 @@ def replacing(path: Path, shared: bool = False) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
+        flush(unfinished)
         unfinished.replace(path)
+        flush(path.parent)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def flush(path: Path) -> None:
+    """Have a file, or the names of the files in a folder, on the disk and not in the memory alone."""
+    if not path.is_dir():
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+    elif hasattr(os, "O_DIRECTORY"):
+        with suppress(OSError):  # not every file system, nor every folder, lets its names be flushed
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes, shared: bool = False) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        content: what it will hold.
+        shared: see `replacing`.
+    """
+    with replacing(path, shared) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def write_text(path: Path, text: str, shared: bool = False) -> None:
+    """Write a file as UTF-8, whatever the locale, whole or not at all.
+
+    What is no Unicode, as in a file name of another encoding, is written as `\\udcff`.
+
+    Args:
+        path: the file; its folder is made.
+        text: what it will hold, with its ends of lines.
+        shared: see `replacing`.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), shared)

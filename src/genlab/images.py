@@ -51,8 +51,10 @@ def grid(images: Tensor, n_columns: int) -> Tensor:
     return make_grid(levels.float() / 255, nrow=n_columns, padding=2, pad_value=0.5)
 
 
-def save_png(picture: Tensor, path: Path) -> None:
-    """Write a picture (3, H, W) in [0, 1] as PNG, enlarged by a whole factor if it is small; makes the folder."""
+def save_png(picture: Tensor, path: Path, kind: str = "png") -> None:
+    """Write a picture (3, H, W) in [0, 1], as PNG or another of Pillow's formats, enlarged by a whole factor if it is
+    small; makes the folder.
+    """
     factor = max(1, 512 // max(picture.shape[-2:]))
     with replacing(path) as file:
-        write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format="png")
+        write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format=kind)

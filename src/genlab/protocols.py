@@ -1,7 +1,7 @@
 """What callbacks and evaluation may ask of a model: nothing else. All are checked before training starts."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -108,13 +108,15 @@ class Scores(Protocol):
 class Likelihood(Protocol):
     """p(x | z), given what the decoder made of z: `out`, (B, C, H, W), images or logits. A module, if it learns."""
 
+    is_binary: ClassVar[bool]  # whether images are black and white, as draws are and the mean is not
+
     @property
     def decoder_options(self) -> Mapping[str, Any]:
         """Keyword arguments that the decoder's factory needs, such as another output layer; often none."""
 
     @property
     def cell(self) -> float:
-        """Width of a pixel value, so that p(x | z) cell^D is a probability: 2/255 on grey levels, 1 if p is one."""
+        """Width of a pixel value: p(x | z) cell^D is a probability. 2/255 on grey levels, 1 if p is one."""
 
     def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log p(x | z) with all constants: images (B, C, H, W) and decoder outputs to (B,) in nats."""

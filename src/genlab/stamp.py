@@ -34,6 +34,7 @@ class Stamp:
     settings: str | None = None  # of the metric
     seed: int | None = None
     weights: str | None = None  # raw or ema
+    generated: str | None = None  # beside black and white data: drawn from p(x | z), or mean, as it is decoded
 
     @classmethod
     def from_dict(cls, protocol: Mapping[str, Any]) -> Stamp:

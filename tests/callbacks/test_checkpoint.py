@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections import namedtuple
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -23,24 +24,24 @@ from genlab.runs.load import load_run
 
 
 class Scorer(Callback):
-    """Gives the scores of a list, one an epoch."""
+    """Gives the scores of a list, one an epoch, as if they had been measured on so many samples."""
 
     score_key = "val/score"
 
-    def __init__(self, scores):
-        self.scores, self.score, self.protocol = iter(scores), None, {}
+    def __init__(self, scores, n_fake):
+        self.scores, self.n_fake, self.score, self.protocol = iter(scores), iter(n_fake), None, {}
 
     def on_validation_epoch_end(self, trainer, pl_module):
-        self.score = next(self.scores)
+        self.score, self.protocol = next(self.scores), {"n_fake": next(self.n_fake, 100)}
 
 
-def fit(tmp_path, *overrides, scores=(), signals=None, **options):
+def fit(tmp_path, *overrides, scores=(), n_fake=(), signals=None, **options):
     cfg = config(*TINY, "model=gan", *overrides)
     callbacks = [
-        ExactState({}),
+        ExactState({"model": {}, "data": {}}),
         signals or Signals(),
         Checkpoint(str(tmp_path), **options),
-        *([Scorer(scores)] if scores else []),
+        *([Scorer(scores, n_fake)] if scores else []),
     ]
     trainer = build(cfg.trainer, callbacks=callbacks, logger=False)
     trainer.progress_bar_callback.disable()
@@ -83,6 +84,43 @@ def test_without_a_score_there_is_a_last_and_no_best(tmp_path):
 def test_a_score_that_is_not_a_number_never_becomes_the_best(tmp_path):
     fit(tmp_path, "trainer.max_epochs=2", scores=[float("nan"), 5.0])
     assert read_checkpoint(tmp_path / "best.ckpt")["epoch"] == 1
+
+
+def test_a_score_by_another_protocol_is_not_the_one_to_beat(tmp_path, caplog):
+    fit(tmp_path, "trainer.max_epochs=4", scores=[1.0, 4.0, 5.0, 2.0], n_fake=[1000, 16, 16, 1000])
+    best = read_checkpoint(tmp_path / "best.ckpt")
+    assert (best["epoch"], best["callbacks"]["Checkpoint"]) == (
+        3,
+        {"best_score": 2.0, "best_protocol": {"n_fake": 1000}},
+    )
+    assert caplog.text.count("was measured by another protocol: best.ckpt starts again") == 2
+    last = Checkpoint(str(tmp_path))
+    last.load_state_dict({"best_score": 2.0})  # of an earlier version, which did not say by which
+    assert last._to_beat(Scorer([], [])) == 2.0
+
+
+def test_a_best_score_that_the_disk_has_not_taken_is_not_the_one_to_beat(tmp_path, monkeypatch):
+    """The second of three is the lowest; the third is lower than the first."""
+
+    def write(checkpoint, path):
+        write_checkpoint(checkpoint, path)
+        if path.stem == "best" and checkpoint["epoch"] == 1:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("genlab.callbacks.checkpoint.write_checkpoint", write)
+    fit(tmp_path, "trainer.max_epochs=3", scores=[3.0, 1.0, 2.0])
+    assert read_checkpoint(tmp_path / "best.ckpt")["epoch"] == 2
+
+
+def test_a_best_score_whose_file_is_gone_is_not_the_one_to_beat(tmp_path):
+    checkpoint = Checkpoint(str(tmp_path))
+    trainer = MagicMock(is_global_zero=False)
+    trainer.strategy.broadcast = lambda value: value
+    for is_there, expected in ((True, 2.0), (False, float("inf"))):
+        checkpoint.load_state_dict({"best_score": 2.0})
+        (tmp_path / "best.ckpt").touch() if is_there else (tmp_path / "best.ckpt").unlink()
+        checkpoint.on_train_start(trainer, None)
+        assert checkpoint.best_score == expected
 
 
 def test_step_based_checkpoints_count_batches_also_for_a_gan(tmp_path):
@@ -152,7 +190,7 @@ def test_as_many_older_ones_stay_as_are_asked_for(tmp_path):
 
 def test_a_flipped_bit_or_a_missing_end_is_found_or_does_no_harm(tmp_path):
     path, numbers = tmp_path / "some.ckpt", random.Random(0)
-    content = {"config": {"a": 1}, "state_dict": {"w": torch.arange(1000.0)}}
+    content = {"config": {"model": {}, "data": {}}, "state_dict": {"w": torch.arange(1000.0)}}
     write_checkpoint(content, path)
     whole = path.read_bytes()
     found = 0

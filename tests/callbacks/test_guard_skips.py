@@ -59,13 +59,14 @@ def test_without_it_the_same_batch_ends_the_run_or_spoils_the_weights(tmp_path):
 
 
 def test_what_a_player_before_has_learnt_stands(tmp_path, monkeypatch):
-    deceive = GAN.deceive
+    descend = GAN.descend
 
-    def spoilt(self, *args):
-        loss = deceive(self, *args)
-        return loss * float("inf") if self.global_step == 1 else loss
+    def spoilt(self, terms, loss):
+        if self.global_step == 1 and loss == "g_loss":
+            terms["g_loss"] = terms["g_loss"] * float("inf")
+        descend(self, terms, loss)
 
-    monkeypatch.setattr(GAN, "deceive", spoilt)
+    monkeypatch.setattr(GAN, "descend", spoilt)
     states = States()
     trained("gan", callbacks=[states, guard(tmp_path)])
     before, after = states.seen[1], states.seen[2]
@@ -84,6 +85,16 @@ def test_where_gradients_of_several_batches_make_an_update_it_is_left_out_as_a_w
     assert not states.same(2, 4, "weights")
     assert finite(states.seen[-1])
     assert skipping.n_skipped == 1
+    kept = torch.load(tmp_path / "nonfinite_batch.pt", weights_only=True)["x"]
+    assert kept.isnan().flatten(1).all(1).sum() == 16  # the images of the batch are there, whichever of the two it was
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_a_guard_that_looks_at_times_looks_at_each_update_with_an_nth_batch(every, tmp_path):
+    """With four batches an update all of them are made in the fourth, batch 3, of which no second one is a multiple."""
+    looking = Guard(str(tmp_path), every_n_steps=every)
+    with pytest.raises(UsageError, match="diverged at batch 3"):
+        trained("gan", "model.accumulate=4", callbacks=[Poison(1), looking])
 
 
 def test_so_many_in_a_row_end_the_run_and_fewer_do_not(tmp_path):
@@ -126,6 +137,7 @@ def test_it_is_logged_counted_warned_of_once_and_resumed_exactly(model, tmp_path
         assert json.loads((run / "summary.json").read_text())["skipped_updates"] == 3
 
 
+@pytest.mark.slow
 def test_all_processes_leave_it_out_if_one_of_them_must(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])

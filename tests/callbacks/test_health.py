@@ -7,8 +7,9 @@ from math import log
 import pytest
 import torch
 from lightning.pytorch import Callback
-from settings import TINY, config, options, run_script
+from settings import TINY, config, options
 from small_training import trained
+from typed import type_in
 
 from genlab.callbacks import Health
 from genlab.callbacks.health import loss_balance
@@ -174,10 +175,11 @@ def test_a_hopeless_run_stops_after_so_many_validations_in_a_row(stop_after, val
     assert ("training stops after epoch 4: samples_collapsed for 3 validations in a row" in caplog.text) is (epochs < 6)
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together(tmp_path):
     few = ("data.limit=32", "data.batch_size=8", "trainer.max_epochs=5", "callbacks=health", "hydra.run.dir=run")
     sure = ("callbacks.health.grace=0", "callbacks.health.stop_after=2", "callbacks.health.min_diversity=1000")
-    result = run_script("train", *few, *sure, "trainer=ddp_cpu", cwd=tmp_path, OMP_NUM_THREADS="1")
+    result = type_in("train", *few, *sure, "trainer=ddp_cpu", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
     assert summary(tmp_path / "run")["stopped"]
     assert summary(tmp_path / "run")["warnings"][0]["sign"] == "samples_collapsed"

@@ -97,7 +97,7 @@ def test_impossible_options_are_refused(options):
 
 
 def test_an_unknown_reference_lists_the_splits():
-    with pytest.raises(UsageError, match="Valid: test, train, val"):
+    with pytest.raises(UsageError, match=r"Valid: test, train, train\+val, val\."):
         fitted(config(*TINY), [FrechetDistance(Brightness(), reference="trian")])
 
 

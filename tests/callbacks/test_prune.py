@@ -9,7 +9,8 @@ from optuna.distributions import FloatDistribution
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
 from resuming import rows, saved
-from settings import TINY, config, run_script
+from settings import TINY, config
+from typed import type_in
 
 from genlab.errors import UsageError
 from genlab.runs.train import train
@@ -130,7 +131,7 @@ def test_the_search_has_no_part_in_the_fingerprint_of_a_trial(tmp_path):
 def test_two_processes_stop_together(study, tmp_path, shared_data):
     few = (*SCORED[:2], *SCORED[4:], "~callbacks.progress", "trainer=ddp_cpu", f"paths.data_dir={shared_data}")
     typed = (*few, prune(tmp_path, ALWAYS), f"hydra.run.dir={tmp_path}/run")
-    result = run_script("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
+    result = type_in("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
     assert outcome(tmp_path / "run").status == "pruned"
     assert list(study.trials[0].intermediate_values) == [1]

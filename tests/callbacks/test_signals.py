@@ -16,7 +16,7 @@ def training() -> Signals:
     return signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_before_training_a_signal_ends_the_run_at_once(number):
     with Signals().installed(), pytest.raises(SystemExit, match=str(128 + number)):
         os.kill(os.getpid(), number)
@@ -43,11 +43,21 @@ def test_a_scheduler_may_send_sigterm_more_than_once():
 
 
 def test_handlers_are_put_back():
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
     before = [signal.getsignal(number) for number in numbers]
     with Signals().installed():
         assert all(signal.getsignal(number) not in before for number in numbers)
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_under_nohup_a_terminal_that_closes_is_no_reason_to_stop():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals().installed():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from photos import caches, folder, put_photos
 from PIL import Image
 
 from genlab.data import Folder
-from genlab.data.arrays import ImageWriter
+from genlab.data.arrays import ImageWriter, fingerprint
+from genlab.data.sums import check_sums, sums
 from genlab.errors import UsageError
 
 
@@ -89,6 +90,66 @@ def test_files_that_are_added_or_changed_are_another_cache(photos):
     assert any((image == 0).all() for split in splits.values() for image in split.images[:])
 
 
+@pytest.mark.parametrize("empty", [False, True], ids=["no folder", "an empty one, as where a disk is not mounted"])
+def test_what_was_prepared_is_found_when_its_files_are_gone(empty, photos, caplog):
+    (photos / "a.heic").touch()
+    before = folder(photos)(16, 3)["train"].images[:]
+    shutil.rmtree(photos)
+    if empty:
+        photos.mkdir()
+    caplog.set_level(logging.INFO)
+    source = folder(photos)
+    assert torch.equal(source(16, 3)["train"].images[:], before)
+    assert "The files of photos are gone" in caplog.text
+    assert source.manifest["left_out"] == {".heic": 1}
+    for other in (lambda: folder(photos)(17, 3), lambda: folder(photos, val_share=0.3)(16, 3)):
+        with pytest.raises(UsageError, match=r"does not exist|holds no files"):
+            other()
+    with pytest.raises(UsageError, match="does not exist"):
+        folder(photos.parent / "other")(16, 3)
+
+
+def test_of_several_that_were_prepared_the_newest_is_taken(photos):
+    folder(photos)(16, 3)
+    Image.new("RGB", (9, 9)).save(photos / "new.png")
+    folder(photos)(16, 3)
+    (older, newer) = sorted(caches(photos), key=lambda path: len(np.load(path / "train.npy")))
+    os.utime(older / "manifest.json", (1, 1))
+    shutil.rmtree(photos)
+    assert len(folder(photos)(16, 3)["train"].images) == len(np.load(newer / "train.npy"))
+
+
+def test_a_moved_folder_is_not_decoded_again(photos, caplog):
+    folder(photos)(16, 3)
+    (photos.parent / "elsewhere").mkdir()
+    photos.rename(photos.parent / "elsewhere" / "photos")
+    caplog.set_level(logging.INFO)
+    Folder(str(photos.parent / "elsewhere" / "photos"), cache_dir=str(photos.parent / "prepared"))(16, 3)
+    assert "Decoding" not in caplog.text
+
+
+def test_equal_images_have_equal_fingerprints_wherever_they_are(photos):
+    shutil.copytree(photos, photos.parent / "copy", copy_function=shutil.copyfile)  # with the time of now
+    first, second = (folder(root)(16, 3) for root in (photos, photos.parent / "copy"))
+    assert [fingerprint(first[name].images) for name in first] == [fingerprint(second[name].images) for name in second]
+    assert fingerprint(first["val"].images) != fingerprint(folder(photos)(17, 3)["val"].images)
+
+
+def test_the_manifest_says_what_was_left_out_also_of_what_has_come_later(photos):
+    for n in range(3):
+        (photos / f"{n}.HEIC").touch()
+    (photos / "notes").touch()
+    first = folder(photos)
+    first(16, 3)
+    (cache,) = caches(photos)
+    (photos / "a.avif").touch()
+    again = folder(photos)
+    again(16, 3)
+    assert first.manifest["left_out"] == {".heic": 3, "(none)": 1}
+    assert again.manifest["left_out"] == {".heic": 3, "(none)": 1, ".avif": 1}
+    assert caches(photos) == [cache]
+
+
 def test_a_limit_decodes_no_more_than_that_from_all_over(photos):
     source = folder(photos)
     splits = source(16, 3, limit=4)
@@ -101,7 +162,10 @@ def test_a_limit_decodes_no_more_than_that_from_all_over(photos):
 
 @pytest.mark.parametrize(
     "damage",
-    ["truncated array", "no array", "empty labels", "missing labels", "no manifest", "another manifest", "no json"],
+    [
+        *("truncated array", "no array", "empty labels", "missing labels", "no manifest", "another manifest"),
+        *("no json", "a zeroed page", "another label", "one level of one pixel"),
+    ],
 )
 def test_a_damaged_cache_is_built_again_and_that_is_said(damage, photos, caplog):
     before = folder(photos)(16, 3)["train"].images[:]
@@ -119,6 +183,12 @@ def test_a_damaged_cache_is_built_again_and_that_is_said(damage, photos, caplog)
         manifest.unlink()
     elif damage == "no json":
         manifest.write_text("{")
+    elif damage == "a zeroed page":
+        overwrite(cache / "train.npy", 8192, bytes(4096))
+    elif damage == "another label":
+        overwrite(cache / "val_labels.npy", -8, bytes([7]))
+    elif damage == "one level of one pixel":
+        overwrite(cache / "test.npy", -1, bytes([np.load(cache / "test.npy").flat[-1] ^ 1]))
     else:
         content = json.loads(manifest.read_text())
         content["made_from"]["view"]["crop"] = 12
@@ -128,6 +198,59 @@ def test_a_damaged_cache_is_built_again_and_that_is_said(damage, photos, caplog)
     assert "built again" in caplog.text
     assert torch.equal(before, after)
     assert len(caches(photos)) == 1
+
+
+def overwrite(path, place, content):
+    """Change bytes of a file, from its end on if the place is negative."""
+    with path.open("r+b") as file:
+        file.seek(place, os.SEEK_SET if place >= 0 else os.SEEK_END)
+        file.write(content)
+
+
+def test_a_cache_of_an_earlier_version_has_no_sums_and_is_taken_as_it_is(photos, caplog):
+    folder(photos)(16, 3)
+    (cache,) = caches(photos)
+    manifest = json.loads((cache / "manifest.json").read_text())
+    del manifest["sums"]
+    (cache / "manifest.json").write_text(json.dumps(manifest))
+    caplog.set_level(logging.INFO)
+    folder(photos)(16, 3)
+    assert "Decoding" not in caplog.text
+    assert "damaged" not in caplog.text
+
+
+def test_an_error_of_the_disk_is_no_damage(photos, monkeypatch):
+    folder(photos)(16, 3)
+    (cache,) = caches(photos)
+
+    def fails(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("genlab.data.cache.check_sums", fails)
+    with pytest.raises(UsageError, match=r"can't be read \(.*Input/output error\): type the command again once"):
+        folder(photos)(16, 3)
+    assert caches(photos) == [cache]
+
+
+def test_of_a_large_file_a_sample_is_looked_at_and_all_of_it_where_that_is_asked_for(tmp_path, monkeypatch):
+    """Ten blocks of ten bytes and a rest of five, of which the last one is another."""
+    monkeypatch.setattr("genlab.data.sums.BLOCK", 10)
+    file = tmp_path / "some.npy"
+    file.write_bytes(bytes(range(105)))
+    expected = {file.name: sums(file)}
+    assert len(expected[file.name]) == 8 * 11
+    overwrite(file, -1, b"!")
+    with pytest.raises(ValueError, match="MiB 11 of 11"):
+        check_sums(tmp_path, expected, None)
+
+    def found() -> bool:
+        try:
+            check_sums(tmp_path, expected, 5)
+        except ValueError:
+            return True
+        return False
+
+    assert {found() for _ in range(200)} == {True, False}
 
 
 def test_a_damaged_cache_that_can_not_be_built_again_names_the_folder_to_delete(photos, monkeypatch):

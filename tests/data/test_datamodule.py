@@ -1,12 +1,18 @@
 """Batches."""
 
+import itertools
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 import torch
 from settings import config
 
 from genlab.data import Digits, ImageDataModule
 from genlab.data.binary import binarized
+from genlab.data.sampler import EvaluationBatches
 from genlab.errors import UsageError
+from genlab.protocols import Split
 from genlab.runs.build import build
 
 
@@ -22,6 +28,9 @@ def on_device(module: ImageDataModule, loader: str = "train_dataloader", epoch: 
     if loader == "train_dataloader":
         batches.batches.set_epoch(epoch)
     return [module.on_after_batch_transfer(batch, 0)[0] for batch in batches]
+
+
+CPU = SimpleNamespace(root_device=torch.device("cpu"))
 
 
 def test_a_batch_is_uint8_until_it_is_on_the_device_and_then_between_minus_one_and_one():
@@ -121,6 +130,37 @@ def test_fixed_binarisation_is_drawn_once_for_all_runs():
     assert torch.equal(*sums)
 
 
+class Grey:
+    """Twelve images of one grey level in each split."""
+
+    def __call__(self, size, channels, limit=None):
+        images = torch.full((12, channels, size, size), 128, dtype=torch.uint8)
+        return {name: Split(images, torch.zeros(12)) for name in ("train", "val", "test")}
+
+
+def grey(binarize: str) -> ImageDataModule:
+    module = ImageDataModule(Grey(), "grey", 1, 16, (1, 16, 16), batch_size=4, binarize=binarize)
+    module.setup()
+    return module
+
+
+def test_equal_images_of_different_splits_are_binarised_by_other_noise():
+    fixed, dynamic = grey("fixed"), grey("dynamic")
+    splits = ("train", "val", "test")
+    for drawn in (
+        [fixed.images(name)[:] for name in splits],
+        [dynamic.images(name)[:] for name in splits],
+        [torch.cat(on_device(dynamic, loader)) for loader in ("val_dataloader", "test_dataloader")],
+    ):
+        for first, second in itertools.combinations(drawn, 2):
+            assert 0.4 < (first == second).double().mean() < 0.6  # two fair coins
+
+
+def test_processes_binarise_their_parts_of_a_split_by_other_noise():
+    seeds = [[batch.seed for batch in EvaluationBatches(12, 2, rank, 2, split=1)] for rank in (0, 1)]
+    assert seeds == [[1, 7, 13], [4, 10, 16]]
+
+
 @pytest.mark.parametrize(
     "override",
     [
@@ -142,6 +182,15 @@ def test_an_impossible_value_is_refused_by_the_name_of_its_key(override):
 def test_a_batch_larger_than_the_data_set_is_refused_with_both_numbers():
     with pytest.raises(UsageError, match=r"data\.batch_size=4001.*4000 training images"):
         datamodule("data.batch_size=4001").train_dataloader()
+
+
+@pytest.mark.parametrize(("n", "is_refused"), [(1, True), (2, False)])
+def test_processes_without_a_validation_image_are_refused_before_they_train(n, is_refused):
+    module = datamodule("data.limit=8", "data.batch_size=2")
+    module.splits["val"] = module.splits["val"]._replace(images=module.images("val")[:n])
+    module.trainer = SimpleNamespace(global_rank=0, world_size=2, limit_val_batches=1.0, strategy=CPU)
+    with pytest.raises(UsageError, match=r"2 processes share 1 .*trainer\.devices=1") if is_refused else nullcontext():
+        module.train_dataloader()
 
 
 def test_a_setting_that_the_source_does_not_take_is_refused_with_those_that_it_does():

@@ -1,6 +1,10 @@
 """Data sets in the formats of the Hugging Face hub, written and read by its own library."""
 
+import logging
+from io import BytesIO
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from layouts import photographs
@@ -90,6 +94,143 @@ def test_columns_can_be_chosen(tmp_path):
     table(**KINDS, **numbers).save_to_disk(tmp_path / "saved")
     splits = source(tmp_path / "saved", tmp_path, label_column="number", image_column="photo")(20, 3)
     assert sorted(torch.cat([split.labels for split in splits.values()]).tolist()) == list(range(60))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+GREY = PIXELS.mean(3).astype(np.uint8)
+COLUMNS = {
+    "bytes and paths": lambda _: [{"bytes": png(pixels), "path": f"{n}.png"} for n, pixels in enumerate(PIXELS)],
+    "bytes": lambda _: [png(pixels) for pixels in PIXELS],
+    "paths beside the table": lambda folder: [f"images/{n}.png" for n in range(60)],
+    "whole paths": lambda folder: [str(folder / "images" / f"{n}.png") for n in range(60)],
+    "arrays": lambda _: [pixels.tolist() for pixels in PIXELS],
+    "arrays, colours first": lambda _: [pixels.transpose(2, 0, 1).tolist() for pixels in PIXELS],
+    "grey arrays": lambda _: [pixels.tolist() for pixels in GREY],
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_images_are_found_in_whatever_a_table_keeps_them(kind, tmp_path):
+    (tmp_path / "images").mkdir()
+    for n, pixels in enumerate(PIXELS):
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{n}.png")
+    columns = {
+        "caption": [f"picture {n}" for n in range(60)],
+        "box": [[[1, 2], [3, 4]]] * 60,
+        "photo": COLUMNS[kind](tmp_path),
+    }
+    pd.DataFrame(columns).to_parquet(tmp_path / "photos.parquet")
+    splits = source(tmp_path / "photos.parquet", tmp_path)(20, 3)
+    shown = {
+        image.permute(1, 2, 0).contiguous().numpy().tobytes() for part in splits.values() for image in part.images[:]
+    }
+    expected = GREY[..., None].repeat(3, 3) if kind == "grey arrays" else PIXELS
+    assert shown == {pixels.tobytes() for pixels in expected}
+
+
+def test_rows_without_an_image_are_rejected_and_counted(tmp_path):
+    images = [{"bytes": png(pixels), "path": None} for pixels in PIXELS]
+    images[3], images[5], images[7] = None, {"bytes": None, "path": None}, {"bytes": b"", "path": None}
+    pd.DataFrame({"photo": images}).to_parquet(tmp_path / "photos.parquet")
+    with pytest.raises(UsageError, match=r"3 of the 60 files of photos .*image 3 \(there is no image\)"):
+        source(tmp_path / "photos.parquet", tmp_path)(20, 3)
+    splits = source(tmp_path / "photos.parquet", tmp_path, max_rejects=0.1)(20, 3)
+    assert sum(len(split.images) for split in splits.values()) == 57
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("photo", [None] * 60),
+        ("caption", ["a.png"] * 60),
+        ("numbers", [list(range(400))] * 60),
+        ("box", [[[1, 2]]] * 60),
+    ],
+)
+def test_a_column_that_holds_no_images_is_refused_also_if_it_is_typed(column, values, tmp_path):
+    pd.DataFrame({column: values * 60}).to_parquet(tmp_path / "photos.parquet")
+    with pytest.raises(UsageError, match=rf"No column holds images.*data\.image_column=NAME\. Valid: {column}\."):
+        source(tmp_path / "photos.parquet", tmp_path)(20, 3)
+    with pytest.raises(UsageError, match=rf"data\.image_column={column} holds no images.* Valid: {column}\."):
+        source(tmp_path / "photos.parquet", tmp_path, image_column=column)(20, 3)
+
+
+def labelled(tmp_path, kind, values, **options):
+    table(label=(kind, values)).save_to_disk(tmp_path / "saved")
+    pets = source(tmp_path / "saved", tmp_path, **options)
+    splits = pets(20, 3)
+    return pets.manifest, torch.cat([split.labels for split in splits.values()])
+
+
+@pytest.mark.parametrize("typed", ["label", None])
+def test_texts_become_numbered_classes(typed, tmp_path):
+    manifest, labels = labelled(tmp_path, datasets.Value("string"), ["dog", "cat", "dog"] * 20, label_column=typed)
+    assert manifest["label_names"] == ["cat", "dog"]
+    assert labels.bincount().tolist() == [20, 40]
+
+
+@pytest.mark.parametrize("typed", ["label", None])
+def test_a_class_that_is_not_known_is_minus_one(typed, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    kind = datasets.ClassLabel(names=["cat", "dog"])
+    _, labels = labelled(tmp_path, kind, [0, 1, None] * 20, label_column=typed)
+    assert (labels + 1).bincount().tolist() == [20, 20, 20]
+    assert "saved: 2 classes: cat, dog; 20 images have none" in caplog.text
+
+
+def test_labels_can_be_left_aside(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    _, labels = labelled(tmp_path, *KINDS["kind"], label_column="none")
+    assert labels.tolist() == [-1] * 60
+    assert "saved: no classes" in caplog.text
+
+
+def test_a_column_that_looks_like_labels_and_is_none_is_left_aside_and_said(tmp_path, caplog):
+    _, labels = labelled(tmp_path, datasets.Value("float32"), [0.25] * 60)
+    assert labels.tolist() == [-1] * 60
+    assert "No labels are taken: the column label holds numbers that are not whole, such as 0.25." in caplog.text
+
+
+def test_what_can_not_be_labels_is_refused_with_the_columns_that_can(tmp_path):
+    scores = {"score": (datasets.Value("float32"), [0.25] * 60), "sure": (datasets.Value("bool"), [True, None] * 30)}
+    table(**KINDS, **scores).save_to_disk(tmp_path / "saved")
+    for column, what in (("score", "not whole, such as 0.25"), ("photo", "images")):
+        with pytest.raises(UsageError, match=rf"label_column={column} holds .*{what}.*can be: kind and sure; data"):
+            source(tmp_path / "saved", tmp_path, label_column=column)(20, 3)
+
+
+def test_a_split_without_the_column_is_unlabelled(tmp_path):
+    parts = {"train": table(range(40), **KINDS), "test": table(range(40, 60))}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    splits = source(tmp_path / "saved", tmp_path)(20, 3)
+    assert splits["train"].labels.min() == 0
+    assert splits["test"].labels.tolist() == [-1] * 20
+
+
+def test_classes_that_are_numbered_otherwise_in_another_split_are_known_by_their_names(tmp_path):
+    other = {"kind": (datasets.ClassLabel(names=["dog", "cat"]), [1 - row % 2 for row in range(60)])}
+    parts = {"train": table(range(40), **KINDS), "test": table(range(40, 60), **other)}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    pets = source(tmp_path / "saved", tmp_path)
+    assert pets(20, 3)["test"].labels.tolist() == [0, 1] * 10
+    assert pets.manifest["label_names"] == ["cat", "dog"]
+
+
+def test_a_table_that_has_changed_is_read_again_and_one_that_is_gone_is_still_known(tmp_path):
+    file = tmp_path / "pets.parquet"
+    table(range(40)).to_parquet(file)
+    assert sum(len(split.images) for split in source(file, tmp_path)(20, 3).values()) == 40
+    table().to_parquet(file)
+    assert sum(len(split.images) for split in source(file, tmp_path)(20, 3).values()) == 60
+    file.unlink()
+    assert sum(len(split.images) for split in source(file, tmp_path)(20, 3).values()) == 60
+    with pytest.raises(UsageError, match="does not exist"):
+        source(file, tmp_path)(21, 3)
 
 
 @pytest.mark.parametrize("option", ["image_column", "label_column"])

@@ -1,5 +1,6 @@
 """Data sets that others publish, read from files in the layout of the originals."""
 
+import shutil
 from zipfile import ZipFile
 
 import layouts
@@ -49,6 +50,20 @@ def test_without_a_share_for_validation_training_is_complete_and_the_test_images
     assert torch.equal(module.images("val")[:], module.images("test")[:])
 
 
+@pytest.mark.parametrize(("share", "split", "n"), [("0.1", "train+val", 40), ("0", "train", 40)])
+def test_the_official_training_set_is_complete_whatever_part_of_it_validates(share, split, n, laid_out):
+    module = datamodule("cifar10", f"data.val_share={share}", *laid_out("cifar10"))
+    assert module.official_train == split
+    images = module.images(module.official_train)[:].numpy()
+    assert len(images) == n
+    official = layouts.photographs(60, 32, 32)[:40].transpose(0, 3, 1, 2)
+    assert {image.tobytes() for image in images} == {image.tobytes() for image in official}
+
+
+def test_an_official_split_stays_as_it_is(laid_out):
+    assert datamodule("celeba", *laid_out("celeba")).official_train == "train"
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
 def test_grey_digits_are_the_originals(name, laid_out):
     module = datamodule(name, *laid_out(name))
@@ -76,6 +91,37 @@ def test_what_was_prepared_needs_the_original_files_no_more(laid_out, tmp_path, 
     (tmp_path / "raw").rename(tmp_path / "gone")
     monkeypatch.setattr(published.MNIST, "__init__", lambda *_, **__: pytest.fail("it was opened"))
     assert torch.equal(datamodule("mnist", *here).images("train")[:], before)
+
+
+def test_other_files_at_the_same_place_are_other_images(laid_out, tmp_path):
+    here = laid_out("mnist")
+    before = datamodule("mnist", *here).images("test")[:]
+    raw = tmp_path / "raw" / "MNIST" / "raw"
+    content = bytearray((raw / "t10k-images-idx3-ubyte").read_bytes())
+    content[16:] = content[16:][::-1]  # after the header: the images upside down, the last one first
+    (raw / "t10k-images-idx3-ubyte").write_bytes(content)
+    assert torch.equal(datamodule("mnist", *here).images("test")[:], before.flip(0, -1, -2))
+
+
+def test_files_of_other_data_sets_beside_them_change_nothing(laid_out, tmp_path, caplog):
+    here = laid_out("mnist")
+    datamodule("mnist", *here)
+    layouts.idx_files(tmp_path / "raw", "FashionMNIST")
+    caplog.set_level("INFO")
+    datamodule("mnist", *here)
+    assert "Decoding" not in caplog.text
+
+
+def test_what_had_to_be_downloaded_is_decoded_once(tmp_path, monkeypatch, caplog):
+    """Its files are not there when they are looked at first."""
+    layouts.cifar10(tmp_path / "server", monkeypatch)
+    monkeypatch.setattr(
+        published.CIFAR10, "download", lambda self: shutil.copytree(tmp_path / "server", self.root, dirs_exist_ok=True)
+    )
+    caplog.set_level("INFO")
+    for _ in range(2):
+        datamodule("cifar10", f"paths.data_dir={tmp_path}", "data.size=8")
+    assert caplog.text.count("Decoding cifar10 once") == 1
 
 
 def test_a_download_that_fails_is_said_with_the_way_out(tmp_path, monkeypatch):
@@ -118,6 +164,71 @@ def test_images_of_the_partition_that_are_missing_are_rejected_by_name(tmp_path)
     layouts.celeba_in(tmp_path)
     (tmp_path / "img_align_celeba" / "000007.jpg").unlink()
     with pytest.raises(UsageError, match=r"1 of the 80 files of celeba can't be read.*000007\.jpg"):
+        CelebA(str(tmp_path), cache_dir=str(tmp_path / "prepared"))(16, 3)
+
+
+def test_other_pictures_under_the_same_names_are_other_images(tmp_path):
+    """Equal lists, and files of equal sizes."""
+    shown = []
+    for root, level in (("a", 10), ("b", 200)):
+        layouts.celeba_in(tmp_path / root)
+        for path in (tmp_path / root / "img_align_celeba").iterdir():
+            Image.new("RGB", (178, 218), (level,) * 3).save(path, "BMP")
+        splits = CelebA(str(tmp_path / root), cache_dir=str(tmp_path / "prepared"))(16, 3)
+        shown.append(splits["train"].images[:].unique().tolist())
+    assert shown == [[10], [200]]
+
+
+def test_celeba_that_was_prepared_is_found_when_its_files_are_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr("genlab.data.celeba.download_file_from_google_drive", lambda *_: pytest.fail("a download"))
+    layouts.celeba_in(tmp_path / "raw")
+    first, again = (CelebA(str(tmp_path / "raw"), cache_dir=str(tmp_path / "prepared")) for _ in range(2))
+    images = first(16, 3)["val"].images[:]
+    (tmp_path / "raw" / "img_align_celeba").rename(tmp_path / "gone")  # the lists are kept
+    assert torch.equal(again(16, 3)["val"].images[:], images)
+
+
+def test_images_without_attributes_are_unlabelled_and_those_that_no_list_names_are_counted(tmp_path, caplog):
+    layouts.celeba_in(tmp_path)
+    lists = {name: tmp_path / f"list_{name}.txt" for name in ("attr_celeba", "eval_partition")}
+    lines = lists["attr_celeba"].read_text().splitlines()
+    lists["attr_celeba"].write_text("\n".join(line for line in lines if not line.startswith("000003")) + "\n")
+    lines = lists["eval_partition"].read_text().splitlines()
+    lists["eval_partition"].write_text("\n".join(line for line in lines if not line.startswith("00001")) + "\n")
+    source = CelebA(str(tmp_path), cache_dir=str(tmp_path / "prepared"))
+    caplog.set_level("INFO")
+    splits = source(16, 3)
+    assert splits["train"].labels[2].tolist() == [-1] * 40
+    assert (splits["train"].labels >= 0).all(1).sum() == 29  # 40, without ten that are not named and one
+    assert "40 labels an image: 5_o_Clock_Shadow, Arched_Eyebrows" in caplog.text
+    assert "; 1 images have none" in caplog.text
+    assert "10 images that list_eval_partition.txt does not name" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "part"),
+    [
+        ("list_eval_partition.txt", "000001.jpg 2", "more than one row for 000001.jpg"),
+        ("list_eval_partition.txt", "000099.jpg 7", "names a split 7: it must be 0"),
+        ("list_eval_partition.txt", "000099.jpg train", "can't be read as a table of numbers"),
+        ("list_eval_partition.txt", "000099.jpg", "names a split nan"),
+        ("list_attr_celeba.txt", "000001.jpg" + " 1" * 40, "more than one row for 000001.jpg"),
+        ("list_attr_celeba.txt", "000099.jpg" + " x" * 40, "can't be read as a table of numbers"),
+        ("list_attr_celeba.txt", "000099.jpg" + " 1" * 50, "can't be read as a table of numbers"),
+    ],
+)
+def test_lists_that_are_odd_are_refused_by_their_names(name, line, part, tmp_path):
+    layouts.celeba_in(tmp_path)
+    with (tmp_path / name).open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UsageError, match=rf"{name} .*{part}"):
+        CelebA(str(tmp_path), cache_dir=str(tmp_path / "prepared"))(16, 3)
+
+
+def test_an_empty_list_is_refused(tmp_path):
+    layouts.celeba_in(tmp_path)
+    (tmp_path / "list_attr_celeba.txt").write_text("")
+    with pytest.raises(UsageError, match=r"list_attr_celeba\.txt can't be read as a table"):
         CelebA(str(tmp_path), cache_dir=str(tmp_path / "prepared"))(16, 3)
 
 

@@ -1,5 +1,6 @@
 """One image file: colour modes, orientation, crops and sizes."""
 
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -72,17 +73,18 @@ def test_sixteen_bits_keep_their_range(form):
     assert np.abs(pixels[0].astype(float) - levels / 257).max() <= 0.5
 
 
-def test_sixteen_bits_of_colour_keep_their_range_to_a_level():
+def colours_of_sixteen_bits(*levels: int) -> bytes:
     """Written by hand, as Pillow reads such a file but does not write one."""
-    import zlib
-
-    row = b"".join(level.to_bytes(2) for level in (0, 32768, 65535))
+    row = b"".join(level.to_bytes(2) for level in levels)
     raw = b"\0" + row * 8
     chunk = lambda name, data: len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)  # noqa: E731
     header = (8).to_bytes(4) + (8).to_bytes(4) + bytes([16, 2, 0, 0, 0])
     content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-    content += chunk(b"IDAT", zlib.compress(raw * 8)) + chunk(b"IEND", b"")
-    pixels = seen(content, size=8)
+    return content + chunk(b"IDAT", zlib.compress(raw * 8)) + chunk(b"IEND", b"")
+
+
+def test_sixteen_bits_of_colour_keep_their_range_to_a_level():
+    pixels = seen(colours_of_sixteen_bits(0, 32768, 65535), size=8)
     assert [int(channel.max()) for channel in pixels] == [0, 128, 255]
     assert [int(channel.min()) for channel in pixels] == [0, 128, 255]
 
@@ -162,6 +164,56 @@ def test_a_truncated_file_is_refused():
 def test_what_is_no_image_of_a_known_format_is_refused(content):
     with pytest.raises(Image.UnidentifiedImageError):
         seen(content)
+
+
+def sixteen_bits(highest: int) -> bytes:
+    return encoded(Image.fromarray(np.linspace(0, highest, 64).round().astype(np.uint16).reshape(8, 8)), "PNG")
+
+
+def test_the_level_that_is_white_can_be_said():
+    assert seen(sixteen_bits(4095), 1, 8).max() == 16  # 4095 of 65535
+    assert seen(sixteen_bits(4095), 1, 8, white_level=4095).max() == 255
+    assert seen(sixteen_bits(4095), 1, 8, white_level=8190).max() == 128
+    assert (seen(sixteen_bits(4095), 1, 8, white_level=100) == 255).sum() > 50  # what is brighter is cut off
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_levels_of_an_unknown_range_are_refused_with_the_key_that_gives_it(mode):
+    image = Image.fromarray(np.linspace(-5, 70000, 64).reshape(8, 8).astype(np.int32 if mode == "I" else np.float32))
+    with pytest.raises(UsageError, match=r"levels of unknown range: data\.white_level=N says"):
+        seen(encoded(image, "TIFF"), 1, 8)
+    assert seen(encoded(image, "TIFF"), 1, 8, white_level=70000).max() == 255
+
+
+def test_the_highest_level_of_sixteen_bits_is_known_and_of_eight_it_is_not():
+    view = View(8, 1)
+    assert view.show(sixteen_bits(4095)).highest_level == 4095
+    assert view.show(encoded(GREY, "PNG")).highest_level is None
+    assert view.show(encoded(RGB, "PNG")).highest_level is None
+
+
+def test_sixteen_bits_of_colour_are_known_by_the_upper_eight_of_them():
+    content = colours_of_sixteen_bits(0, 2048, 4095)
+    assert View(8, 3).show(content).highest_level == 15 * 257  # 4095 // 256 = 15
+    assert [int(channel.max()) for channel in seen(content, size=8)] == [0, 8, 15]
+    assert [int(channel.max()) for channel in seen(content, size=8, white_level=4095)] == [0, 128, 240]
+
+
+@pytest.mark.parametrize("option", ["white_level", "max_pixels"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, True])
+def test_a_level_or_a_limit_that_is_none_is_refused(option, value):
+    with pytest.raises(UsageError, match=rf"data\.{option}={value}"):
+        View(8, 1, **{option: value})
+
+
+def test_a_large_image_is_let_in_by_its_number_of_pixels():
+    content = encoded(Image.new("L", (40, 30), 7), "PNG")
+    with pytest.raises(Image.DecompressionBombWarning, match=r"40 x 30 pixels .* 1199: data\.max_pixels=1200"):
+        seen(content, max_pixels=1199)
+    assert (seen(content, max_pixels=1200) == 7).all()
+    huge = encoded(Image.new("1", (20_000, 10_000)), "PNG")  # beyond Pillow's error, not only beyond its warning
+    assert (seen(huge, size=8, max_pixels=200_000_000, filter="nearest") == 0).all()
+    assert Image.MAX_IMAGE_PIXELS == 89_478_485
 
 
 def test_a_decompression_bomb_is_refused():

@@ -43,7 +43,7 @@ def column(values, metric, *faults):
     return [values[fault][metric] for fault in faults]
 
 
-@pytest.mark.parametrize("metric", ["fd_efficientnet_lite0", "kid"])
+@pytest.mark.parametrize("metric", ["fd_efficientnet_lite0", "kd_efficientnet_lite0"])
 def test_distances_are_small_for_new_digits_and_grow_with_the_fault(values, metric):
     none, dropped, blur, noise = column(values, metric, "none", "dropped classes", "blur", "noise")
     assert none < dropped < blur < noise

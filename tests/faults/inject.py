@@ -166,12 +166,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--injections", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of faults; left out: all of them")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--folder", type=Path, help="where to make a folder for the runs; left out: that of the system")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=options.folder))
     put_pictures(folder / "pictures")
-    runs = planned(ALL, options.injections, options.seed)
+    faults = [fault for fault in ALL if any(part in fault.name for part in options.only)]
+    runs = planned(faults, options.injections, options.seed)
     with ThreadPoolExecutor(options.jobs) as pool:
         settings = dict.fromkeys(setting for setting, _ in runs)
         references = dict(zip(settings, pool.map(lambda s: whole(s, folder / f"{s}_whole"), settings), strict=True))

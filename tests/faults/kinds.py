@@ -1,13 +1,15 @@
-"""All faults, a class each; those that leave something damaged are in damage.py."""
+"""All faults, a class each; those that leave something damaged are in damage.py, those of what a run starts or finds
+around it in around.py.
+"""
 
 import os
 import resource
 import signal
-from pathlib import Path
 from random import Random
 from time import sleep
 from typing import Any
 
+from around import AROUND, children, command_line
 from damage import CacheTruncated, Flipped, HalfRow, SummaryDamaged, Truncated
 from fault import Fault
 from training import INTERVAL, Training
@@ -81,7 +83,7 @@ class Ordered(Fault):
         run.ends(1)
 
 
-class WorkerKilled(Fault):
+class ProcessKilled(Fault):
     """One of two processes is killed; the other one has to end by itself."""
 
     settings = ("ddp",)
@@ -92,20 +94,10 @@ class WorkerKilled(Fault):
     def strike(self, run: Training, numbers: Random) -> None:
         """Kill it and wait for both."""
         pid = run.process.pid
-        (other,) = (int(child) for child in children(pid) if "train.py" in command_line(int(child)))
+        (other,) = (child for child in children(pid) if "train.py" in command_line(child))
         os.kill(pid if self.is_first else other, signal.SIGKILL)
         run.ends(*((-signal.SIGKILL,) if self.is_first else range(1, 256)))
-        run.waits_for_death(other)
-
-
-def children(pid: int) -> list[str]:
-    """Processes that a process has started."""
-    return [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-
-
-def command_line(pid: int) -> str:
-    """What a process was started with."""
-    return Path(f"/proc/{pid}/cmdline").read_text()
+        run.waits_for_all()
 
 
 ALL: tuple[Any, ...] = (
@@ -123,6 +115,7 @@ ALL: tuple[Any, ...] = (
     Ordered("error in a callback, before a step", "fail before", 0),
     Ordered("error in a callback, after a step", "fail after", 0, is_exact=False),
     Ordered("loss that is no number", "spoil", INTERVAL),
-    WorkerKilled("first of two processes killed", is_first=True),
-    WorkerKilled("second of two processes killed", is_first=False),
+    ProcessKilled("first of two processes killed", is_first=True),
+    ProcessKilled("second of two processes killed", is_first=False),
+    *AROUND,
 )

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
@@ -35,6 +34,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "gan": ("model=gan", "data=folder", "data.root={pictures}", "data.channels=1", "paths.data_dir={data}"),
     "vaegan": ("model=vaegan",),
     "ddp": ("model=gan", "trainer=ddp_cpu", "data.batch_size=16"),
+    "workers": ("model=vae", "data.num_workers=2"),
 }
 
 
@@ -72,31 +72,26 @@ class Training:
         script = str(ROOT / "src" / "train.py")
         self.command = [sys.executable, script, *COMMON, f"hydra.run.dir={folder}", "resume=auto", *overrides]
         self.process: Any = None
-        self._text: list[str] = []  # what the process has printed
+        self.next_console: Path | None = None  # where the next process prints, and it alone
+        self.next_environment: dict[str, str] = {}  # what it finds there, besides
+        self._log_start = 0  # of what the process writes into train.log
         self._is_new = True  # there was no checkpoint when it started
-        self._reader: Thread | None = None
 
     def start(self) -> None:
-        """Start the command in a group of processes of its own; what it prints goes through a pipe into a log."""
-        self._text, self._is_new = [], not any(self.folder.glob("checkpoints/*.ckpt"))
+        """Start the command in a group of processes of its own; what it prints goes into a log."""
+        self._is_new = not any(self.folder.glob("checkpoints/*.ckpt"))
+        log = self.folder / "train.log"
+        self._log_start = log.stat().st_size if log.is_file() else 0
         paths = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).with_name("sabotage"))])
-        self.process = subprocess.Popen(
-            self.command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
-            start_new_session=True,
-        )
-        self._reader = Thread(target=self._read, args=(self.process.stdout,), daemon=True)
-        self._reader.start()
-
-    def _read(self, stream: Any) -> None:
-        with stream, self.log.open("a") as file:
-            for line in stream:
-                self._text.append(line)
-                file.write(line)
-                file.flush()
+        with (self.next_console or self.log).open("a") as console:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths} | self.next_environment,
+                start_new_session=True,
+            )
+        self.next_console, self.next_environment = None, {}
 
     @property
     def is_running(self) -> bool:
@@ -106,7 +101,8 @@ class Training:
     @property
     def began(self) -> int | None:
         """The step from which the process has gone on, 0 where it has begun anew; None before it trains."""
-        text = "".join(self._text)
+        log = self.folder / "train.log"
+        text = log.read_bytes()[self._log_start :].decode(errors="replace") if log.is_file() else ""
         found = re.search(r"Resumed after step (\d+)", text)
         is_anew = "run folder" in text and (self._is_new or "written no other yet" in text)
         return int(found[1]) if found else 0 if is_anew else None
@@ -154,23 +150,22 @@ class Training:
         except subprocess.TimeoutExpired:
             self.kill_all()
             raise Broken("it did not end") from None
-        assert self._reader is not None
-        self._reader.join(10)
         if code not in codes:
             raise Broken(f"it ended with {code} and not with {' or '.join(map(str, codes))}")
 
-    def waits_for_death(self, pid: int) -> None:
-        """Wait until another process of the group is gone.
+    def waits_for_all(self) -> None:
+        """Wait until nobody of the group is left.
 
         Raises:
-            Broken: if it lives on.
+            Broken: if somebody lives on.
         """
         end = monotonic() + PATIENCE
-        while Path(f"/proc/{pid}").exists():
-            if monotonic() > end:
-                self.kill_all()
-                raise Broken(f"process {pid} has outlived the others")
-            sleep(0.05)
+        with suppress(ProcessLookupError):
+            while monotonic() < end:
+                os.killpg(self.process.pid, 0)
+                sleep(0.05)
+            self.kill_all()
+            raise Broken("a process of the group has outlived the others")
 
     def kill_all(self) -> None:
         """Kill the group, if there is one left."""

@@ -3,7 +3,8 @@
 import socket
 
 import pytest
-from settings import TINY, run_script
+from settings import TINY
+from typed import type_in
 from wandb_records import stored_records
 
 from genlab.loggers import wandb as module
@@ -58,7 +59,7 @@ def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_p
         "tags=[lecture]",
     )
     run_dir = tmp_path / "run"
-    result = run_script(
+    result = type_in(
         "train",
         *TINY,
         *few,

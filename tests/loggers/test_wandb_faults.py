@@ -1,42 +1,34 @@
 """W&B's server, or the way to it, fails: at the start of a run, in its middle, at its end."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from resuming import SMALL, rows
-from settings import ROOT
+from typed import Running
 from wandb_server import Server, serving
 
 N_EPOCHS = 40
 
 
-def started(server: Server, folder: Path, *overrides: str) -> subprocess.Popen[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    environment |= {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": "x" * 40, "HOME": str(folder)}
+def started(server: Server, folder: Path, *overrides: str) -> Running:
+    environment = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": "x" * 40, "HOME": str(folder)}
     timeouts = [f"+logger.wandb.settings.{key}=2" for key in ("x_graphql_timeout_seconds", "login_timeout")]
     timeouts += [f"logger.wandb.settings.{key}=3" for key in ("init_timeout", "finish_timeout")]
-    command = [sys.executable, str(ROOT / "src" / "train.py"), *SMALL, *timeouts, "data.limit=16", "logger=wandb"]
-    return subprocess.Popen(
-        [*command, f"trainer.max_epochs={N_EPOCHS}", f"hydra.run.dir={folder / 'run'}", *overrides],
-        cwd=folder, env=environment | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    arguments = (*SMALL, *timeouts, "data.limit=16", "logger=wandb", f"trainer.max_epochs={N_EPOCHS}", *overrides)
+    return Running("train", *arguments, f"hydra.run.dir={folder / 'run'}", cwd=folder, **environment)
 
 
-def ended(process: subprocess.Popen[str], folder: Path) -> str:
+def ended(process: Running, folder: Path) -> str:
     """What the run has said; it is complete, whatever W&B did."""
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, out + err
-    assert "Traceback" not in out + err
+    result = process.end(200)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
     assert [int(row["step"]) for row in rows(folder / "run") if row["train/loss"]] == list(range(N_EPOCHS))
-    return out
+    return result.stdout
 
 
-@pytest.mark.parametrize("behaviour", ["nonsense", "stall"])
+@pytest.mark.parametrize("behaviour", ["nonsense", pytest.param("stall", marks=pytest.mark.slow)])
 def test_a_run_that_the_server_does_not_begin_is_recorded_offline_and_that_is_said_once(behaviour, tmp_path):
     with serving(behaviour) as server:
         out = ended(started(server, tmp_path), tmp_path)
@@ -46,11 +38,11 @@ def test_a_run_that_the_server_does_not_begin_is_recorded_offline_and_that_is_sa
     assert record.stem == f"run-{(tmp_path / 'run' / 'wandb_run_id.txt').read_text()}"
 
 
-@pytest.mark.parametrize("behaviour", ["gone", "stall"])
+@pytest.mark.parametrize("behaviour", ["gone", pytest.param("stall", marks=pytest.mark.slow)])
 def test_a_server_that_fails_in_the_middle_delays_the_end_by_no_more_than_is_set(behaviour, tmp_path):
     with serving("well") as server:
         process = started(server, tmp_path)
-        assert server.got_rows.wait(100), process.communicate()
+        assert server.got_rows.wait(100), process.said()
         server.behaviour = behaviour
         if behaviour == "gone":
             server.go_away()

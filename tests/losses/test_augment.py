@@ -111,6 +111,22 @@ def test_contrast_scales_distances_from_the_mean_of_the_image():
     assert 1.45 < factor.max() <= 1.5 + 1e-4
 
 
+def test_a_coloured_image_is_shifted_then_saturated_then_contrasted_by_three_draws_of_its_own():
+    """Each draw u in [0, 1] is read as 2 u - 1. The greys of the two pixels are 0.3 and -0.2, the mean is 0.05."""
+    u = [torch.rand(1, 1, 1, 1, generator=generator).item() for generator in [seeded(3)] for _ in range(3)]
+    shift, saturation, contrast = 0.4 * (2 * u[0] - 1), 0.8 * (2 * u[1] - 1), 0.6 * (2 * u[2] - 1)
+    pixels = [[0.0, 0.3, 0.6], [-0.9, 0.3, 0.0]]  # of three colours
+    greys = [0.3 + shift, -0.2 + shift]
+    saturated = [
+        [grey + (1 + saturation) * (value + shift - grey) for value in pixel]
+        for pixel, grey in zip(pixels, greys, strict=True)
+    ]
+    mean = 0.05 + shift
+    expected = [[mean + (1 + contrast) * (value - mean) for value in pixel] for pixel in saturated]
+    changed = Colour(0.4, 0.8, 0.6)(torch.tensor(pixels).T.reshape(1, 3, 1, 2), seeded(3))
+    torch.testing.assert_close(changed[0, :, 0].T, torch.tensor(expected))
+
+
 def test_translation_moves_a_pixel_by_up_to_an_eighth_of_the_side_each_way():
     images = torch.zeros(500, 1, 16, 24)
     images[:, :, 8, 12] = 1
@@ -118,6 +134,32 @@ def test_translation_moves_a_pixel_by_up_to_an_eighth_of_the_side_each_way():
     assert len(rows) == 500
     assert sorted(set((rows - 8).tolist())) == [-2, -1, 0, 1, 2]
     assert sorted(set((columns - 12).tolist())) == [-3, -2, -1, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("side", "largest"), [(28, 4), (32, 4), (17, 2), (12, 2), (11, 1), (3, 0)])
+def test_the_largest_shift_is_rounded_a_half_up(side, largest):
+    """As in the authors' code; 28 pixels are shifted by up to 3.5."""
+    images = torch.zeros(500, 1, side, side)
+    images[:, :, side // 2, side // 2] = 1
+    _, _, rows, columns = Translation()(images, seeded()).nonzero(as_tuple=True)
+    for places in (rows, columns):
+        assert sorted(set((places - side // 2).tolist())) == list(range(-largest, largest + 1))
+
+
+@pytest.mark.parametrize(("side", "cut"), [(28, 14), (17, 9), (9, 5), (5, 3), (15, 8)])
+def test_a_hole_is_rounded_a_half_up_and_of_odd_size_is_centred_on_each_pixel(side, cut):
+    """Rows hidden: an odd cut has one of `side` centres, an even one of side + 1 borders; parts may lie outside."""
+    changed = Cutout()(torch.ones(3000, 1, side, side), seeded())
+    hidden = (changed[:, 0] == 0).any(2).sum(1)
+    assert hidden.max() == cut
+    if cut % 2:
+        centres = range(side)
+        expected = {min(side, c - cut // 2 + cut) - max(0, c - cut // 2) for c in centres}
+        assert hidden.min() == cut // 2 + 1
+    else:
+        expected = {min(side, c + cut // 2) - max(0, c - cut // 2) for c in range(side + 1)}
+        assert hidden.min() == cut // 2
+    assert set(hidden.tolist()) == expected
 
 
 def test_what_translation_brings_in_is_zero_and_nothing_comes_round():

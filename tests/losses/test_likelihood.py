@@ -111,6 +111,23 @@ def test_evaluation_keeps_the_sigma_of_training_and_does_not_fit_it_to_what_it_s
     assert likelihood.variance.item() == pytest.approx(0.25, rel=1e-4)
 
 
+def test_a_training_batch_moves_the_variance_of_evaluation_by_a_tenth_of_the_way():
+    """From 1 towards a mean squared error of 1/4, by the mean over all entries of all images."""
+    likelihood, x = OptimalGaussian(), torch.zeros(2, 1, 1, 2)
+    likelihood.nll(x, torch.tensor([[1.0, 0.0], [0.0, 0.0]]).view(2, 1, 1, 2))
+    assert likelihood.variance.item() == pytest.approx(1 - 0.1 * 0.75)
+
+
+def test_draws_are_the_mean_and_the_deviation_times_noise():
+    out = torch.tensor([0.5, -1.0]).view(1, 1, 1, 2)
+    optimal = OptimalGaussian()
+    optimal.variance.fill_(0.04)
+    noise = torch.randn(1, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+    for likelihood in (Gaussian(0.2), LearnedGaussian(0.2), optimal):
+        draw = likelihood.sample(out, torch.Generator().manual_seed(0)).detach()
+        torch.testing.assert_close(draw, out + 0.2 * noise)
+
+
 def test_a_perfect_reconstruction_has_a_finite_optimal_nll():
     x = torch.zeros(2, 1, 4, 4)
     expected = 16 * (log(1 / 255) + 0.5 * log(2 * pi))

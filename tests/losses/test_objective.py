@@ -24,8 +24,12 @@ def linear(weight):
 
 
 def terms(objective, critic, step=0, generator=None):
-    real, fake = torch.ones(4, 2), torch.zeros(4, 2)
-    return objective.discriminator_terms(critic, critic(real), critic(fake), real, fake, step, generator)
+    return objective.discriminator(critic, torch.ones(4, 2), torch.zeros(4, 2), step, generator)
+
+
+def logit(x):
+    """A critic whose logits are its inputs."""
+    return x
 
 
 @pytest.mark.parametrize("name", options("model/objective"))
@@ -33,14 +37,12 @@ def test_in_every_objective_the_players_pull_in_opposite_directions(name, genera
     objective = from_config(f"model/objective={name}")
     half = torch.full((4, 1), 0.5)
     fake = half.clone().requires_grad_()
-    images = torch.zeros(4, 2)
 
-    def d_loss(real_logits, fake_logits):
-        critic = linear([1.0, 0.0])
-        return objective.discriminator_terms(critic, real_logits, fake_logits, images, images, 1, generator)["d_loss"]
+    def d_loss(real, fake):
+        return objective.discriminator(logit, real, fake, 1, generator)["d_loss"]
 
     (by_d,) = torch.autograd.grad(d_loss(half, fake), fake)
-    (by_g,) = torch.autograd.grad(objective.generator_loss(fake, half), fake)
+    (by_g,) = torch.autograd.grad(objective.generator(logit, half, fake), fake)
     assert (by_d * by_g < 0).all()
     assert d_loss(SURE_REAL, SURE_FAKE) < d_loss(SURE_FAKE, SURE_REAL)
 
@@ -51,7 +53,7 @@ def test_every_objective_trains_codes_as_it_trains_images(name, generator):
     for shape in [(4, 3, 8, 8), (4, 10)]:
         critic = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.Tanh(), nn.Linear(8, 1))
         real, fake = torch.randn(2, *shape, generator=generator)
-        named = objective.discriminator_terms(critic, critic(real), critic(fake), real, fake, 0, generator)
+        named = objective.discriminator(critic, real, fake, 0, generator)
         named["d_loss"].backward()
         assert named.keys() == {"d_loss", *objective.penalties}
         assert all(p.grad is not None and p.grad.isfinite().all() for p in critic[1].parameters())
@@ -111,14 +113,82 @@ def test_lazy_penalties_are_due_every_nth_step_and_n_times_as_strong():
 
 def test_logits_in_half_precision_are_compared_in_float32():
     real, fake = torch.tensor([[256.0], [258.0]]).bfloat16(), torch.zeros(2, 1).bfloat16()  # 257 is no bfloat16
-    named = Objective(Hinge()).discriminator_terms(linear([1.0]), fake, real, fake, real, 0)
-    assert named["d_loss"].item() == 1 + 258
-    assert Objective(Hinge()).generator_loss(real).item() == -257
+    assert Objective(Hinge()).discriminator(logit, fake, real)["d_loss"].item() == 1 + 258
+    assert Objective(Hinge()).generator(logit, fake, real).item() == -257
+    assert Objective(Hinge()).both(logit, fake, real).item() == -257
+    assert Objective(Hinge()).evaluate(fake, real)["d_loss"].item() == 1 + 258
 
 
-@pytest.mark.parametrize(("loss", "uses_real"), [(Hinge(), False), (RelativisticPairing(), True)])
-def test_an_objective_says_whether_the_generator_needs_real_logits(loss, uses_real):
-    assert Objective(loss).uses_real is uses_real
+def test_the_generator_asks_for_real_logits_only_where_the_loss_compares_with_them():
+    seen: list[float] = []
+
+    def critic(x):
+        seen.append(x.mean().item())
+        return x
+
+    real, fake = torch.full((4, 1), 2.0), torch.full((4, 1), 3.0)
+    Objective(Hinge()).generator(critic, real, fake)
+    assert seen == [3.0]
+    seen.clear()
+    Objective(RelativisticPairing()).generator(critic, real, fake)
+    assert sorted(seen) == [2.0, 3.0]
+
+
+def test_each_real_sample_is_compared_with_all_fakes_of_its_row_and_penalties_look_at_the_last_ones():
+    """Reals 1, 2 and fakes 3, 4, 5, 6: pairs (1, 3), (2, 4), (1, 5), (2, 6); R2 of D(x) = x^2 / 2 at 5 and 6."""
+    real, fake = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [4.0], [5.0], [6.0]])
+    named = Objective(RelativisticPairing(), {"r2": R2(2)}).discriminator(lambda x: x.square() / 2, real, fake)
+    differences = torch.tensor([9.0 - 1, 16 - 4, 25 - 1, 36 - 4]) / 2  # softplus is the identity for such
+    assert named["d_loss"].item() - named["r2"].item() == pytest.approx(differences.mean().item(), abs=1e-2)
+    assert named["r2"].item() == pytest.approx((25 + 36) / 2)
+
+
+def test_penalties_take_the_uncompiled_critic():
+    class Critic(nn.Module):
+        def forward(self, x):
+            return 3 * x
+
+        def __call__(self, x):
+            assert not x.requires_grad  # only a penalty asks for gradients in the input
+            return super().__call__(x)
+
+    named = Objective(Hinge(), {"r1": R1(2)}).discriminator(Critic(), torch.ones(4, 1), torch.zeros(4, 1))
+    assert named["r1"].item() == 9
+
+
+# At a fake logit and a real one, beyond the margin or within: the derivatives in both. 0.7311 is sigmoid(1), and 0.2689
+# its complement; 0.9526 and 0.0474 are those of 3.
+BOTH_SIDES = [
+    ("hinge", -3.0, 3.0, -1.0, 1.0),
+    ("sngan", -3.0, 3.0, -1.0, 1.0),
+    ("hinge", 0.5, -0.5, -1.0, 1.0),
+    ("wasserstein", -3.0, 3.0, -1.0, 1.0),
+    ("wgan_gp", -3.0, 3.0, -1.0, 1.0),
+    ("non_saturating", -3.0, 3.0, -0.9526, 0.9526),
+    ("non_saturating", 1.0, -1.0, -0.2689, 0.2689),
+    ("r1", -3.0, 3.0, -0.9526, 0.9526),
+    ("dragan", -3.0, 3.0, -0.9526, 0.9526),
+    ("minimax", -3.0, 3.0, -0.0474, 0.0474),
+    ("minimax", 1.0, -1.0, -0.7311, 0.7311),
+    ("least_squares", -1.0, 2.0, -2.0, 2.0),
+    ("relativistic", -1.0, 2.0, -0.9526, 0.9526),
+    ("r3gan", -1.0, 2.0, -0.9526, 0.9526),
+]
+
+
+@pytest.mark.parametrize(("name", "fake", "real", "in_fake", "in_real"), BOTH_SIDES)
+def test_generator_and_encoder_of_a_pair_both_have_gradients_wherever_the_game_has_them(
+    name, fake, real, in_fake, in_real
+):
+    logits = [torch.tensor([[value]], requires_grad=True) for value in (real, fake)]
+    loss = from_config(f"model/objective={name}").both(logit, *logits)
+    by_real, by_fake = torch.autograd.grad(loss, logits)
+    assert by_fake.item() == pytest.approx(in_fake, abs=1e-4)
+    assert by_real.item() == pytest.approx(in_real, abs=1e-4)
+
+
+def test_every_objective_is_in_the_table_of_both_sides():
+    assert {name for name, *_ in BOTH_SIDES} == set(options("model/objective"))
 
 
 def test_a_bare_loss_of_an_older_config_becomes_an_objective_and_an_objective_stays():

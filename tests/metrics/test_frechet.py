@@ -99,6 +99,14 @@ def test_rounding_in_dimensions_that_no_vector_reaches_does_not_add_up(generator
         assert found == pytest.approx(expected.item(), rel=1e-12)
 
 
+def test_nor_does_it_where_the_reference_is_two_vectors(generator):
+    two, few = (torch.randn(n, 200, generator=generator, dtype=torch.float64) for n in (2, 100))
+    half, cov = (two[0] - two[1]) / 2**0.5, moments_of(few).cov
+    shift = two.mean(0) - few.mean(0)
+    expected = shift.square().sum() + half @ half + cov.trace() - 2 * (half @ cov @ half).sqrt()
+    assert frechet_distance_of_few(moments_of(two), few) == pytest.approx(expected.item(), rel=1e-12)
+
+
 def test_a_single_vector_has_no_covariance_and_is_refused(generator):
     one = Moments(3)
     one.update(torch.randn(1, 3, generator=generator))

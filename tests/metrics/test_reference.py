@@ -97,3 +97,14 @@ def test_a_damaged_or_pickled_file_is_described_again_and_runs_nothing(damage, d
     assert "can't be read" in caplog.text
     assert torch.equal(again.moments.cov, whole.moments.cov)
     described_in(tmp_path, digits, Refuses())
+
+
+def test_features_that_have_lost_a_page_are_described_again(digits, tmp_path, caplog):
+    first = described_in(tmp_path, digits, keep=True)
+    (kept,) = tmp_path.glob("*_features.npy")
+    with kept.open("r+b") as file:
+        file.seek(-8, 2)
+        file.write(bytes(8))
+    again = described_in(tmp_path, digits, keep=True)
+    assert "MiB 1 of 1): the reference is described again" in caplog.text
+    assert torch.equal(again.features, first.features)

@@ -62,3 +62,13 @@ def test_the_class_token_sees_every_patch(generator):
         changed = image.clone()
         changed[0, 0, row, column] += 1
         assert not torch.allclose(network(changed), network(image), atol=1e-6)
+
+
+def test_what_comes_out_is_the_class_token_normalised(generator):
+    """Without blocks it has seen no image: it is what was learnt, with the first position added."""
+    network = VisionTransformer(width=8, depth=0, n_heads=2, patch_size=2, grid_size=2)
+    for parameter in (network.cls_token, network.pos_embed):
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    token = network.cls_token[0, 0] + network.pos_embed[0, 0]
+    images = torch.randn(3, 3, 4, 4, generator=generator)
+    torch.testing.assert_close(network(images), nn.functional.layer_norm(token, (8,), eps=1e-6).expand(3, 8))

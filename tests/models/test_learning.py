@@ -28,7 +28,9 @@ def distances(model, images) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", options("model"))
 def test_a_short_training_brings_samples_and_reconstructions_much_nearer_to_the_data(name):
-    cfg = config(f"model={name}", "trainer=cpu", "data.limit=1000", "data.batch_size=32", "trainer.max_epochs=4")
+    cfg = config(
+        f"model={name}", "trainer=cpu", "data.size=16", "data.limit=1000", "data.batch_size=32", "trainer.max_epochs=6"
+    )
     torch.manual_seed(0)
     model, data = build(cfg.model), build(cfg.data)
     before = distances(model, data.images("test"))

@@ -1,4 +1,7 @@
-"""Every model with every network on two image shapes, as the config tree has them."""
+"""Every model with every network, on one or the other of two image shapes, as the config tree has them."""
+
+from functools import cache
+from itertools import cycle
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ SHAPES = [
 ROLES = ("encoder", "decoder", "generator", "discriminator", "code_discriminator")
 
 
+@cache
 def roles(model: str) -> list[str]:
     """The network roles of a model."""
     return [role for role in ROLES if role in config(f"model={model}").model]
@@ -36,8 +40,11 @@ def combinations() -> list[tuple[str, ...]]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape[0])
-@pytest.mark.parametrize("combination", combinations(), ids=lambda c: ",".join(o for o in c if "width" not in o))
+@pytest.mark.parametrize(
+    ("combination", "shape"),
+    list(zip(combinations(), cycle(SHAPES), strict=False)),  # in turn: tests/networks has every network on many shapes
+    ids=lambda overrides: ",".join(o for o in overrides if "width" not in o and "source" not in o),
+)
 def test_it_trains_samples_and_comes_back_from_its_checkpoint_with_the_same_samples(combination, shape, tmp_path):
     few = ("trainer.max_steps=2", "model.latent_dim=3", "callbacks=checkpoint")
     cfg = config(*TINY, *combination, *shape, *few, run_dir=tmp_path)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from report_folders import make_run
 from settings import config, run_script
+from typed import type_in
 
 from genlab.errors import UsageError
 from genlab.report import report, write_report
@@ -200,6 +201,6 @@ def test_the_command_prints_the_ranking_and_the_path_and_needs_no_torch(sweep, t
     assert (named / "report.html").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {"torch.py", "logs"}  # no log, no run folder
 
-    wrong = run_script("report", "sweep=minne", cwd=tmp_path, LOG_DIR="logs")
+    wrong = type_in("report", "sweep=minne", cwd=tmp_path, LOG_DIR="logs")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: There is no sweep 'minne'. Did you mean 'mine'?")

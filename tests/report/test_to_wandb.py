@@ -13,7 +13,7 @@ from genlab.errors import UsageError
 from genlab.report import report
 from genlab.report.dashboard import dashboard, specification
 from genlab.report.sweep import read_sweep
-from genlab.report.to_wandb import scores_by_latent_dim
+from genlab.report.to_wandb import scores_by_latent_dim, setting
 
 WANDB = {"project": "lecture", "entity": None}
 SCORES = {("VAE", 4): (1.0, 3.0), ("VAE", 16): (5.0,), ("GAN", 4): (7.0,)}
@@ -107,6 +107,19 @@ def records(path):
             items = record.history.item
             history.append({"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items})
     return run, history
+
+
+@pytest.mark.parametrize("project", ["${oc.env:WANDB_PROJECT,genlab}", "${oc.env:A_KEY}"])  # the other of a stranger
+def test_a_project_that_the_cells_read_from_the_environment_is_the_one_that_w_and_b_reads(
+    project, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    monkeypatch.setenv("A_KEY", "shibboleth")
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    logger = {"project": project, "entity": "${oc.env:WANDB_ENTITY,null}"}
+    make_run(tmp_path / "mine" / "a", 1.0, config={"logger": {"wandb": logger}})
+    assert setting(swept(tmp_path / "mine"), "project") == "mine"
+    assert setting(swept(tmp_path / "mine"), "entity") is None
 
 
 def test_the_dashboard_asks_for_what_the_cells_of_the_sweep_log(folder):

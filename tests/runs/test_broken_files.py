@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from photos import caches, put_photos
 from resuming import SMALL, saved
-from settings import ROOT, config, run_script
+from settings import ROOT, config
+from typed import type_in
 
 from genlab.data import digits
 from genlab.errors import UsageError
-from genlab.runs.folder import read_summary
+from genlab.runs.summary import read_summary
 from genlab.runs.train import train
 
 PHOTOS = (*SMALL, "data=folder", "data.batch_size=8")
@@ -41,7 +42,7 @@ def test_images_that_are_cut_off_while_a_run_reads_them_say_where_and_are_built_
     assert "Bus error" in error
     assert "arrays.py" in error
     step = saved(run)["global_step"]
-    again = run_script("train", f"resume={run}", f"trainer.max_steps={step + 40}", cwd=tmp_path, OMP_NUM_THREADS="1")
+    again = type_in("train", f"resume={run}", f"trainer.max_steps={step + 40}", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert again.returncode == 0, again.stderr
     assert "is damaged (" in again.stdout
     assert "built again" in again.stdout

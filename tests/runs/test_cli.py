@@ -1,18 +1,23 @@
 """What a user types, and what they read back."""
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 from settings import CONFIGS, ROOT, config, options, run_script
+from typed import type_in
 
-from genlab.cli import EXTRAS, USER_ERRORS, sentence
+from genlab.cli import USER_ERRORS
 from genlab.errors import UsageError
 from genlab.runs.load import find_checkpoint
 from genlab.runs.machine import check_machine
 from genlab.runs.train import train
+from genlab.sentences import EXTRAS, refused_override, sentence
 
 QUICK = ("trainer=cpu", "trainer.max_epochs=1", "callbacks=none", "data.limit=16", "data.batch_size=16")
 
@@ -23,6 +28,7 @@ WRONG = [  # what is typed, and parts of what has to be said
     ("model.latent_dims=3", ["no model key 'latent_dims'", "'latent_dim'"]),
     ("sead=3", ["no key 'sead'", "'seed'"]),
     ("a==b", ["'a==b' can't be read"]),
+    ("model=null", ["no model 'null'", ", ".join(options("model"))]),
     ("model.latent_dim=0", ["model.latent_dim=0", "at least 1"]),
     ("hydra.run.dir=/dev/null/run", ["folder can't be written to", "/dev/null/run"]),
     ("resume=nowhere", ["resume=nowhere is no run", "config.yaml"]),
@@ -31,7 +37,7 @@ WRONG = [  # what is typed, and parts of what has to be said
 
 @pytest.mark.parametrize(("typed", "parts"), WRONG, ids=[typed for typed, _ in WRONG])
 def test_a_wrong_input_ends_with_one_sentence_and_exit_code_1_before_training(typed, parts, tmp_path):
-    result = run_script("train", typed, cwd=tmp_path)
+    result = type_in("train", typed, cwd=tmp_path)
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("error: ")
@@ -61,6 +67,34 @@ def test_what_can_not_be_built_is_said_in_one_sentence(typed, parts, tmp_path):
         assert part in sentence(error.value)
 
 
+HYDRAS = [  # what Hydra and OmegaConf refuse with errors that name nothing, or in words of their own
+    ("model=null", "There is no model 'null'. Valid: aae, ae,"),
+    ("model/encoder=1", "There is no model/encoder '1'. Valid: conv, mlp,"),
+    ("debug=null", "There is no debug 'null'. Valid: fast, overfit."),
+    ("~model=3", "There is no model '3'. Valid: aae, ae,"),
+    ("=5", "=5 is not possible: Config group override must be a string or a list."),
+    ("tags.x=1", "tags.x=1 is not possible: "),
+    ("tags={a:b}", "tags={a:b} is not possible: Cannot merge DictConfig with ListConfig."),
+    ("~tags.0", "~tags.0 is not possible: "),
+    ("seed.x=1", "There is no seed key 'x'. There are none."),
+    ("+experiment=digits_gan", "experiment is there already: type experiment=digits_gan, without a plus."),
+]
+
+
+@pytest.mark.parametrize(("typed", "said"), HYDRAS, ids=[typed for typed, _ in HYDRAS])
+def test_what_can_not_be_composed_is_said_with_what_was_typed(typed, said):
+    with pytest.raises(Exception, match=r".") as error:
+        config(typed)
+    say = sentence if isinstance(error.value, USER_ERRORS) else refused_override
+    assert str(say(error.value)).startswith(said)
+
+
+def test_an_error_that_no_argument_has_caused_is_none_of_an_argument():
+    with pytest.raises(ZeroDivisionError) as error:
+        print(1 / 0)
+    assert refused_override(error.value) is None
+
+
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused_with_the_way_out(tmp_path):
     with pytest.raises(UsageError, match=r"asks for a GPU.*trainer=cpu"):
@@ -75,14 +109,27 @@ def test_ddp_without_a_gpu_runs_on_the_cpu_and_says_so(caplog):
     assert "on the CPU" in caplog.text
 
 
+BROKEN = """
+import runpy, sys
+from genlab.models import VAE
+VAE.training_step = lambda *_: 1 / 0
+sys.argv[:1] = []
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def test_an_error_that_is_not_the_users_keeps_its_traceback(tmp_path):
-    result = run_script("train", *QUICK, "trainer.max_epochs=soon", f"hydra.run.dir={tmp_path}/run", cwd=tmp_path)
+    command = [sys.executable, "-c", BROKEN, str(ROOT / "src" / "train.py"), *QUICK, "hydra.run.dir=run"]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
+        timeout=100, check=False,
+    )  # fmt: skip
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "Traceback" in (tmp_path / "run" / "train.log").read_text()
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["status"] == "failed"
-    assert summary["error"].startswith("AssertionError")
+    assert summary["error"].startswith("ZeroDivisionError")
 
 
 @pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report"])
@@ -98,7 +145,7 @@ def test_help_and_the_configuration_come_without_importing_torch(script, questio
 
 
 def test_help_lists_every_group_with_its_options_and_three_examples(tmp_path):
-    text = run_script("train", "--help", cwd=tmp_path).stdout
+    text = type_in("train", "--help", cwd=tmp_path).stdout
     for group in (
         "data",
         "model",
@@ -114,7 +161,7 @@ def test_help_lists_every_group_with_its_options_and_three_examples(tmp_path):
 
 
 def test_a_run_has_to_be_named(tmp_path):
-    result = run_script("sample", cwd=tmp_path)
+    result = type_in("sample", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.strip() == "error: run is missing: type run=VALUE (--help shows examples)."
 
@@ -128,8 +175,8 @@ def test_a_run_that_is_none_is_refused(run, part):
 def test_env_file_sets_where_runs_go_and_the_shell_wins_over_it(tmp_path):
     (tmp_path / ".env").write_text("LOG_DIR=from_file\nDATA_DIR=from_file\n")
     question = ("--cfg", "job", "-p", "paths.log_dir", "--resolve")
-    assert run_script("train", *question, cwd=tmp_path).stdout.strip() == "from_file"
-    assert run_script("train", *question, cwd=tmp_path, LOG_DIR="from_shell").stdout.strip() == "from_shell"
+    assert type_in("train", *question, cwd=tmp_path).stdout.strip() == "from_file"
+    assert type_in("train", *question, cwd=tmp_path, LOG_DIR="from_shell").stdout.strip() == "from_shell"
 
 
 def test_the_example_env_file_names_every_variable_that_a_config_reads():
@@ -146,7 +193,7 @@ def test_the_example_env_file_names_every_variable_that_a_config_reads():
 
 def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives_a_failing_one(tmp_path):
     sweep = ("-m", f"hydra.sweep.dir={tmp_path}/sweep", "model=ae,gan", "model.latent_dim=2,0", "preflight=skip")
-    result = run_script("train", *sweep, *QUICK, cwd=tmp_path)
+    result = type_in("train", *sweep, *QUICK, cwd=tmp_path)
     folders = [path.parent for path in tmp_path.glob("sweep/*/summary.json")]
     expected = {("ae", 2): "completed", ("gan", 2): "completed", ("ae", 0): "failed", ("gan", 0): "failed"}
     assert len(folders) == len(expected)
@@ -162,7 +209,7 @@ def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives
 
 
 def test_a_launcher_that_is_not_installed_is_answered_with_the_extra_that_brings_it():
-    result = run_script("train", "-m", "hydra/launcher=ray", "model=ae", cwd=ROOT)  # which the tests do not install
+    result = type_in("train", "-m", "hydra/launcher=ray", "model=ae", cwd=ROOT)  # which the tests do not install
     assert result.returncode == 1
     assert 'hydra/launcher/ray needs a package that is not installed: type pip install -e ".[ray]".' in result.stderr
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 from ddp_worker import state_after_training
-from settings import ROOT, TINY, options, run_script
+from settings import ROOT, TINY, options
+from typed import type_in
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +65,10 @@ def test_each_process_draws_its_own_z(ranks, name):
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["gan", "vae"])
+@pytest.mark.parametrize("name", ["gan", pytest.param("vae", marks=pytest.mark.slow)])
 def test_the_command_line_trains_in_two_processes_and_leaves_one_run_folder(name, tmp_path):
     few = ("callbacks.frechet.n_samples=10", "data.limit=32", "data.batch_size=8", "trainer.max_epochs=1")
-    result = run_script("train", *TINY[4:], *few, f"model={name}", "trainer=ddp_cpu", cwd=tmp_path, OMP_NUM_THREADS="1")
+    result = type_in("train", *TINY[4:], *few, f"model={name}", "trainer=ddp_cpu", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
     assert "find_unused_parameters" not in result.stderr
     (run,) = (tmp_path / "logs" / "train" / "runs").iterdir()

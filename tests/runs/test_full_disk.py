@@ -13,6 +13,7 @@ import pytest
 from resuming import SMALL, rows
 from settings import ROOT, TINY
 
+pytestmark = pytest.mark.slow
 NEVER = 10**9
 EVERYTHING = (
     *TINY,

@@ -122,3 +122,21 @@ def test_a_gan_can_not_reconstruct(gan_run, tmp_path):
         UsageError, match=r"mode=reconstruct needs a model with encode\(\) and reconstruct\(\).*mode=grid"
     ):
         sample(config("mode=reconstruct", f"run={gan_run.path}", run_dir=tmp_path, name="sample"))
+
+
+@pytest.mark.parametrize(("model", "role"), [("gan", "discriminator"), ("vae", "encoder")])
+def test_residual_networks_of_an_earlier_version_come_back_with_the_stages_they_had(model, role, tmp_path):
+    """Their configuration has no `coarsest`, and it meant 4: at 32 pixels maps of 16, 8, 4, 4."""
+    small = (f"model/{role}=resnet", f"model.{role}.width=4", f"model.{role}.max_width=4", "data=shapes")
+    cfg = config(f"model={model}", *small, f"model.{role}.coarsest=4")
+    trained = build(cfg.model)
+    old = OmegaConf.to_container(cfg, resolve=True)
+    del old["model"][role]["coarsest"]
+    checkpoint = {"config": old, "state_dict": trained.state_dict(), "images_seen": 7, "global_step": 3}
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    loaded = load_run(str(tmp_path / "old.ckpt"))
+    x = torch.randn(2, *trained.image_shape)
+    assert torch.equal(getattr(loaded.model, role)(x), getattr(trained.eval(), role)(x))
+    assert getattr(loaded.model, role).features(x).shape[2:] == (4, 4)
+    today = build(config(f"model={model}", *small).model)
+    assert getattr(today, role).features(x).shape[2:] == (8, 8)

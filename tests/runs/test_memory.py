@@ -8,7 +8,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from resuming import SMALL
-from settings import config, run_script
+from settings import config
+from typed import type_in
 
 from genlab.models import VAE
 from genlab.runs.memory import OutOfMemory, memory_explained
@@ -34,6 +35,8 @@ def test_a_gpu_is_relieved_by_half_batches_or_half_precision(monkeypatch):
     error = torch.OutOfMemoryError(CUDA)
     assert said(error) == f"{half}+trainer.accumulate_grad_batches=2{instead}"
     assert said(error, "model=gan", "data.batch_size=64") == f"{half}model.accumulate=2{instead}"
+    longer = said(error, "model=gan", "trainer.max_steps=100")  # its steps count batches
+    assert longer == f"{half}model.accumulate=2 trainer.max_steps=200{instead}"
     assert said(error, "trainer.precision=bf16-mixed") == f"{half}+trainer.accumulate_grad_batches=2."
     more = said(error, "+trainer.accumulate_grad_batches=3")
     assert more == f"{half}trainer.accumulate_grad_batches=6{instead}"
@@ -50,13 +53,19 @@ def test_so_are_other_devices():
     assert "The machine has no memory left for another 4000000000000000 bytes" in said(real.value)
 
 
+def test_an_error_that_is_its_own_cause_passes():
+    error = RuntimeError("shapes differ")
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory_explained(OmegaConf.create()):
+        raise error from error
+
+
 def test_other_errors_pass():
     with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory_explained(OmegaConf.create()):
         raise RuntimeError("shapes differ")
 
 
 def test_networks_that_are_too_large_are_said_in_one_sentence_by_the_real_command(tmp_path):
-    result = run_script("train", *SMALL, "model/decoder=mlp", "model.decoder.width=100000000000", cwd=tmp_path)
+    result = type_in("train", *SMALL, "model/decoder=mlp", "model.decoder.width=100000000000", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.startswith("error: The machine has no memory left for another ")
     assert "data.batch_size=16: type data.batch_size=8 +trainer.accumulate_grad_batches=2." in result.stderr

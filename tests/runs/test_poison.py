@@ -9,7 +9,8 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 import pytest
 import torch
-from settings import ROOT, TINY, run_script
+from settings import ROOT, TINY
+from typed import type_in
 
 from genlab.runs.checkpoints import read_checkpoint
 
@@ -64,7 +65,7 @@ def test_the_trap_works(tmp_path):
 @pytest.mark.parametrize("script", COMMANDS)
 def test_a_checkpoint_that_would_run_code_is_refused(script, run, trap, tmp_path):
     poison(run, lambda checkpoint: checkpoint | {"extra": Malice(trap)})
-    result = run_script(script, f"{COMMANDS[script]}={run}", cwd=tmp_path)
+    result = type_in(script, f"{COMMANDS[script]}={run}", cwd=tmp_path)
     assert "is refused: it is no checkpoint, or it holds more than tensors and plain containers" in error(result)
 
 
@@ -76,7 +77,7 @@ def test_a_checkpoint_whose_configuration_names_a_function_is_refused(script, ru
         return checkpoint
 
     poison(run, change)
-    result = run_script(script, f"{COMMANDS[script]}={run}", cwd=tmp_path)
+    result = type_in(script, f"{COMMANDS[script]}={run}", cwd=tmp_path)
     assert "asks for 'os.system'" in error(result)
 
 
@@ -88,7 +89,7 @@ def test_a_checkpoint_whose_configuration_names_a_function_is_refused(script, ru
 def test_the_configuration_beside_a_checkpoint_is_written_over_and_never_read(text, run, trap, tmp_path):
     whole = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.format(trap=trap))
-    result = run_script("train", f"resume={run}", "trainer.max_epochs=3", cwd=tmp_path)
+    result = type_in("train", f"resume={run}", "trainer.max_epochs=3", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (run / "config.yaml").read_text().splitlines()[:5] == whole.splitlines()[:5]
 
@@ -123,19 +124,19 @@ def archive(path, name, mode=stat.S_IFREG):
 )
 def test_an_archive_that_leads_elsewhere_is_refused(file, name, mode, said, tmp_path):
     archive(tmp_path / file, name, mode)
-    result = run_script("train", "data=folder", f"data.root={file}", "data.max_rejects=1", cwd=tmp_path)
+    result = type_in("train", "data=folder", f"data.root={file}", "data.max_rejects=1", cwd=tmp_path)
     assert said in error(result)
     assert not list(tmp_path.rglob("*.png"))
 
 
 def test_statistics_that_would_run_code_are_made_again(run, trap, tmp_path):
     command = ("train", *TINY, "callbacks.frechet.n_samples=8", "~callbacks.progress", "paths.data_dir=data")
-    first = run_script(*command, cwd=tmp_path)
+    first = type_in(*command, cwd=tmp_path)
     (statistics,) = (tmp_path / "data" / "statistics").glob("*.npz")
     mean = np.empty(1, dtype=object)
     mean[0] = Malice(trap)
     np.savez(statistics, mean=mean, scatter=1, root=1, energy=1, n=1)
-    second = run_script(*command, cwd=tmp_path)
+    second = type_in(*command, cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     assert "can't be read" in second.stdout
     scores = [next(line for line in r.stdout.splitlines() if line.startswith("val/fd")) for r in (first, second)]

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from layouts import photographs
 from PIL import Image
-from settings import config, options, run_script
+from settings import config, options
+from typed import type_in
 
+from genlab.errors import UsageError
 from genlab.runs.prepare import prepare
 from genlab.runs.train import train
 
@@ -28,7 +30,7 @@ def photos(tmp_path) -> Path:
 
 
 def test_it_prints_the_manifest_and_draws_what_a_model_will_see(photos, tmp_path):
-    result = run_script("prepare", "data=folder", f"data.root='{photos}'", "data.size=16", cwd=tmp_path)
+    result = type_in("prepare", "data=folder", f"data.root='{photos}'", "data.size=16", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (manifest,) = (json.loads(path.read_text()) for path in tmp_path.glob("data/prepared/*/manifest.json"))
     for part in (
@@ -42,6 +44,19 @@ def test_it_prints_the_manifest_and_draws_what_a_model_will_see(photos, tmp_path
     sheet = Image.open(result.stdout.strip().splitlines()[-1])
     assert sheet.format == "PNG"
     assert np.asarray(sheet).std() > 20
+
+
+def test_all_that_is_kept_is_looked_at_where_that_is_asked_for(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("genlab.data.cache.check_sums", lambda *_: None)  # as where the sample has missed it
+    mine = ("data=folder", f"data.root={photos}", "data.size=16", f"paths.data_dir={tmp_path / 'data'}")
+    cfg = config(*mine, "verify=true", run_dir=tmp_path, name="prepare")
+    prepare(cfg)
+    (cache,) = (path for path in (tmp_path / "data" / "prepared").iterdir() if path.is_dir())
+    labels = np.load(cache / "train_labels.npy")
+    np.save(cache / "train_labels.npy", 1 - labels)
+    with pytest.raises(UsageError, match=r"is damaged \(train_labels.npy .*\): delete it, and it is made again"):
+        prepare(cfg)
+    prepare(config("data=digits", "verify=true", run_dir=tmp_path, name="prepare"))  # nothing is kept
 
 
 def test_a_gan_trains_on_what_was_prepared_without_decoding_again(photos, tmp_path, caplog, shared_data):
@@ -59,7 +74,7 @@ def test_a_gan_trains_on_what_was_prepared_without_decoding_again(photos, tmp_pa
 
 def test_two_processes_train_on_a_data_set_that_the_first_one_decodes(photos, tmp_path):
     mine = ("data=folder", f"data.root='{photos}'", *FEW, "trainer=ddp_cpu", "callbacks=none")
-    result = run_script("train", *mine, cwd=tmp_path)
+    result = type_in("train", *mine, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("Decoding my photos once") == 1
     assert len(list(tmp_path.glob("data/prepared/*/manifest.json"))) == 1
@@ -75,7 +90,7 @@ WRONG = [
 @pytest.mark.parametrize(("typed", "part"), WRONG, ids=[typed for typed, _ in WRONG])
 @pytest.mark.parametrize("script", ["prepare", "train"])
 def test_a_wrong_input_ends_with_one_sentence(script, typed, part, tmp_path):
-    result = run_script(script, "data=folder", typed, cwd=tmp_path)
+    result = type_in(script, "data=folder", typed, cwd=tmp_path)
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("error: ")
@@ -83,4 +98,4 @@ def test_a_wrong_input_ends_with_one_sentence(script, typed, part, tmp_path):
 
 
 def test_its_help_lists_every_data_set(tmp_path):
-    assert f"data: {', '.join(options('data'))}" in run_script("prepare", "--help", cwd=tmp_path).stdout
+    assert f"data: {', '.join(options('data'))}" in type_in("prepare", "--help", cwd=tmp_path).stdout

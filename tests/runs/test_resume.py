@@ -14,13 +14,17 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from resuming import SMALL, assert_same_end, copied, rows, saved
-from settings import ROOT, config, options, run_script
+from resuming import SMALL, assert_same_end, copied, equal, rows, saved
+from settings import ROOT, config, options
+from typed import type_in
 
 from genlab.callbacks import Guard, Health
 from genlab.errors import UsageError
-from genlab.models import VAE
+from genlab.models import GAN, VAE
+from genlab.runs.checkpoints import spoiled
+from genlab.runs.load import load_run
 from genlab.runs.resume import resumption
+from genlab.runs.summary import read_summary
 from genlab.runs.train import train
 
 
@@ -57,6 +61,9 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(whole, step, tmp_pa
         (["trainer.max_steps=7"], [4, 5]),
         (["+trainer.val_check_interval=0.5"], [2, 6]),
         (["trainer.check_val_every_n_epoch=2"], [3, 4]),
+        (["trainer.check_val_every_n_epoch=3"], [4, 6]),
+        (["+trainer.val_check_interval=3"], [3, 6]),
+        (["callbacks.ema.every_n_steps=1000"], [2, 4, 6]),
         (["+trainer.accumulate_grad_batches=2"], [1, 2]),
         (["model=gan", "model.accumulate=2", "data.num_workers=1"], [2, 4]),
     ],
@@ -68,6 +75,75 @@ def test_so_it_does_where_epochs_are_cut_otherwise(overrides, steps, tmp_path):
         assert_same_end(resumed(copied(whole, tmp_path / f"run{step}", step)), whole)
 
 
+# Counts that an epoch of four batches does not divide, and updates of several batches, which it does or does not.
+COUNTS = [
+    (["model.d_steps=5"], [3, 5]),
+    (["model.d_steps=3", "model.accumulate=2"], [4]),
+    (["model.d_steps=2", "model.accumulate=3"], [3, 4]),
+    (["model/objective=r1", "model.accumulate=2", "model.objective.penalties.r1.every=3"], [4]),
+]
+
+
+@pytest.mark.parametrize("model", ["gan", "vaegan"])
+@pytest.mark.parametrize(
+    ("overrides", "steps"), COUNTS, ids=lambda value: value[-1] if isinstance(value[0], str) else ""
+)
+def test_so_it_does_in_the_middle_of_d_steps_and_of_accumulation(model, overrides, steps, tmp_path):
+    whole = trained(tmp_path / "whole", f"model={model}", "trainer.max_epochs=3", *overrides)
+    for step in steps:
+        assert_same_end(resumed(copied(whole, tmp_path / f"run{step}", step)), whole)
+
+
+def test_so_it_does_where_steps_and_penalties_draw_augmentations(tmp_path):
+    drawing = ("model=gan", "model/augment=diffaugment", "model/objective=wgan_gp", "model.d_steps=3")
+    whole = trained(tmp_path / "whole", *drawing)
+    for step in (3, 5):
+        assert_same_end(resumed(copied(whole, tmp_path / f"run{step}", step)), whole)
+
+
+def test_so_it_does_where_another_number_of_threads_is_at_hand(vae, tmp_path):
+    before = torch.get_num_threads()
+    run = copied(vae, tmp_path / "run", 4)
+    assert read_summary(run)["n_threads"] == before
+    try:
+        torch.set_num_threads(before + 1)
+        assert_same_end(resumed(run), vae)
+        assert torch.get_num_threads() == before
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_batch_that_waits_for_its_update_is_in_the_checkpoint(tmp_path, monkeypatch):
+    """Of the updates of two batches, one has its first batch when the second fails."""
+    options = ("model=gan", "model.accumulate=2")
+    whole, step = trained(tmp_path / "whole", *options), GAN.training_step
+
+    def failing(self, batch, batch_idx):
+        if self.global_step == 5:
+            raise RuntimeError("a cable was pulled")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(GAN, "training_step", failing)
+    with pytest.raises(RuntimeError, match="cable"):
+        trained(tmp_path / "run", *options, "callbacks.checkpoint.every_n_steps=null")
+    monkeypatch.undo()
+    assert saved(tmp_path / "run")["global_step"] == 5
+    resumed(tmp_path / "run")
+    assert equal(saved(tmp_path / "run")["state_dict"], saved(whole)["state_dict"])
+    assert equal(saved(tmp_path / "run")["optimizer_states"], saved(whole)["optimizer_states"])
+
+
+def test_a_checkpoint_without_a_count_of_updates_goes_on_with_that_of_its_batches(tmp_path):
+    """Of an earlier version, which counted them anew in each epoch."""
+    whole = trained(tmp_path / "whole", "model=gan", "model.d_steps=3")
+    run = copied(whole, tmp_path / "run", 4)
+    old = saved(run)
+    assert old.pop("n_updates") == 4
+    torch.save(old, run / "checkpoints" / "last.ckpt")
+    assert_same_end(resumed(run), whole)
+    assert load_run(str(run)).model.n_updates == 8
+
+
 def test_so_it_does_from_the_best_checkpoint_which_is_written_before_the_epoch_ends(vae_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(vae_run.path, run)
@@ -77,11 +153,11 @@ def test_so_it_does_from_the_best_checkpoint_which_is_written_before_the_epoch_e
     assert_same_end(run, vae_run.path)
 
 
-@pytest.mark.parametrize("model", ["ae", "gan"])
-def test_so_it_does_when_it_was_stopped_within_a_validation(model, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("model", "every"), [("ae", 4), ("gan", 4), ("vae", 1000)])  # which begins with an update
+def test_so_it_does_when_it_was_stopped_within_a_validation(model, every, tmp_path, monkeypatch):
     """The sign that Health counts has been counted when it is stopped, and must not be counted twice."""
     always = ("callbacks.health.grace=0", "callbacks.health.min_diversity=99")
-    options = (f"model={model}", "callbacks.checkpoint.keep=0", *always)
+    options = (f"model={model}", "callbacks.checkpoint.keep=0", f"callbacks.ema.every_n_steps={every}", *always)
     whole = trained(tmp_path / "whole", *options)
     assert saved(whole)["callbacks"]["Health"]["in_a_row"]["samples_collapsed"] == 2
     gives_up, n = Health._gives_up, iter(range(9))
@@ -141,6 +217,23 @@ def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_alone(tmp_path, mon
     with pytest.raises(UsageError, match="diverged"):
         trained(tmp_path, "callbacks.checkpoint.every_n_steps=null")
     assert saved(tmp_path)["global_step"] == 4
+
+
+def test_weights_that_a_last_step_has_spoiled_are_not_saved_as_good_ones(tmp_path, monkeypatch):
+    """The loss is finite, and the next one, at which the guard would see it, comes after the checkpoint."""
+    step = VAE.training_step
+
+    def spoiling(self, batch, batch_idx):
+        loss = step(self, batch, batch_idx)
+        if self.global_step == 7:
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+        return loss
+
+    monkeypatch.setattr(VAE, "training_step", spoiling)
+    with pytest.raises(UsageError, match=r"after step 8 weights of encoder, decoder are not finite\."):
+        trained(tmp_path, "callbacks.checkpoint.every_n_steps=null")
+    assert saved(tmp_path)["global_step"] == 4
+    assert spoiled(saved(tmp_path)) == ""
 
 
 def test_a_damaged_last_checkpoint_is_put_aside_for_the_one_before(vae, tmp_path, caplog):
@@ -277,6 +370,7 @@ class Process:
         return self.popen.returncode
 
 
+@pytest.mark.slow
 def test_killed_terminated_and_interrupted_processes_end_where_an_uninterrupted_one_does(tmp_path):
     long = (*SMALL, "trainer.max_epochs=60", "callbacks.checkpoint.every_n_steps=7", "callbacks.checkpoint.keep=0")
     train(config(*long, run_dir=tmp_path / "whole"))
@@ -284,13 +378,13 @@ def test_killed_terminated_and_interrupted_processes_end_where_an_uninterrupted_
     command = ["hydra.run.dir=run", "resume=auto", *long]
     assert Process(tmp_path, *command).ends_by(signal.SIGKILL, run, 30) == -signal.SIGKILL
     steps, step = [], saved(run)["global_step"]
-    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)):
         assert Process(tmp_path, *command).ends_by(number, run, step + 20) == code
         assert json.loads((run / "summary.json").read_text())["status"] == "interrupted"
         steps.append(step := saved(run)["global_step"])
         assert rows(run)[-1]["step"] == str(step - 1)  # the checkpoint is of the newest step
-    assert 30 < steps[0] < steps[1] < 240
-    result = run_script("train", "resume=run", cwd=tmp_path, OMP_NUM_THREADS=str(torch.get_num_threads()))
+    assert 30 < steps[0] < steps[1] < steps[2] < 240
+    result = type_in("train", "resume=run", cwd=tmp_path, OMP_NUM_THREADS=str(torch.get_num_threads()))
     assert result.returncode == 0, result.stderr
     assert_same_end(run, tmp_path / "whole")
     assert not (tmp_path / "logs").exists()

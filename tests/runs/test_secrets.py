@@ -1,24 +1,19 @@
-"""Secrets never leave the environment: every byte that a run writes is looked at."""
+"""What is secret never leaves the environment: every byte that a run writes is looked at."""
 
-import json
-import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
+from photos import put_photos
 from settings import ROOT, TINY, run_script
+from typed import type_in
 
-from genlab import secrets
-from genlab.errors import UsageError
 from genlab.runs.checkpoints import read_checkpoint
-from genlab.secrets import recordable, redacted, referring
 
-SECRET, KEY, OPEN = "correct-horse;battery", "0123456789abcdef" * 3, "wonderland-in-june"
+SECRET, KEY, TOKEN = "correct-horse;battery", "0123456789abcdef" * 3, "a-token-of-the-shell"
+HIDDEN, OPEN = "no-secret-by-its-name", "wonderland-in-june"
 FEW = (*TINY, "callbacks.frechet.n_samples=8", "~callbacks.progress", "hydra.run.dir=run")
 
 
@@ -51,7 +46,8 @@ def ways(text: str, prefix: str) -> list[str]:
 @pytest.fixture
 def home(tmp_path):
     """A working directory with a `.env` file and a repository whose remote holds a secret as the user's name."""
-    (tmp_path / ".env").write_text(f"HIDDEN='{SECRET}'\nWANDB_API_KEY={KEY}\nWANDB_PROJECT=lecture-project\n")
+    lines = [f"MY_SECRET='{SECRET}'", f"WANDB_API_KEY={KEY}", "WANDB_PROJECT=lecture-project", f"HIDDEN={HIDDEN}"]
+    (tmp_path / ".env").write_text("\n".join(lines))
     for command in (
         ["init", "-q"],
         ["remote", "add", "origin", f"https://{SECRET}:x@example.org/{OPEN}.git"],
@@ -62,12 +58,13 @@ def home(tmp_path):
 
 
 def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
-    result = run_script(
+    result = type_in(
         "train",
         *FEW,
         *ways(SECRET, "typed"),  # the value itself
-        *ways("${oc.env:HIDDEN}", "read"),
+        *ways("${oc.env:MY_SECRET}", "read"),
         *ways("${oc.env:MY_TOKEN}", "named"),  # not in .env
+        *ways("${oc.env:HIDDEN}", "plain"),  # no secret by its name, and not resolved either
         *(argument.replace("someone:", "someone.") for argument in ways(OPEN, "open")),
         f"tags=['{SECRET}',{OPEN}]",
         "logger=[wandb,tensorboard]",
@@ -75,10 +72,10 @@ def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
         "logger.wandb.offline=true",
         cwd=home,
         HOME=str(home),
-        MY_TOKEN="a-token-of-the-shell",
+        MY_TOKEN=TOKEN,
     )
     assert result.returncode == 0, result.stderr
-    for secret in (SECRET, KEY, "a-token-of-the-shell", "correct-horse"):
+    for secret in (SECRET, KEY, TOKEN, "correct-horse", HIDDEN):
         assert holding(home / "run", secret) == set()
         assert secret not in result.stdout + result.stderr
     (offline,) = (home / "run").glob("wandb/offline-run-*/run-*.wandb")
@@ -94,120 +91,100 @@ def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
         "debug.log",
     }
     assert holding(home / "run", OPEN) == where
-    assert "lecture-project" in (home / "run" / "config.yaml").read_text()
+    config = yaml.safe_load((home / "run" / "config.yaml").read_text())
+    assert config["logger"]["wandb"]["project"] == "${oc.env:WANDB_PROJECT,genlab}"
+    assert config["plain_list"] == ["a", "${oc.env:HIDDEN}"]
     # The whole command line and the repository are in W&B's file, so the search above would have met secrets there.
-    for recorded in (b"+open_note=", b"+typed_note=${oc.env:HIDDEN}", f"@example.org/{OPEN}.git".encode()):
+    for recorded in (
+        b"+open_note=",
+        b"+typed_note=${oc.env:MY_SECRET}",
+        b"lecture-project",
+        f"@example.org/{OPEN}.git".encode(),
+    ):
         assert recorded in offline.read_bytes()
+
+
+OF_OTHERS = [pytest.param(launcher, marks=pytest.mark.slow) for launcher in ("joblib", "submitit_local")]
+
+
+@pytest.mark.parametrize("launcher", ["local", "basic", *OF_OTHERS])
+def test_no_launcher_writes_a_secret_or_resolves_what_is_read_from_the_environment(launcher, home):
+    result = (run_script if launcher in ("joblib", "submitit_local") else type_in)(
+        "train",
+        *("-m", f"hydra/launcher={launcher}", "sweep=mine", "preflight=skip", "logger=tensorboard"),
+        *(argument for argument in FEW if not argument.startswith("hydra.")),
+        *("+typed_note=" + KEY, *ways("${oc.env:MY_TOKEN}", "named"), *ways("${oc.env:HIDDEN}", "plain")),
+        *("+mixed='${oc.env:HIDDEN} in ${data.size} ${oc.env:MY_SECRET}'", "+again=${mixed}", f"+open={OPEN}"),
+        "hydra.help.footer='${oc.env:HIDDEN}, of Hydra'",
+        "data.binarize=null,'${oc.env:MY_TOKEN}'",  # there is no such way, says the error
+        cwd=home,
+        MY_TOKEN=TOKEN,
+        PYTHONPATH=str(ROOT / "src"),  # submitit's job does not start from our script
+    )
+    assert result.returncode == 1, result.stderr
+    for secret in (SECRET, KEY, TOKEN, "correct-horse", HIDDEN):
+        assert holding(home / "logs", secret) == set()
+        assert secret not in result.stdout + result.stderr
+    folders = {path.parent for path in home.glob("logs/train/sweeps/mine/*/summary.json")}
+    (good,) = (folder for folder in folders if (folder / "checkpoints").is_dir())
+    (failed,) = folders - {good}
+    assert "${oc.env:MY_TOKEN}" in yaml.safe_load((failed / "summary.json").read_text())["error"]
+    config = yaml.safe_load((good / "config.yaml").read_text())
+    assert config == read_checkpoint(good / "checkpoints" / "last.ckpt")["config"]
+    assert config["typed_note"] == "${oc.env:WANDB_API_KEY}"
+    assert config["mixed"] == "${oc.env:HIDDEN} in ${data.size} ${oc.env:MY_SECRET}"
+    assert config["named_list"] == ["a", "${oc.env:MY_TOKEN}"]
+    found = holding(home / "logs", OPEN)
+    assert found >= {"config.yaml", "summary.json", "last.ckpt", "hparams.yaml", "report.html"}
+    if launcher == "submitit_local":  # so the search above would have met secrets in its pickles
+        assert {name.rpartition("_")[2] for name in found if name.endswith(".pkl")} == {"submitted.pkl", "result.pkl"}
 
 
 def fail(home: Path, name: str) -> subprocess.CompletedProcess[str]:
     """Have a run fail with the value of a variable in its error, which is printed and warned of before."""
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "leaky_train.py"), name, *FEW, "logger=[wandb,tensorboard]"],
-        cwd=home,
-        env=environment | {"PYTHONPATH": paths, "HOME": str(home), "WANDB_MODE": "offline", "PLAIN": OPEN},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    typed = (name, *FEW, "logger=[wandb,tensorboard]")
+    script = ROOT / "tests" / "leaky_train.py"
+    return type_in(script, *typed, cwd=home, HOME=str(home), WANDB_MODE="offline", PLAIN=OPEN)
 
 
 def test_a_run_that_fails_with_a_secret_on_its_lips_keeps_it(home):
-    result = fail(home, "HIDDEN")
+    result = fail(home, "MY_SECRET")
     assert result.returncode == 1
     assert holding(home / "run", SECRET) == set()
     assert SECRET not in result.stdout + result.stderr
     for place in (result.stderr, *((home / "run" / name).read_text() for name in ("train.log", "summary.json"))):
-        assert "RuntimeError: failed with ${oc.env:HIDDEN}" in place
-    assert "printed ${oc.env:HIDDEN}" in result.stdout
+        assert "RuntimeError: failed with ${oc.env:MY_SECRET}" in place
+    assert "printed ${oc.env:MY_SECRET}" in result.stdout
 
 
-def test_what_is_no_secret_is_found_where_a_failing_run_has_put_it(home):
-    result = fail(home, "PLAIN")
+@pytest.mark.parametrize(("name", "value"), [("PLAIN", OPEN), ("HIDDEN", HIDDEN)])
+def test_what_is_no_secret_is_found_where_a_failing_run_has_put_it(name, value, home):
+    result = fail(home, name)
     assert result.returncode == 1
-    assert holding(home / "run", OPEN) >= {"train.log", "summary.json", "output.log"}
-    assert f"printed {OPEN}" in result.stdout
-    assert f"RuntimeError: failed with {OPEN}" in result.stderr
+    assert holding(home / "run", value) >= {"train.log", "summary.json", "output.log"}
+    assert f"printed {value}" in result.stdout
+    assert f"RuntimeError: failed with {value}" in result.stderr
 
 
 def test_a_wrong_input_that_holds_a_secret_is_answered_without_it(home):
-    result = run_script("train", "data=folder", f"data.root='/nowhere/{SECRET}'", "hydra.run.dir=run", cwd=home)
-    assert result.stderr.strip().startswith("error: data.root=/nowhere/${oc.env:HIDDEN} does not exist")
+    result = type_in("train", "data=folder", f"data.root='/nowhere/{SECRET}'", "hydra.run.dir=run", cwd=home)
+    assert result.stderr.strip().startswith("error: data.root=/nowhere/${oc.env:MY_SECRET} does not exist")
     assert holding(home / "run", SECRET) == set()
 
 
-def test_a_resumed_run_reads_the_secret_again_and_says_which_one_is_missing_only_where_it_is_needed(home):
-    photos = home / SECRET
-    photos.mkdir()
-    for number in range(40):
-        subprocess.run(["cp", str(ROOT / "docs" / "digits_gan.png"), str(photos / f"{number}.png")], check=True)
-    data = ("data=folder", f"data.root='{photos}'", "data.size=16", "data.limit=16", "data.batch_size=8")
-    first = run_script("train", *FEW, *data, "+note=${oc.env:TOKEN}", cwd=home, TOKEN="shibboleth")
-    assert first.returncode == 0, first.stderr
-    config = yaml.safe_load((home / "run" / "config.yaml").read_text())
-    assert config["data"]["root"] == str(home / "${oc.env:HIDDEN}")
-    assert read_checkpoint(home / "run" / "checkpoints" / "last.ckpt")["config"] == config
-    assert holding(home / "data", "correct-horse") == set()  # the decoded images and their manifest
-    again = run_script("train", "resume=run", "trainer.max_epochs=2", cwd=home)  # without TOKEN: nothing needs it
-    assert again.returncode == 0, again.stderr
-    assert holding(home / "run", SECRET) == set()
-    (home / ".env").unlink()
-    assert run_script("sample", "run=run", "output=grid.png", cwd=home).returncode == 1
-    refused = run_script("train", "resume=run", "trainer.max_epochs=3", cwd=home)
-    assert refused.returncode == 1
-    assert refused.stderr.strip().startswith("error: ")
-    assert "is read from the environment variable HIDDEN, which is not set: set it in .env." in refused.stderr
-
-
-@pytest.fixture
-def environment(monkeypatch):
-    """Nothing but what a test sets."""
-    monkeypatch.setattr(os, "environ", {})
-    monkeypatch.setattr(secrets, "_in_file", set())
-    return os.environ
-
-
-@pytest.mark.parametrize("name", ["WANDB_API_KEY", "HF_TOKEN", "my_secret", "DB_PASSWORD", "AWS_CREDENTIALS"])
-def test_a_variable_is_secret_by_its_name(name, environment):
-    environment |= {name: "shibboleth"}
-    assert redacted("say shibboleth!") == f"say ${{oc.env:{name}}}!"
-
-
-@pytest.mark.parametrize("name", ["HOME", "GIT_AUTHOR_NAME", "KEYBOARD", "DATA_DIR", "WANDB_PROJECT", "WANDB_BASE_URL"])
-def test_other_variables_are_not(name, environment):
-    environment |= {name: "shibboleth"}
-    assert redacted("say shibboleth!") == "say shibboleth!"
-
-
-def test_empty_and_short_values_are_let_through(environment):
-    environment |= {"A_KEY": "", "B_KEY": "false"}
-    assert redacted("false") == "false"
-
-
-@pytest.mark.parametrize("value", ['quo"te\\s', "höhle;:", "line one\nline two", "p@ss/w ord"])
-def test_a_secret_is_found_as_json_python_and_addresses_write_it(value, environment):
-    environment |= {"MY_KEY": value}
-    for text in (value, json.dumps(value), repr(value), quote(value, safe=""), value.splitlines()[-1]):
-        assert "oc.env:MY_KEY" in redacted(text)
-        assert value.splitlines()[-1] not in redacted(text)
-
-
-def test_of_two_secrets_of_which_one_holds_the_other_the_longer_is_named(environment):
-    environment |= {"A_KEY": "shibboleth", "B_KEY": "shibboleth-and-more"}
-    assert referring("shibboleth-and-more") == "${oc.env:B_KEY}"
-
-
-def test_an_address_shows_neither_user_nor_password(environment):
-    assert redacted("clone of https://me:geheim@example.org/a failed") == "clone of https://***@example.org/a failed"
-    assert redacted("mail me@example.org or see https://example.org/@me") == (
-        "mail me@example.org or see https://example.org/@me"
+def test_a_file_that_can_not_be_read_is_named_without_the_secret_in_its_path(home):
+    photos = put_photos(home / "behind-the-curtain")
+    (photos / "broken.png").write_text("no image")
+    data = (
+        "data=folder",
+        "data.root=${oc.env:SECRET_FACES}",
+        "data.name=photos",
+        "data.size=16",
+        "data.max_rejects=0.1",
     )
-
-
-def test_a_configuration_with_a_password_that_is_not_in_the_environment_is_refused(environment):
-    with pytest.raises(UsageError, match=r"\*\*\*@example.org/a holds a password.*oc\.env:NAME") as error:
-        recordable(OmegaConf.create({"data": {"path": "https://me:geheim@example.org/a"}}))
-    assert "geheim" not in str(error.value)
+    result = type_in("prepare", *data, cwd=home, SECRET_FACES=str(photos))
+    assert result.returncode == 0, result.stderr
+    assert "broken.png" in result.stdout
+    assert holding(home / "data", "broken.png") == {"manifest.json"}
+    assert holding(home / "data", str(photos)) == set()
+    assert str(photos) not in (result.stdout + result.stderr).replace("\n", "")

@@ -12,7 +12,7 @@ from settings import TINY, config
 from genlab.errors import UsageError
 from genlab.runs.folder import taken
 from genlab.runs.train import train
-from genlab.sweeps.cell import cell_name, fingerprint, outcome
+from genlab.sweeps.cell import cell_name, fingerprint, outcome, swept_keys
 
 SHORT = (*TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 
@@ -41,6 +41,35 @@ def test_the_fingerprint_does_not_change_with_what_does_not(override):
     assert fingerprint(config(*SHORT, override)) == fingerprint(config(*SHORT))
 
 
+def hand_made(**keys):
+    """A configuration that does not change with the files."""
+    shape = ["${data.channels}", "${data.size}", "${data.size}"]
+    data = {"name": "digits", "size": 28, "channels": 1, "image_shape": shape, "root": "${paths.data_dir}/digits"}
+    node = {
+        "model": {"_target_": "genlab.models.VAE", "latent_dim": 8, "image_shape": "${data.image_shape}"},
+        "data": data,
+        "callbacks": {"frechet": {"n_samples": 16, "cache_dir": "${paths.data_dir}/statistics"}},
+        "trainer": {"max_epochs": 3, "default_root_dir": "${paths.run_dir}"},
+        "logger": {"wandb": {"project": "${oc.env:WANDB_PROJECT,genlab}"}},
+        "paths": {"data_dir": "${oc.env:DATA_DIR,data}", "log_dir": "logs", "run_dir": "logs/x"},
+        "seed": 0,
+        "sweep": None,
+    }
+    return OmegaConf.create(node | keys)
+
+
+def test_the_fingerprint_of_an_ordinary_configuration_is_that_of_earlier_commits():
+    assert fingerprint(hand_made()) == "a8a996ae"
+
+
+def test_the_fingerprint_knows_what_is_read_from_the_environment_by_what_was_typed(monkeypatch):
+    typed = [fingerprint(hand_made(note=note)) for note in ("${oc.env:NOTE}", "${oc.env:OTHER}", "digits")]
+    assert len(set(typed)) == 3
+    for name, value in {"NOTE": "a", "OTHER": "b", "DATA_DIR": "c", "A_TOKEN": "digits-2", "KEY": "digits"}.items():
+        monkeypatch.setenv(name, value)
+    assert typed == [fingerprint(hand_made(note=note)) for note in ("${oc.env:NOTE}", "${oc.env:OTHER}", "digits")]
+
+
 def test_a_default_that_is_typed_is_the_same_configuration():
     assert fingerprint(config("model=vae", "seed=0")) == fingerprint(config())
 
@@ -54,13 +83,62 @@ def test_a_default_that_is_typed_is_the_same_configuration():
             "model-encoder-mlp_model.d_steps-1_-callbacks.ema",
         ),
         (["data.root='/my cats'", "paths.log_dir=/a", "sweep=b", "logger=wandb", "tags=[c]"], "data.root-my-cats"),
-        (["seed=" + "1" * 1000], "seed-" + "1" * 145),
+        (["seed=" + "1" * 1000], "seed-" + "1" * 61 + ".." + "1" * 66),  # 143 bytes with the hash
+        (["+note='${oc.env:HIDDEN} of ${seed}'"], "note-oc.env-HIDDEN-of-seed"),
         ([], "cell"),
     ],
 )
 def test_a_cell_is_named_by_what_was_typed_and_a_hash(typed, name):
     root = OmegaConf.create({"seed": 0, "hydra": {"overrides": {"task": typed}}})
     assert cell_name(_root_=root) == f"{name}_{fingerprint(root)}"
+
+
+def root_of(folder, *typed):
+    """As much of a cell's configuration as its name is made of."""
+    return OmegaConf.create({"seed": 0, "hydra": {"overrides": {"task": list(typed)}, "sweep": {"dir": str(folder)}}})
+
+
+def test_where_a_sweep_varies_keys_a_cell_is_named_by_them_alone(tmp_path):
+    root = root_of(tmp_path, "model=ae", "+model.d_steps=1", "trainer.max_steps=60")
+    assert cell_name(["model", "model.d_steps"], _root_=root) == f"model-ae_model.d_steps-1_{fingerprint(root)}"
+    assert cell_name(["data.root"], _root_=root_of(tmp_path, "model=ae", "data.root=${oc.env:NOWHERE}")).startswith(
+        "data.root-oc.env-NOWHERE_"
+    )
+
+
+def test_a_folder_with_the_hash_of_a_cell_keeps_its_name(tmp_path):
+    root = root_of(tmp_path, "model=ae", "seed=0")
+    own = fingerprint(root)
+    (tmp_path / f"as_it_was_called_{own}").mkdir()
+    assert cell_name(["model"], _root_=root) == f"as_it_was_called_{own}"
+    (tmp_path / f"model-ae_{own}").mkdir()
+    assert cell_name(["model"], _root_=root) == f"model-ae_{own}"
+
+
+def test_each_of_many_long_values_has_its_room_in_a_name(tmp_path):
+    typed = [f"data.{key}={'日' * 50}{key}" for key in ("root", "name")]
+    name = cell_name(["data.root", "data.name"], _root_=root_of(tmp_path, *typed))
+    assert len(name.encode()) <= 143
+    assert name.startswith("data.name-日")
+    assert "日name_data.root-日" in name
+    assert "日root_" in name
+
+
+@pytest.mark.parametrize(
+    ("typed", "params", "keys"),
+    [
+        (["model=ae,vae", "seed=0", "+model.d_steps=1,2"], None, ["model", "model.d_steps"]),
+        (
+            ["model.latent_dim=choice(8,32)", "seed=range(0,3)", "model=glob(*)"],
+            {},
+            ["model.latent_dim", "seed", "model"],
+        ),
+        (["tags=[a,b]", "data.root='a,b'"], {"model": "ae,vae", "seed": "0"}, ["model"]),
+        ([], None, []),
+    ],
+)
+def test_the_keys_that_a_sweep_varies_are_those_with_several_values(typed, params, keys):
+    assert swept_keys(OmegaConf.create(typed), params and OmegaConf.create(params)) == keys
 
 
 def test_the_same_command_leaves_a_complete_run_and_gives_its_score_again(complete):

@@ -12,41 +12,44 @@ import pytest
 from hydra import compose, initialize_config_dir
 from resuming import assert_same_end, rows
 from settings import CONFIGS, ROOT, TINY, run_script
+from typed import type_in
 
 from genlab.sweeps.cell import outcome
 
-SWEEP = ("-m", "sweep=mine", "model=ae,vae", *TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
+SWEEP = ("-m", "sweep=mine", *TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 TASK = "submitit.core._submit"
 
 
 def cells(cwd: Path) -> dict[str, Path]:
     """The cells of the sweep by the names of their models."""
-    return {
-        path.parent.name.split("model-")[1][:3].strip("_"): path.parent for path in cwd.glob("logs/*/*/mine/*/.lock")
-    }
+    locks = sorted(cwd.glob("logs/*/*/mine/*/.lock"))
+    return {path.parent.name.split("model-")[1].split("_")[0]: path.parent for path in locks}
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
-def test_a_second_launch_leaves_complete_cells_and_makes_the_others(launcher, tmp_path):
-    command = (*SWEEP, f"hydra/launcher={launcher}", f"paths.data_dir={tmp_path}/data")
-    first = run_script("train", *command, "model=ae", cwd=tmp_path, OMP_NUM_THREADS="1")
-    assert first.returncode == 0, first.stderr
-    before = (cells(tmp_path)["ae"] / "summary.json").read_bytes()
-    second = run_script("train", *command, cwd=tmp_path, OMP_NUM_THREADS="1")
-    assert second.returncode == 0, second.stderr
-    found = cells(tmp_path)
-    assert found.keys() == {"ae", "vae"}
-    assert all(outcome(cell).status == "completed" for cell in found.values())
-    assert (found["ae"] / "summary.json").read_bytes() == before
+@pytest.mark.slow
+def test_each_launcher_leaves_complete_cells_and_makes_the_others(tmp_path):
+    models, before = [], {}
+    for launcher, model in (("basic", "ae"), ("joblib", "dae"), ("submitit_local", "vae"), ("basic", "wae")):
+        models.append(model)
+        typed = (*SWEEP, f"model={','.join(models)}", f"hydra/launcher={launcher}", f"paths.data_dir={tmp_path}/data")
+        result = run_script("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
+        assert result.returncode == 0, result.stderr
+        found = cells(tmp_path)
+        assert list(found) == models
+        assert all(outcome(cell).status == "completed" for cell in found.values())
+        summaries = {model: (cell / "summary.json").read_bytes() for model, cell in found.items()}
+        assert summaries.items() >= before.items()
+        before = summaries
 
 
+@pytest.mark.slow
 def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_had_not_been(tmp_path):
     long = ("model=ae", "trainer.max_epochs=60", "trainer.check_val_every_n_epoch=60")
     command = [*SWEEP, *long, "callbacks.checkpoint.every_n_epochs=60", f"paths.data_dir={tmp_path}"]
     whole, preempted = tmp_path / "whole", tmp_path / "preempted"
     for cwd in (whole, preempted):
         cwd.mkdir()
-    result = run_script("train", *command, "hydra/launcher=submitit_local", cwd=whole, OMP_NUM_THREADS="1")
+    result = type_in("train", *command, cwd=whole, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
 
     script = [sys.executable, str(ROOT / "src" / "train.py"), *command, "hydra/launcher=submitit_local"]

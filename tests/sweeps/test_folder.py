@@ -11,14 +11,14 @@ MINE = {"job": "train", "sweeper": "basic"}
 
 
 def test_a_sweep_takes_its_own_folder_up_again(tmp_path):
-    claim(tmp_path / "sweep", MINE).release()
+    claim(tmp_path / "sweep", MINE).close()
     (tmp_path / "sweep" / "cell").mkdir()
-    claim(tmp_path / "sweep", MINE).release()
+    claim(tmp_path / "sweep", MINE).close()
 
 
 @pytest.mark.parametrize(("key", "value"), [("job", "eval"), ("sweeper", "optuna")])
 def test_a_sweep_of_another_kind_is_refused(key, value, tmp_path):
-    claim(tmp_path, MINE | {key: value}).release()
+    claim(tmp_path, MINE | {key: value}).close()
     with pytest.raises(UsageError, match=f"holds a sweep whose {key} is {value}, not {MINE[key]}: .*sweep=NAME"):
         claim(tmp_path, MINE)
 

@@ -5,8 +5,8 @@ import signal
 import subprocess
 
 import pytest
-from settings import run_script
 from sweeping import FEW, MOODY, ended, started, summary, swept, wait_until
+from typed import type_in
 
 LONG = (*FEW, "trainer.max_epochs=24", "model=vae")
 
@@ -16,6 +16,7 @@ def rows(folder):
     return sum(len(file.read_text().splitlines()) for file in folder.glob("*/metrics.csv"))
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_and_then_killed_ends_as_an_undisturbed_run(tmp_path):
     folder = tmp_path / "logs" / "train" / "sweeps" / "s"
     for number, exit_code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
@@ -35,7 +36,7 @@ def test_a_sweep_that_is_stopped_and_then_killed_ends_as_an_undisturbed_run(tmp_
     assert result.returncode == 0, result.stdout
     assert "1 to go on" in result.stdout
     assert (cell / "console.log").read_text().count("Resumed after step") == 2
-    alone = run_script("train", *LONG, f"hydra.run.dir={tmp_path}/alone", cwd=tmp_path, OMP_NUM_THREADS="1")
+    alone = type_in("train", *LONG, f"hydra.run.dir={tmp_path}/alone", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert alone.returncode == 0, alone.stderr
     assert (cell / "metrics.csv").read_text() == (tmp_path / "alone" / "metrics.csv").read_text()
 
@@ -61,6 +62,7 @@ def test_a_second_launch_leaves_at_once_and_a_second_ctrl_c_kills_a_cell_that_do
     assert "started      +mood=fine" not in result.stdout
 
 
+@pytest.mark.slow
 def test_what_a_queue_sends_to_all_processes_of_a_group_stops_the_sweep_in_order(tmp_path):
     """SIGTERM and SIGHUP reach the fork server too, which has to outlive them to say how cells end."""
     folder = tmp_path / "logs" / "train" / "sweeps" / "s"

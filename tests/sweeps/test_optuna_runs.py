@@ -13,6 +13,7 @@ from filelock import FileLock
 from optuna.trial import TrialState
 from searching import Kill, X, best, parabola, search, trials
 from settings import ROOT, run_script
+from typed import type_in
 
 from genlab.sweeps.cell import outcome
 
@@ -41,7 +42,7 @@ TYPED = (
 def whole(tmp_path_factory, shared_data) -> Any:
     """A search that nobody disturbs."""
     folder = tmp_path_factory.mktemp("whole")
-    result = run_script("train", *TYPED, f"paths.data_dir={shared_data}", cwd=folder, OMP_NUM_THREADS="1")
+    result = type_in("train", *TYPED, f"paths.data_dir={shared_data}", cwd=folder, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
     return folder / FOLDER, result.stdout
 
@@ -67,6 +68,7 @@ def test_a_search_prunes_what_lags_behind_and_leaves_all_there_is_to_know(whole)
     assert "Best trials" in printed
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_in_the_middle_of_a_trial_ends_as_one_that_was_not(whole, tmp_path, shared_data):
     typed = (*TYPED, f"paths.data_dir={shared_data}")
     command = [sys.executable, str(ROOT / "src" / "train.py"), *typed]
@@ -82,7 +84,7 @@ def test_a_search_that_was_killed_in_the_middle_of_a_trial_ends_as_one_that_was_
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert TrialState.RUNNING in [trial.state for trial in trials(folder)]
-    result = run_script("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
+    result = type_in("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
     for field in ("params", "values", "state", "intermediate_values", "user_attrs"):
         mine, theirs = ([getattr(trial, field) for trial in trials(which)] for which in (folder, whole[0]))
@@ -91,7 +93,7 @@ def test_a_search_that_was_killed_in_the_middle_of_a_trial_ends_as_one_that_was_
 
 
 def test_a_wrong_key_ends_a_search_before_its_first_trial_with_one_sentence(tmp_path):
-    result = run_script("train", "-m", "hydra/sweeper=optuna", "model.latent_dims=choice(1,2)", cwd=tmp_path)
+    result = type_in("train", "-m", "hydra/sweeper=optuna", "model.latent_dims=choice(1,2)", cwd=tmp_path)
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("error: There is no model key 'latent_dims'. Did you mean 'latent_dim'?")

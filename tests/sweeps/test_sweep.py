@@ -90,6 +90,7 @@ def test_a_sweep_can_not_resume_a_run(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["run", "config.yaml"]
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_cell(tmp_path):
     result = swept(*FEW, "model=vae", "trainer=ddp_cpu", "sweep=two", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -1,7 +1,6 @@
 """Checkpoints: the last state, the one before, and the best one."""
 
 import logging
-import os
 import shutil
 from pathlib import Path
 from time import monotonic
@@ -13,8 +12,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genlab.callbacks.state import is_due, scorer, signals
 from genlab.errors import UsageError, positive, whole_number
-from genlab.faults import replacing, survived
-from genlab.runs.checkpoints import read_checkpoint, write_checkpoint
+from genlab.faults import missing, replacing, survived
+from genlab.protocols import Scores
+from genlab.runs.checkpoints import link, read_checkpoint, spoiled, write_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Checkpoint(LightningCheckpoint):
         key = "callbacks.checkpoint.every_minutes"
         self.every_minutes = None if every_minutes is None else positive(key, every_minutes)
         self.keep = whole_number("callbacks.checkpoint.keep", keep, 0)
-        self.best_score = float("inf")
+        self._forget_best()
         self._trains = self._is_wanted = self._is_due = False
         self._step_saved, self._time_saved = -1, monotonic()
 
@@ -65,10 +65,16 @@ class Checkpoint(LightningCheckpoint):
             UsageError: on all processes, if the disk is full or the folder can't be written to.
         """
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-        reason = trainer.strategy.broadcast(self._trial(checkpoint) if trainer.is_global_zero else None)
+        reason = self._trial(checkpoint) if trainer.is_global_zero else None
+        reason, has_best = trainer.strategy.broadcast((reason, (self.dirpath / "best.ckpt").is_file()))
         if reason:
             raise UsageError(f"No checkpoint can be written to {self.dirpath}: {reason}.")
+        if not has_best:
+            self._forget_best()
         self._trains, self._time_saved = True, monotonic()
+
+    def _forget_best(self) -> None:
+        self.best_score, self.best_protocol = float("inf"), dict[str, Any]()
 
     def _trial(self, checkpoint: dict[str, Any]) -> str | None:
         """Why no checkpoint can be written; None if one can."""
@@ -106,11 +112,21 @@ class Checkpoint(LightningCheckpoint):
         self._is_due = self._is_wanted and pl_module.closes_update()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write `best.ckpt` if the score that has just been measured is the lowest so far."""
+        """Write `best.ckpt` if the score that has just been measured is the lowest so far of its protocol."""
         who = scorer(trainer)
-        if who is not None and who.score is not None and who.score < self.best_score:
-            self.best_score = who.score
-            self._save(trainer, "best.ckpt")
+        if who is None or who.score is None or not who.score < self._to_beat(who):
+            return
+        before = self.best_score, self.best_protocol
+        self.best_score, self.best_protocol = who.score, dict(who.protocol)
+        if not trainer.strategy.broadcast(self._save(trainer, "best.ckpt")):
+            self.best_score, self.best_protocol = before  # the one of the file that there is
+
+    def _to_beat(self, who: Scores) -> float:
+        if self.best_protocol and self.best_protocol != who.protocol:
+            said = "The lowest score so far, %.4g, was measured by another protocol: best.ckpt starts again."
+            log.warning(said, self.best_score)
+            self._forget_best()
+        return self.best_score
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `last.ckpt` at every n-th epoch and at the last."""
@@ -138,18 +154,27 @@ class Checkpoint(LightningCheckpoint):
         if (noted := signals(trainer)) is not None:
             noted.agreed_save = False
 
-    def _save(self, trainer: Trainer, name: str) -> None:
-        """Called on all processes; the first one writes. A disk that fails does not end the run."""
+    def _save(self, trainer: Trainer, name: str) -> bool:
+        """Called on all processes; the first one writes, and returns whether it could: no disk ends the run.
+
+        Raises:
+            UsageError: on all processes, if weights are no numbers any more: the checkpoints that there are stay.
+        """
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        if names := trainer.strategy.broadcast(spoiled(checkpoint) if trainer.is_global_zero else None):
+            raise UsageError(
+                f"Training has diverged: after step {trainer.global_step} weights of {names} are not finite. They "
+                "are not saved, the last checkpoint is good: try a smaller model.optimizer.lr, or "
+                "trainer.precision=32-true."
+            )
         if not trainer.is_global_zero:
-            return
+            return False
         path = self.dirpath / name
-        with survived(name):  # the one before stays
-            with replacing(path) as unfinished:
-                write_checkpoint(checkpoint, unfinished)
-                if name == "last.ckpt":
-                    self._move_back(path)
-            _flush(self.dirpath)
+        with survived(name), replacing(path) as unfinished:  # or the one before stays
+            write_checkpoint(checkpoint, unfinished)
+            if name == "last.ckpt":
+                self._move_back(path)
+        return name not in missing()
 
     def _move_back(self, last: Path) -> None:
         previous = last.with_name("previous.ckpt")
@@ -162,33 +187,12 @@ class Checkpoint(LightningCheckpoint):
             for path in sorted(self.dirpath.glob("step_*.ckpt"))[: -self.keep]:
                 path.unlink()
         if last.is_file():
-            self._link(last, previous)
-
-    def _link(self, last: Path, previous: Path) -> None:
-        """Give `last.ckpt` its second name while it keeps the first: a kill finds it at any moment."""
-        unfinished = previous.with_suffix(".tmp")
-        unfinished.unlink(missing_ok=True)
-        try:
-            unfinished.hardlink_to(last)
-        except OSError:  # a file system without links
-            shutil.copyfile(last, unfinished)
-        unfinished.replace(previous)
-        unfinished.unlink(missing_ok=True)  # renaming one link of a file to another does nothing
+            link(last, previous)
 
     def state_dict(self) -> dict[str, Any]:
-        """The score to beat."""
-        return {"best_score": self.best_score}
+        """The score to beat, with its protocol."""
+        return {"best_score": self.best_score, "best_protocol": self.best_protocol}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on comparing with the score to beat."""
-        self.best_score = state_dict["best_score"]
-
-
-def _flush(folder: Path) -> None:
-    """Have the new names of files on the disk too, where a folder can be opened."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        self.best_score, self.best_protocol = state_dict["best_score"], state_dict.get("best_protocol", {})

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_only
+from torch.optim import Optimizer
 
 from genlab.callbacks.position import set_position
 from genlab.errors import UsageError
@@ -21,9 +23,9 @@ log = logging.getLogger(__name__)
 class ExactState(Callback):
     """Puts into every checkpoint what Lightning leaves out, and takes it up when a run is resumed.
 
-    That is the random state of each process, what a model knows besides its weights, the rows of `metrics.csv`, the
-    newest metrics, and an exact position in the loops. It stands first among the callbacks, so that in a validation it
-    knows the state that they had before.
+    That is the random state of each process and its number of threads, which decides in which order numbers are added
+    up; what a model knows besides its weights, the rows of `metrics.csv`, the newest metrics, and an exact position in
+    the loops. It stands first among the callbacks, so that in a validation it knows the state that they had before.
 
     Args:
         config: the resolved configuration, plain containers, so that the file alone is enough to rebuild the model.
@@ -34,6 +36,7 @@ class ExactState(Callback):
         self._images_seen = 0  # before the batch that goes on
         self._before_validation: dict[str, Any] | None = None  # the callbacks' state, while there is a validation
         self._loaded: dict[str, Any] = {}
+        self._n_optimizers: int | None = None  # in the checkpoint; None where there is none
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Note what the batch is about to change."""
@@ -56,9 +59,9 @@ class ExactState(Callback):
         progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         unfinished = progress.started > progress.processed
         checkpoint["resume"] = {
-            "processes": gathered(_random_state(pl_module) | {"model": pl_module.rank_state()}),
+            "processes": gathered(_random_state(pl_module) | _facts(pl_module)),
             "images_seen": self._images_seen if unfinished else pl_module.images_seen,
-            "rows": next((logger.n_rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), None),
+            "rows": next((logger.flush() for logger in trainer.loggers if isinstance(logger, CSVLogger)), None),
             "metrics": {key: value.detach().cpu() for key, value in trainer.callback_metrics.items()},
         }
         if self._before_validation is not None:
@@ -73,7 +76,9 @@ class ExactState(Callback):
         Raises:
             UsageError: if the checkpoint is of another number of processes, which divide the data in another way.
         """
+        _check_counts(checkpoint["loops"]["fit_loop"], trainer.fit_loop.state_dict())
         self._loaded = checkpoint.get("resume", {})
+        self._n_optimizers = len(checkpoint["optimizer_states"])
         if not self._loaded:
             if trainer.is_global_zero:
                 log.warning(
@@ -85,9 +90,15 @@ class ExactState(Callback):
                 f"The checkpoint was written by {n} process(es) and can't be resumed by {trainer.world_size}: type "
                 f"trainer.devices={n // trainer.num_nodes or 1}."
             )
+        else:
+            _set_threads(self._loaded["processes"][trainer.global_rank].get("n_threads"))
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Take it up."""
+        if self._n_optimizers not in (None, len(trainer.optimizers)):
+            raise ValueError(f"it holds states of {self._n_optimizers} optimisers, not of {len(trainer.optimizers)}")
+        for optimizer in trainer.optimizers if self._n_optimizers else ():
+            _check_groups(optimizer)
         if self._loaded:
             mine = self._loaded["processes"][trainer.global_rank]
             pl_module.load_rank_state(mine["model"])
@@ -95,6 +106,43 @@ class ExactState(Callback):
             trainer.callback_metrics.update(self._loaded["metrics"])
             _set_random_state(mine)
             self._loaded = {}
+
+
+def _facts(pl_module: Any) -> dict[str, Any]:
+    return {"model": pl_module.rank_state(), "n_threads": torch.get_num_threads()}
+
+
+@rank_zero_only
+def _say_threads(before: int) -> None:
+    now = torch.get_num_threads()
+    log.info("The run keeps its %d thread(s), as its end depends on that: here it would have %d.", before, now)
+
+
+def _set_threads(n: int | None) -> None:
+    """Take as many threads as a checkpoint was written with; one of an earlier version does not know."""
+    if n is not None and n != torch.get_num_threads():
+        _say_threads(n)
+        torch.set_num_threads(n)
+
+
+def _check_counts(found: Any, own: dict[str, Any]) -> None:
+    """Raise a ValueError unless a position in a training has numbers where one of Lightning's own has some."""
+    for name, count in own.items():
+        part = found.get(name, count)
+        if isinstance(count, dict):
+            _check_counts(part, count)
+        elif not isinstance(part, int):
+            raise ValueError(f"{name} is no number")
+
+
+def _check_groups(optimizer: Optimizer) -> None:
+    """Raise a ValueError unless an optimiser has numbers wherever it has some by default; switches may be missing."""
+    numbers = {name: value for name, value in optimizer.defaults.items() if type(value) in (int, float, tuple)}
+    for group in optimizer.param_groups:
+        for name, default in numbers.items():
+            kinds = (tuple, list) if isinstance(default, tuple) else (int, float, torch.Tensor)
+            if not isinstance(group.get(name), kinds):
+                raise ValueError(f"{name} of an optimiser is missing, or no number")
 
 
 def _random_state(pl_module: LightningModule) -> dict[str, Any]:

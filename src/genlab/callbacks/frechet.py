@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Generator, Tensor
 
-from genlab.callbacks.state import is_due, must_stop
+from genlab.callbacks.state import is_measured, must_stop
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
@@ -17,6 +17,7 @@ from genlab.metrics.population import Population, described, frechet
 from genlab.metrics.reference import reference
 from genlab.processes import Interrupted
 from genlab.protocols import FeatureEncoder, Samples, require
+from genlab.samples import kind, sampler
 from genlab.stamp import Stamp, encoder_fields
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class FrechetDistance(Callback):
         n_samples: how many samples are scored, over all processes.
         batch_size: images at a time, through the model and the encoder.
         every_n_epochs: how often, besides at the end.
-        reference: split that the samples are compared with; the literature takes `train`.
+        reference: split that the samples are compared with, or `train+val`; the literature takes the training images.
         cache_dir: folder for what is known of the reference; None describes it anew in every run.
         seed: fixes the codes.
     """
@@ -57,13 +58,20 @@ class FrechetDistance(Callback):
         self.score: float | None = None  # of the evaluation that is ending, None if it was not due
         self.protocol: dict[str, Any] = {}
         self._reference: Population | None = None
+        self._told = ""  # the protocol that was logged last
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that can't sample, or an unknown split."""
+        """Refuse a model that can't sample, and an unknown or too small split."""
         require(pl_module, Samples, "callbacks.frechet", "remove it with ~callbacks.frechet")
-        splits = ["train", "val", "test"]
+        splits = ["train", "val", "test", "train+val"]
         if self.reference not in splits:
             raise UsageError(unknown("split for callbacks.frechet.reference", self.reference, splits))
+        data = getattr(trainer, "datamodule", None)
+        if data is not None and (n := len(data.images(self.reference))) < 2:
+            raise UsageError(
+                f"callbacks.frechet.reference={self.reference} has {n} image, and a distance needs 2 or more: give "
+                f"{data.name} more images, or leave the score out with ~callbacks.frechet."
+            )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell W&B to keep the smallest value in its summary."""
@@ -74,7 +82,7 @@ class FrechetDistance(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Score, if it is time to."""
         try:
-            self.score = self._measure(trainer, pl_module) if is_due(trainer, self.every_n_epochs) else None
+            self.score = self._measure(trainer, pl_module) if is_measured(trainer, self.every_n_epochs) else None
         except Interrupted:
             raise SIGTERMException from None
 
@@ -86,13 +94,13 @@ class FrechetDistance(Callback):
         how = (self.encoder, self.batch_size, device)
         if self._reference is None:
             self._reference = reference(images, *how, self.cache_dir, interrupted=lambda: must_stop(trainer))
-        codes = pl_module.prior(self.n_samples, Generator().manual_seed(self.seed))
+        samples = sampler(pl_module, data, self.n_samples, Generator().manual_seed(self.seed))
 
-        def samples(rows: slice) -> Tensor:
-            return to_uint8(pl_module.decode(codes[rows]))
+        def levels(rows: slice) -> Tensor:
+            return to_uint8(samples(rows))
 
         few = self.n_samples < self.encoder.dim
-        found = described(samples, self.n_samples, *how, keep=few, interrupted=lambda: must_stop(trainer))
+        found = described(levels, self.n_samples, *how, keep=few, interrupted=lambda: must_stop(trainer))
         score = frechet(found, self._reference)
         self.protocol = Stamp(
             metric=self.encoder.metric,
@@ -105,10 +113,17 @@ class FrechetDistance(Callback):
             **encoder_fields(self.encoder),
             seed=self.seed,
             weights=pl_module.weights_in_use,
+            generated=kind(pl_module, data),
         ).as_dict()
         pl_module.log(self.score_key, score, sync_dist=True)  # equal on all processes
-        log.info("%s = %.4g after epoch %d (%s)", self.score_key, score, trainer.current_epoch + 1, self.describe())
+        self._announce(score, trainer.current_epoch + 1)
         return score
+
+    def _announce(self, score: float, epoch: int) -> None:
+        """Log a score, with its protocol where that is new."""
+        told, self._told = self._told, self.describe()
+        protocol = "" if told == self._told else f" ({self._told})"
+        log.info("%s = %.4g after epoch %d%s", self.score_key, score, epoch, protocol)
 
     def describe(self) -> str:
         """The protocol in one line."""

@@ -30,7 +30,8 @@ class Guard(Callback):
     an adversary none of the batch's further updates is made either; what a player before has learnt, stands. The batch
     counts nevertheless. In how many it was so is logged as `health/skipped_updates` and is in `summary.json`.
 
-    The first such batch is kept in `nonfinite_batch.pt` (images and labels, and the terms of the loss). Reading a loss
+    The first such batch is kept in `nonfinite_batch.pt` (images and labels, and the terms of the loss), with the others
+    that have made the update where several do. Reading a loss
     makes a GPU wait; `every_n_steps` makes that rarer, at the price of a later stop.
 
     Args:
@@ -53,7 +54,8 @@ class Guard(Callback):
                 "spoil all weights: type callbacks.guard.every_n_steps=1."
             )
         self.n_skipped = self.n_in_a_row = 0
-        self._batch: Any = None
+        self._batches: list[Any] = []  # of the update that goes on
+        self._is_due = False  # whether one of them is an n-th
         self._culprits: list[str] = []  # in the losses of this process since the last batch that closed an update
         self._left_out = False  # whether an update was left out since then, which all processes know
         self._before = Before()
@@ -65,7 +67,8 @@ class Guard(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Remember the batch, and what it is about to change."""
-        self._batch = batch
+        self._batches.append(batch)
+        self._is_due = self._is_due or trainer.global_step % self.every_n_steps == 0
         if self.skips and not self._culprits:
             self._before.remember(pl_module)
 
@@ -75,7 +78,7 @@ class Guard(Callback):
         Raises:
             UsageError: naming the terms that are not finite, where the batch is, and what usually helps.
         """
-        if trainer.global_step % self.every_n_steps or isfinite(loss.item()):
+        if not self._is_due or isfinite(loss.item()):
             return
         terms = {name: value.item() for name, value in pl_module.terms.items()}
         self._culprits = [name for name, value in terms.items() if not isfinite(value)] or ["loss"]
@@ -100,10 +103,10 @@ class Guard(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count."""
+        if pl_module.closes_update():
+            self.n_in_a_row = self.n_in_a_row if self._left_out else 0
+            self._batches, self._is_due, self._culprits, self._left_out = [], False, [], False
         if self.skips:
-            if pl_module.closes_update():
-                self.n_in_a_row = self.n_in_a_row if self._left_out else 0
-                self._culprits, self._left_out = [], False
             pl_module.note({"health/skipped_updates": torch.tensor(float(self.n_skipped))})
 
     def _count(self, trainer: Trainer) -> None:
@@ -124,7 +127,7 @@ class Guard(Callback):
             self._stop(trainer, culprits, what)
 
     def _keep_batch(self, trainer: Trainer, terms: dict[str, float]) -> None:
-        x, y = self._batch
+        x, y = (torch.cat(part) for part in zip(*self._batches, strict=True))
         path = self.dirpath / f"nonfinite_batch{'' if trainer.is_global_zero else f'_{trainer.global_rank}'}.pt"
         with survived(path.name), replacing(path) as unfinished:
             torch.save({"x": x.cpu(), "y": y.cpu(), "terms": terms}, unfinished)

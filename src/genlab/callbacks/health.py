@@ -20,6 +20,7 @@ from genlab.metrics import active_units
 from genlab.metrics.variety import distinctness, diversity, saturation
 from genlab.protocols import Reconstructs, Samples, TakesNotes, require
 from genlab.runs.folder import update_summary
+from genlab.samples import sampler
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,12 @@ class Health(Callback):
         self.gradients = GradientNorms()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that can't sample, or can't log what is found."""
+        """Refuse a model that can't sample, or can't log what is found; say what can't be measured."""
         for protocol in (Samples, TakesNotes):
             require(pl_module, protocol, "callbacks.health", "remove it with ~callbacks.health")
+        data = getattr(trainer, "datamodule", None)
+        if data is not None and trainer.is_global_zero and len(data.images("val")) < 2:
+            log.warning("health: diversity and distinctness need 2 validation images or more, and %s has 1.", data.name)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Measure the gradients, on the steps on which the loggers write: it takes a pass over the weights."""
@@ -86,7 +90,7 @@ class Health(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure, warn, write, and stop if there is no hope."""
-        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+        if trainer.state.fn != TrainerFn.FITTING:
             return
         losses = {key[4:]: value for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         values = self._measured(trainer, pl_module) | loss_balance(losses)
@@ -104,10 +108,11 @@ class Health(Callback):
 
     @torch.no_grad()
     def _measured(self, trainer: Trainer, pl_module: Any) -> dict[str, float]:
-        """On the same images and codes every time and on all processes."""
+        """On the same images and codes every time and on all processes; of one image, what needs no second one."""
         x = to_float(trainer.datamodule.examples("val", self.n_samples).to(pl_module.device))  # type: ignore[attr-defined]
-        samples = pl_module.sample(len(x), Generator().manual_seed(self.seed))
-        measures = (diversity, distinctness, saturation)
+        generator = Generator().manual_seed(self.seed)
+        samples = sampler(pl_module, trainer.datamodule, len(x), generator)(slice(len(x)))  # type: ignore[attr-defined]
+        measures = (diversity, distinctness, saturation) if len(x) > 1 else (saturation,)
         values = {measure.__name__: measure(samples, x).item() for measure in measures}
         values["non_finite"] = 1 - samples.isfinite().float().mean().item()
         if isinstance(pl_module, Reconstructs) and len(x) > 1:

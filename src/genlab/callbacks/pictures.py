@@ -9,11 +9,12 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from genlab.callbacks.state import is_due
+from genlab.callbacks.state import is_measured
 from genlab.errors import whole_number
 from genlab.faults import survived
 from genlab.images import grid, save_png, to_float
 from genlab.protocols import Reconstructs, Samples, require
+from genlab.samples import sampler
 
 
 def show(trainer: Trainer, key: str, picture: Tensor) -> None:
@@ -55,10 +56,11 @@ class SampleGrid(Callback):
     @torch.no_grad()
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Draw the grid and write it, on one process."""
-        if not is_due(trainer, self.every_n_epochs) or not trainer.is_global_zero:
+        if not is_measured(trainer, self.every_n_epochs) or not trainer.is_global_zero:
             return
-        samples = pl_module.sample(self.n_rows * self.n_columns, Generator().manual_seed(self.seed))
-        picture = grid(samples, self.n_columns)
+        n = self.n_rows * self.n_columns
+        samples = sampler(pl_module, trainer.datamodule, n, Generator().manual_seed(self.seed))  # type: ignore[attr-defined]
+        picture = grid(samples(slice(n)), self.n_columns)
         keep(picture, self.dirpath, trainer)
         show(trainer, "samples/grid", picture)
 
@@ -87,7 +89,7 @@ class ReconstructionGrid(Callback):
     @torch.no_grad()
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Draw the grid and write it, on one process."""
-        if not is_due(trainer, self.every_n_epochs) or not trainer.is_global_zero:
+        if not is_measured(trainer, self.every_n_epochs) or not trainer.is_global_zero:
             return
         x = to_float(trainer.datamodule.examples("test", self.n_pairs).to(pl_module.device))  # type: ignore[attr-defined]
         picture = grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)

@@ -1,24 +1,39 @@
 """The progress bar."""
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
+from rich import get_console
 
 from genlab.callbacks.state import newest_score
+from genlab.console import PLAIN
+
+NARROW = 100  # columns of a terminal below which the bar itself is short
+TIMES = len("0:00:00 • 0:00:00")
 
 
 class Progress(RichProgressBar):
-    """Lightning's rich bar with images per second over this epoch and the newest score.
+    """Lightning's rich bar with the newest score, images per second over this epoch and losses.
+
+    It takes one line: what a terminal has no room for is left out, losses first. (Lightning's own wraps at 80 columns,
+    and says how many updates of the bar there are in a second.)
 
     Args:
         refresh_rate: batches between two updates.
     """
 
     def __init__(self, refresh_rate: int = 10) -> None:
-        super().__init__(refresh_rate=refresh_rate)
+        super().__init__(refresh_rate=refresh_rate, console_kwargs=PLAIN)
         self._epoch_start, self._images, self._speed = perf_counter(), 0, 0.0
+
+    def configure_columns(self, trainer: Trainer) -> list[Any]:
+        """Epoch, bar, batches and times; what `get_metrics` gives comes behind."""
+        epoch, bar, batches, times, *_ = super().configure_columns(trainer)
+        bar.bar_width = self._bar_width()
+        return [epoch, bar, batches, times]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start counting also where a resumed run goes on in the middle of an epoch."""
@@ -40,11 +55,28 @@ class Progress(RichProgressBar):
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """What the bar shows: losses, images/s, score."""
-        metrics: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
-        metrics.pop("v_num", None)
-        metrics["images/s"] = f"{self._speed:.0f}"
+        """What the bar shows: score, images/s, losses; as many as fit."""
+        losses: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
+        losses.pop("v_num", None)
+        first = {}
         if newest := newest_score(trainer):
-            metrics.pop(newest[0], None)
-            metrics["score"] = f"{newest[1]:.4g}"
-        return metrics
+            losses.pop(newest[0], None)
+            first["score"] = f"{newest[1]:.4g}"
+        first["images/s"] = f"{self._speed:.0f}"
+        epoch, total = self._get_train_description(trainer.current_epoch), str(self.total_train_batches)
+        taken = len(epoch) + self._bar_width() + 2 * len(total) + 1 + TIMES + 4  # a space between two of them
+        return fitting(first | losses, get_console().width - taken)
+
+    def _bar_width(self) -> int:
+        return 10 if get_console().width < NARROW else 30
+
+
+def fitting(metrics: Mapping[str, Any], room: int) -> dict[str, Any]:
+    """The first metrics that fit into so many columns, as `name: 1.234 name: 1.234`; numbers have three decimals."""
+    shown = {}
+    for name, value in metrics.items():
+        room -= len(f"{name}: {value if isinstance(value, str) else format(value, '.3f')} ")
+        if room < -1:
+            break
+        shown[name] = value
+    return shown

@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from genlab.callbacks.state import newest_score, scorer
+from genlab.callbacks.state import is_ending, newest_score, scorer, why_unscored
 from genlab.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ class Prune(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a run that nobody scores."""
-        if scorer(trainer) is None:
-            raise UsageError("hydra.sweeper.pruner goes by the score, and nothing scores: keep callbacks.frechet.")
+        if reason := why_unscored(trainer):
+            raise UsageError(f"hydra.sweeper.pruner goes by the score, and there will be none: {reason}.")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the study, on the first process alone."""
@@ -55,13 +55,12 @@ class Prune(Callback):
         """Ask, if there is a new score."""
         who = scorer(trainer)
         newest = newest_score(trainer) if who and who.score is not None else None
-        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or newest is None:
+        if trainer.state.fn != TrainerFn.FITTING or newest is None:
             return
         score = newest[1]
         epoch = trainer.current_epoch + 1
         is_hopeless = self._study is not None and self._report(epoch, score)
-        is_last = epoch == trainer.max_epochs or 0 <= trainer.max_steps <= trainer.global_step
-        if trainer.strategy.broadcast(is_hopeless and not is_last):
+        if trainer.strategy.broadcast(is_hopeless and not is_ending(trainer)):
             self.pruned = True
             log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, score)
         self._stop(trainer)

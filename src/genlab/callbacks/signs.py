@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import NamedTuple
 
 from genlab.errors import not_negative
@@ -45,8 +45,9 @@ def findings(
     """Find all signs.
 
     Args:
-        values: `diversity`, `distinctness`, `saturation`, `non_finite` (share of sample pixels) and, where the model
-            has them, `active_units`, `d_accuracy_real`, `d_accuracy_fake` and `grad_norm_NETWORK`.
+        values: `saturation`, `non_finite` (share of sample pixels) and, where the model has them and there are two
+            images, `diversity`, `distinctness`, `active_units`, `d_accuracy_real`, `d_accuracy_fake` and
+            `grad_norm_NETWORK`.
         first_norms: the first value of each `grad_norm_NETWORK`.
         limits: where a value becomes a sign; what is no number is none, but for `non_finite`.
         terms: names of the model's losses, by which remedies are chosen.
@@ -62,7 +63,8 @@ Found = Iterator[tuple[str, float, str]]
 
 
 def _of_samples(values: Mapping[str, float], limits: Limits) -> Found:
-    diversity, distinctness, saturation = (values[name] for name in ("diversity", "distinctness", "saturation"))
+    diversity, distinctness = (values.get(name, nan) for name in ("diversity", "distinctness"))  # not of one image
+    saturation = values["saturation"]
     if values["non_finite"] > 0:
         share = f"{values['non_finite']:.2g} of the pixels"
         yield "non_finite", values["non_finite"], f"samples hold values that are no numbers ({share}): weights are lost"

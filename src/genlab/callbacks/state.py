@@ -1,4 +1,7 @@
-"""What callbacks ask of the trainer: whether it is time to act, and who scores."""
+"""What callbacks ask of the trainer: whether it is time to act, whether training ends, and who scores."""
+
+from math import ceil
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
@@ -7,12 +10,51 @@ from genlab.callbacks.signals import Signals
 from genlab.protocols import Scores
 
 
+def is_ending(trainer: Trainer) -> bool:
+    """Whether no batch follows the one that was trained on last, by all that is known so far."""
+    loop: Any = trainer.fit_loop
+    epochs = trainer.current_epoch + loop.epoch_loop._num_ready_batches_reached()  # complete ones
+    if 0 <= trainer.max_steps <= trainer.global_step or 0 <= loop.max_epochs <= epochs:
+        return True
+    return trainer.should_stop and epochs >= (loop.min_epochs or 0) and trainer.global_step >= (loop.min_steps or 0)
+
+
 def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
-    """Whether the epoch that is ending is an n-th one or the last; always outside of training."""
+    """Whether the epoch that goes on is an n-th one or the last; always outside of training."""
     if trainer.state.fn != TrainerFn.FITTING:
         return True
-    epoch = trainer.current_epoch + 1
-    return epoch % every_n_epochs == 0 or epoch == trainer.max_epochs or trainer.should_stop
+    return (trainer.current_epoch + 1) % every_n_epochs == 0 or is_ending(trainer)
+
+
+def is_measured(trainer: Trainer, every_n_epochs: int) -> bool:
+    """Whether a validation lies in an n-th epoch, is the first one after it, or the last of the run.
+
+    Where validations go by the clock it is each of them.
+    """
+    if is_due(trainer, every_n_epochs) or trainer.val_check_batch is None:
+        return True
+    return (trainer.current_epoch + 1) // every_n_epochs > _validated_before(trainer) // every_n_epochs
+
+
+def _validated_before(trainer: Trainer) -> int:
+    """The epoch of the validation before the one that goes on, by the trainer's arguments; 0 for none."""
+    if trainer.check_val_every_n_epoch is not None:
+        return max(0, trainer.current_epoch + 1 - trainer.check_val_every_n_epoch)
+    batches: Any = trainer.fit_loop.total_batch_idx + 1 - trainer.val_check_batch  # type: ignore[operator]
+    return max(0, ceil(batches / trainer.num_training_batches))
+
+
+def why_unvalidated(trainer: Trainer) -> str | None:
+    """Why a run will end without a validation, by the trainer's arguments; None if it ends with one."""
+    for name in ("max_epochs", "max_steps", "limit_train_batches"):
+        if getattr(trainer, name) == 0:
+            return f"trainer.{name}=0 leaves nothing to train"
+    return "trainer.limit_val_batches=0 leaves nothing to validate" if trainer.limit_val_batches == 0 else None
+
+
+def why_unscored(trainer: Trainer) -> str | None:
+    """Why a run will end without a score; None if it ends with one."""
+    return why_unvalidated(trainer) or (None if scorer(trainer) else "nothing scores: keep callbacks.frechet")
 
 
 def scorer(trainer: Trainer) -> Scores | None:

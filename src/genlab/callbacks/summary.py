@@ -4,6 +4,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from genlab.callbacks.state import newest_score, scorer
@@ -22,6 +23,7 @@ class Summary(Callback):
     def __init__(self, dirpath: str) -> None:
         self.dirpath = Path(dirpath)
         self.images_seen = 0
+        self._protocols: dict[str, dict[str, Any]] = {}  # of the newest scores, by their keys
         self._evaluation_start = self._train_start = perf_counter()
         self._training_seconds = self._evaluation_seconds = 0.0  # before this start
 
@@ -30,7 +32,8 @@ class Summary(Callback):
         self._train_start = perf_counter() - self._training_seconds - self._evaluation_seconds
         counts = {name: sum(p.numel() for p in net.parameters()) for name, net in pl_module.named_children()}
         if trainer.is_global_zero:
-            update_summary(self.dirpath, parameters={**counts, "total": sum(counts.values())})
+            total = {**counts, "total": sum(counts.values())}
+            update_summary(self.dirpath, parameters=total, n_threads=torch.get_num_threads())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -64,18 +67,21 @@ class Summary(Callback):
     def _metrics(self, trainer: Trainer) -> dict[str, Any]:
         metrics: dict[str, Any] = {key: {"value": value.item()} for key, value in trainer.callback_metrics.items()}
         who = scorer(trainer)
-        if who is not None and who.score_key in metrics:
-            metrics[who.score_key]["protocol"] = who.protocol
+        if who is not None and who.score is not None:
+            self._protocols[who.score_key] = dict(who.protocol)
+        for key in self._protocols.keys() & metrics.keys():
+            metrics[key]["protocol"] = self._protocols[key]
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
-        """The count of images, and seconds."""
+        """The count of images, seconds, and how the scores were measured that the run knows."""
         training_seconds = perf_counter() - self._train_start - self._evaluation_seconds
         seconds = {"training_seconds": training_seconds, "evaluation_seconds": self._evaluation_seconds}
-        return {"images_seen": self.images_seen, **seconds}
+        return {"images_seen": self.images_seen, "protocols": self._protocols, **seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
         self.images_seen = state_dict["images_seen"]
+        self._protocols = state_dict.get("protocols", {})
         self._training_seconds = state_dict.get("training_seconds", 0.0)
         self._evaluation_seconds = state_dict.get("evaluation_seconds", 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genlab.faults import flush, replacing
 from genlab.protocols import ImageArray
 
 SMALL = 2**28  # bytes; a map of a smaller array may stay resident as a whole
@@ -55,37 +56,47 @@ class MappedImages:
 def fingerprint(images: ImageArray) -> str:
     """16 hexadecimal digits that tell uint8 images (N, C, H, W) from any others."""
     digest = hashlib.sha256(str(tuple(images.shape)).encode())
-    if isinstance(images, MappedImages):  # a large file need not be read for that
-        digest.update(images.fingerprint.encode())
+    if known := getattr(images, "fingerprint", None):  # a large file need not be read for that
+        digest.update(known.encode())
     else:
         digest.update(images[:].contiguous().numpy().data)
     return digest.hexdigest()[:16]
+
+
+def write_array(path: Path, array: np.ndarray, shared: bool = False) -> None:
+    """Write an `.npy` file whole or not at all; `shared` as in `replacing`."""
+    with replacing(path, shared) as unfinished, unfinished.open("wb") as file:
+        np.save(file, array)
 
 
 class ImageWriter:
     """Writes an `.npy` file of uint8 images (N, C, H, W) part by part, N being known at the end alone.
 
     Written and not mapped: on a full disk a write raises an error, a store into a map kills the process.
+    `digest` is that of the images that have been written.
     """
 
     def __init__(self, path: Path, image_shape: tuple[int, int, int]) -> None:
-        self.n, self.image_shape = 0, image_shape
-        self._file = path.open("wb")
+        self.n, self.image_shape, self.digest = 0, image_shape, hashlib.sha256()
+        self._path, self._file = path, path.open("wb")
         self._write_header()
 
     def append(self, images: np.ndarray) -> None:
         """Add images (B, C, H, W)."""
-        self._file.write(np.ascontiguousarray(images).data)
+        content = np.ascontiguousarray(images).data
+        self._file.write(content)
+        self.digest.update(content)
         self.n += len(images)
 
     def __enter__(self) -> "ImageWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write the final count into the header, for which NumPy leaves room."""
+        """Write the final count into the header, for which NumPy leaves room; the file is on the disk then."""
         with self._file:
             self._file.seek(0)
             self._write_header()
+        flush(self._path)
 
     def _write_header(self) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": (self.n, *self.image_shape)}

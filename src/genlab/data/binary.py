@@ -8,12 +8,8 @@ from genlab.protocols import ImageArray
 BINARIZATIONS = (None, "dynamic", "fixed")
 
 
-def binarized(images: ImageArray, generator: Generator | None = None) -> Tensor:
-    """Draw each pixel of uint8 images (N, C, H, W) as 255 with a probability of its level / 255, and as 0 otherwise.
-
-    Without a generator the same images always give the same result.
-    """
-    generator = generator or Generator().manual_seed(0)
+def binarized(images: ImageArray, generator: Generator) -> Tensor:
+    """Draw each pixel of uint8 images (N, C, H, W) as 255 with a probability of its level / 255, and as 0 otherwise."""
     parts = []
     for start in range(0, len(images), 1000):  # the noise takes four times the memory of the images
         part = images[start : start + 1000]

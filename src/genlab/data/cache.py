@@ -1,7 +1,8 @@
 """The decoded images of a data set on disk.
 
 A cache is a folder named by a fingerprint of all that shaped it: `train.npy`, `val.npy`, `test.npy` (uint8 images),
-`train_labels.npy` and so on, and `manifest.json`. It is made under a temporary name and renamed when it is whole.
+`train_labels.npy` and so on, and `manifest.json`, which has their sums. It is made under a temporary name and renamed
+when it is whole. One that an earlier version has made has no sums, and is taken as it is.
 """
 
 import errno
@@ -10,24 +11,30 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
-from genlab.data.arrays import ImageWriter, MappedImages
+from genlab.data.arrays import ImageWriter, MappedImages, write_array
 from genlab.data.decode import Decoded, RawImages, decode
+from genlab.data.manifest import check_rejects, describe, disk_error
+from genlab.data.sums import check_sums, sums
 from genlab.data.view import View
 from genlab.errors import UsageError
+from genlab.faults import flush, reason, write_text
+from genlab.locks import lock_file
+from genlab.names import LONGEST, shorten
 from genlab.protocols import Split
-from genlab.secrets import redacted, redacted_all
+from genlab.redaction import redact, redact_all
 
 log = logging.getLogger(__name__)
 
-LISTED = 20  # rejected files that are named on the terminal
+GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+Facts = Callable[[], dict[str, Any]]  # plain JSON values
 
 
 class Cache:
@@ -36,15 +43,15 @@ class Cache:
     Args:
         folder: where all caches are.
         name: of the data set, the readable half of the cache's own folder.
-        made_from: everything that shapes the images, as plain JSON values. The other half is its fingerprint.
+        root: where its files are; a cache is found by that once they are gone.
+        made_from: returns everything that shapes the images, as plain JSON values. The other half is its fingerprint.
+        notes: returns what else the manifest is to say of the files, if they are there.
         view: how the images are shown.
     """
 
-    def __init__(self, folder: Path, name: str, made_from: dict[str, Any], view: View) -> None:
-        self.folder, self.name, self.made_from, self.view = folder, redacted(name), redacted_all(made_from), view
-        self.fingerprint = hashlib.sha256(json.dumps(self.made_from, sort_keys=True).encode()).hexdigest()[:16]
-        self.path = folder / f"{self.name}-{self.fingerprint}"
-        self._is_damaged = False
+    def __init__(self, folder: Path, name: str, root: Path, made_from: Facts, notes: Facts, view: View) -> None:
+        self.folder, self.name, self.root = folder, redact(name), redact(str(root.absolute()))
+        self._made_from, self._notes, self.view, self._is_damaged = made_from, notes, view, False
 
     def open(
         self, raw: Callable[[], Mapping[str, RawImages]], max_rejects: float, n_workers: int | None
@@ -62,54 +69,96 @@ class Cache:
             UsageError: if the disk is full or not writable, if too many files are unreadable, or if a damaged cache
                 can't be built again.
         """
-        manifest = self._read()
-        if manifest is None:
-            undecoded: Mapping[str, RawImages] = {}
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                with self._lock():
-                    if (manifest := self._read()) is None:
-                        undecoded = raw()
-                        manifest = self._build(undecoded, max_rejects, n_workers)
-            except (OSError, UsageError) as error:
-                wrong = error if isinstance(error, UsageError) else self._disk_error(error, undecoded)
-                if self._is_damaged:
-                    raise UsageError(
-                        f"{self.path} is damaged: delete that folder. As it is, it can't be built again: {wrong}"
-                    ) from error
-                raise wrong from error
+        self._name_by(self._made_from())
+        manifest = self._read() or self._left_behind() or self._made(raw, max_rejects, n_workers)
         check_rejects(self.name, manifest, max_rejects)  # it may have been built under another limit
-        return manifest | {"folder": str(self.path)}, {name: self._split(name) for name in manifest["counts"]}
+        if self._files_are_there:
+            manifest |= redact_all(self._notes())  # what was left out may be more by now
+        splits = {name: self._split(name, fingerprint) for name, fingerprint in manifest["fingerprints"].items()}
+        return manifest | {"folder": str(self.path)}, splits
+
+    def _made(
+        self, raw: Callable[[], Mapping[str, RawImages]], max_rejects: float, n_workers: int | None
+    ) -> dict[str, Any]:
+        undecoded: Mapping[str, RawImages] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._lock():
+                self._name_by(self._made_from())
+                if manifest := self._read():
+                    return manifest
+                undecoded = self._undecoded(raw)
+                self._name_by(self._made_from())  # once more: what was missing has been downloaded
+                return self._read() or self._build(undecoded, max_rejects, n_workers)
+        except (OSError, UsageError) as error:
+            wrong = disk_error(error, self.name, self.folder, self._n_bytes(undecoded))
+            if self._is_damaged:
+                wrong = UsageError(f"{self.path} is damaged: delete that folder. It can't be built again: {wrong}")
+            if wrong is error:
+                raise
+            raise wrong from error
+
+    def _undecoded(self, raw: Callable[[], Mapping[str, RawImages]]) -> Mapping[str, RawImages]:
+        try:
+            return raw()
+        except OSError as error:
+            raise UsageError(f"{self.name} can't be read: {reason(error)}.") from error
+
+    def _name_by(self, made_from: dict[str, Any]) -> None:
+        self.made_from = redact_all(made_from)
+        fingerprint = hashlib.sha256(json.dumps(self.made_from, sort_keys=True).encode()).hexdigest()[:16]
+        room = LONGEST - len(f"-{fingerprint}.lock")
+        self.path = self.folder / f"{shorten(self.name, room)}-{fingerprint}"
+        self._files_are_there = made_from["files"] > 0
+
+    def _left_behind(self) -> dict[str, Any] | None:
+        """Read the newest cache of files that were at the same place, if they are gone now."""
+        if self._files_are_there:
+            return None
+        for file in sorted(self.folder.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime, reverse=True):
+            try:
+                manifest = json.loads(file.read_text(encoding="utf-8"))
+                if manifest["root"] != self.root or not _same(manifest["made_from"], self.made_from):
+                    continue
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                continue
+            self.made_from, self.path = manifest["made_from"], file.parent
+            if found := self._read():
+                log.info("The files of %s are gone: the images are taken that were prepared of them.", self.name)
+                return found
+        return None
 
     def _read(self) -> dict[str, Any] | None:
         """Return the manifest of a whole cache; None, with the reason in the log if there is one, otherwise."""
         if not self.path.is_dir():
             return None
         try:
-            manifest: dict[str, Any] = json.loads((self.path / "manifest.json").read_text())
+            manifest: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
             if manifest["made_from"] != self.made_from:
                 raise ValueError("its manifest describes other images")
             for name, n in manifest["counts"].items():
-                images, labels = self._split(name)
+                images, labels = self._split(name, manifest["fingerprints"][name])
                 if images.shape != (n, self.view.channels, self.view.size, self.view.size) or len(labels) != n:
                     raise ValueError(f"{name}.npy does not hold what the manifest says")
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+            check_sums(self.path, manifest.get("sums", {}))
+        except (*GONE, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s is damaged (%s): it is built again.", self.path, error)
             self._is_damaged = True
             return None
+        except OSError as error:  # which says nothing of what is in it
+            wrong = f"{self.path} can't be read ({reason(error)}): type the command again once the disk gives it."
+            raise UsageError(wrong) from error
         return manifest
 
-    def _split(self, name: str) -> Split:
+    def _split(self, name: str, fingerprint: str) -> Split:
         labels = np.load(self.path / f"{name}_labels.npy")
-        return Split(MappedImages(self.path / f"{name}.npy", f"{self.fingerprint}-{name}"), torch.from_numpy(labels))
+        return Split(MappedImages(self.path / f"{name}.npy", fingerprint), torch.from_numpy(labels))
 
-    def _lock(self) -> Any:
-        lock = FileLock(self.folder / f"{self.path.name}.lock")
-        try:
-            return lock.acquire(timeout=0)
-        except Timeout:
-            log.info("Another process is decoding %s: waiting for it.", self.name)
-            return lock.acquire()
+    def _lock(self) -> AbstractContextManager[None]:
+        # Whichever view of it: it may have to be downloaded first.
+        file = self.folder / f"{shorten(self.name, LONGEST - len('.lock'))}.lock"
+        who = f"Another process is decoding {self.name}: "
+        return lock_file(file, f"{who}type the command again once it has ended.", waiting=f"{who}waiting for it.")
 
     def _build(self, raw: Mapping[str, RawImages], max_rejects: float, n_workers: int | None) -> dict[str, Any]:
         temporary = self.folder / f"{self.path.name}.tmp"
@@ -120,12 +169,15 @@ class Cache:
         try:
             temporary.mkdir()
             parts = {name: self._write(temporary, name, images, n_workers) for name, images in raw.items()}
-            manifest = _manifest(parts, raw["train"].label_names) | {"made_from": self.made_from}
+            manifest = redact_all(describe(parts, raw["train"].label_names) | self._notes())
+            manifest |= {"root": self.root, "made_from": self.made_from}
+            manifest["sums"] = {file.name: sums(file) for file in sorted(temporary.glob("*.npy"))}
             if rejected := check_rejects(self.name, manifest, max_rejects):
                 log.warning("Left out: %s", rejected)
-            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+            write_text(temporary / "manifest.json", json.dumps(manifest, indent=2) + "\n")
             shutil.rmtree(self.path, ignore_errors=True)  # a damaged one
             temporary.rename(self.path)
+            flush(self.folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return manifest
@@ -133,50 +185,15 @@ class Cache:
     def _write(self, folder: Path, name: str, raw: RawImages, n_workers: int | None) -> Decoded:
         with ImageWriter(folder / f"{name}.npy", (self.view.channels, self.view.size, self.view.size)) as writer:
             decoded = decode(raw, self.view, writer.append, n_workers, f"{self.name} {name}")
-        np.save(folder / f"{name}_labels.npy", np.asarray(decoded.labels, dtype=np.int64))
+        decoded.fingerprint = writer.digest.hexdigest()[:16]
+        write_array(folder / f"{name}_labels.npy", np.asarray(decoded.labels, dtype=np.int64))
         return decoded
 
     def _n_bytes(self, raw: Mapping[str, RawImages]) -> int:
         return sum(map(len, raw.values())) * self.view.channels * self.view.size**2
 
-    def _disk_error(self, error: OSError, raw: Mapping[str, RawImages]) -> UsageError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(self.folder).free
-            return UsageError(
-                f"The decoded images of {self.name} need {self._n_bytes(raw) / 1e6:,.0f} MB in {self.folder}, where "
-                f"{free / 1e6:,.0f} MB are free: choose another disk with paths.data_dir=PATH, a smaller data.size, or "
-                "data.limit=N."
-            )
-        return UsageError(
-            f"{self.folder} can't be written ({error.strerror}): choose another folder with paths.data_dir=PATH."
-        )
 
-
-def check_rejects(name: str, manifest: Mapping[str, Any], max_rejects: float) -> str:
-    """Return a sentence about the files that can't be read, empty without any; raise a UsageError for too many."""
-    rejected: dict[str, str] = manifest["rejected"]
-    if not rejected:
-        return ""
-    for file, reason in rejected.items():
-        log.debug("Rejected: %s (%s)", file, reason)
-    some = "; ".join(f"{file} ({reason})" for file, reason in list(rejected.items())[:LISTED])
-    if len(rejected) > LISTED:
-        some += f"; and {len(rejected) - LISTED} more, listed in the log"
-    n = len(rejected) + sum(manifest["counts"].values())
-    sentence = f"{len(rejected)} of the {n} files of {name} can't be read"
-    if len(rejected) > max_rejects * n or 0 in manifest["counts"].values():
-        raise UsageError(
-            f"{sentence}, and data.max_rejects={max_rejects} allows {max_rejects:.0%}: mend or remove them, or allow "
-            f"more. They are: {some}."
-        )
-    return f"{sentence}: {some}."
-
-
-def _manifest(parts: Mapping[str, Decoded], label_names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "counts": {name: len(part.labels) for name, part in parts.items()},
-        "grey": sum(part.n_grey for part in parts.values()),
-        **parts["train"].moments(),
-        "label_names": list(label_names),
-        "rejected": {file: reason for part in parts.values() for file, reason in part.rejected.items()},
-    }
+def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two caches are made from the same, as far as that can be told when the files are gone."""
+    of_files = dict.fromkeys(("files", "sha256", "pillow"))
+    return first | of_files == second | of_files

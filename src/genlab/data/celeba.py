@@ -11,10 +11,10 @@ from filelock import FileLock
 from torchvision.datasets import CelebA as TorchvisionCelebA
 from torchvision.datasets.utils import download_file_from_google_drive
 
-from genlab.data.decode import RawImages
-from genlab.data.files import Labelled, find_files
+from genlab.data.decode import UNLABELLED, RawImages
+from genlab.data.files import Files, Labelled, find_files, versions
 from genlab.data.prepared import PreparedSource
-from genlab.errors import UsageError
+from genlab.errors import UsageError, listed
 
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 IMAGES, PARTITION, ATTRIBUTES = "img_align_celeba", "list_eval_partition", "list_attr_celeba"
@@ -41,19 +41,46 @@ class CelebA(PreparedSource):
         self.root = Path(root).expanduser()
 
     def identity(self) -> dict[str, Any]:
-        """Names and sizes of the files that it is read from."""
-        return {path.name: path.stat().st_size if path.is_file() else "folder" for path in self.paths.values()}
+        """Nothing: the files say it all."""
+        return {}
+
+    def versions(self) -> list[str]:
+        """Name, size and age of every image and of the two lists; none if something is missing."""
+        if any(self._find(name) is None for name in ENDINGS):
+            return []
+        return self.files.versions + versions(self.root, [self.paths[PARTITION], self.paths[ATTRIBUTES]])
+
+    @cached_property
+    def files(self) -> Files:
+        """The images, listed once."""
+        return find_files(self.paths[IMAGES])
+
+    def notes(self) -> dict[str, Any]:
+        """How many images the partition does not name."""
+        named = set(self.partition.index)
+        n = sum(PurePosixPath(name).name not in named for name in self.files.names)
+        unlisted = {f"images that {self.paths[PARTITION].name} does not name": n} if n else {}
+        return {"left_out": unlisted | self.files.left_out}
+
+    @cached_property
+    def partition(self) -> pd.Series:
+        """The number of each image's split, by the names of the images."""
+        path = self.paths[PARTITION]
+        partition = _table(path).iloc[:, 0]
+        if odd := sorted({f"{number:g}" for number in partition} - {"0", "1", "2"}):
+            raise UsageError(f"{path} names a split {listed(odd)}: it must be 0 (train), 1 (val) or 2 (test).")
+        return partition
 
     def raw(self) -> Mapping[str, RawImages]:
-        """Return the images by the official partition."""
-        partition, attributes = _table(self.paths[PARTITION]), _table(self.paths[ATTRIBUTES])
-        found = find_files(self.paths[IMAGES])
-        by_name = {PurePosixPath(name).name: name for name in found.names}  # archives have them in a folder
-        files = found._replace(names=[by_name.get(name, name) for name in partition.index])
-        items = Labelled(files, (attributes.reindex(partition.index).to_numpy() > 0).astype(np.int64))
+        """Return the images by the official partition; -1 where the attributes of one are not known."""
+        attributes = _table(self.paths[ATTRIBUTES])
+        by_name = {PurePosixPath(name).name: name for name in self.files.names}  # archives have them in a folder
+        files = self.files._replace(names=[by_name.get(name, name) for name in self.partition.index])
+        signs = attributes.reindex(self.partition.index).to_numpy()
+        labels = np.where(np.isnan(signs), UNLABELLED, signs > 0).astype(np.int64)
         names = [str(name) for name in attributes]
         return {
-            split: RawImages(items, np.flatnonzero(partition.iloc[:, 0] == number), names, files.names)
+            split: RawImages(Labelled(files, labels), np.flatnonzero(self.partition == number), names, files.names)
             for split, number in SPLITS.items()
         }
 
@@ -87,9 +114,23 @@ class CelebA(PreparedSource):
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """Read a table with a row for each image: the official .txt, or Kaggle's .csv."""
+    """Read a table of numbers with a row for each image: the official .txt, or Kaggle's .csv.
+
+    Raises:
+        UsageError: if it is none, or has several rows for an image.
+    """
+    options: dict[str, Any] = {"sep": r"\s+", "header": None, "index_col": 0}
     if path.suffix == ".csv":
-        return pd.read_csv(path, index_col=0)
-    if path.stem == ATTRIBUTES:  # a line with the count, then the names of the attributes
-        return pd.read_csv(path, sep=r"\s+", skiprows=1)
-    return pd.read_csv(path, sep=r"\s+", header=None, index_col=0)
+        options = {"index_col": 0}
+    elif path.stem == ATTRIBUTES:  # a line with the count, then the names of the attributes
+        options = {"sep": r"\s+", "skiprows": 1}
+    try:
+        table = pd.read_csv(path, **options)
+        table = table.set_index(table.index.astype(str)).astype(float)
+        if table.columns.empty:
+            raise ValueError("it has no columns")
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise UsageError(f"{path} can't be read as a table of numbers with a row for each image ({error}).") from error
+    if twice := list(table.index[table.index.duplicated()]):
+        raise UsageError(f"{path} has more than one row for {listed(twice, 3)}: leave one for each image.")
+    return table

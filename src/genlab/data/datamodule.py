@@ -10,12 +10,16 @@ from torch import Generator, Tensor
 
 from genlab.data.arrays import fingerprint
 from genlab.data.binary import BINARIZATIONS, binarized
+from genlab.data.derived import Drawn, Joined
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
-from genlab.secrets import redacted
+from genlab.redaction import redact
+from genlab.values import text
+
+SPLITS = ("train", "val", "test")  # each has noise of its own
 
 
 class ImageDataModule(LightningDataModule):
@@ -40,6 +44,8 @@ class ImageDataModule(LightningDataModule):
         UsageError: for an impossible value.
     """
 
+    settings_go_to = "source"
+
     def __init__(
         self,
         source: Source | Callable[..., Source],
@@ -63,11 +69,11 @@ class ImageDataModule(LightningDataModule):
         if size > 256:
             raise UsageError(f"data.size={size} is not possible: the networks take 8 to 256 pixels.")
         if binarize not in BINARIZATIONS:
-            raise UsageError(unknown("data.binarize", str(binarize), [str(name) for name in BINARIZATIONS]))
+            raise UsageError(unknown("value of data.binarize", text(binarize), [*map(text, BINARIZATIONS)]))
         self.batch_size = whole_number("data.batch_size", batch_size)
         self.limit = None if limit is None else whole_number("data.limit", limit)
         self.num_workers = whole_number("data.num_workers", num_workers, 0)
-        self.name, self.seed, self.flip, self.binarize = redacted(name), seed, flip, binarize
+        self.name, self.seed, self.flip, self.binarize = redact(name), seed, flip, binarize
         self.source: Any = source(**settings) if isinstance(source, partial) else source
         self.splits: dict[str, Split] = {}
         self._fingerprints: dict[str, str] = {}
@@ -78,20 +84,32 @@ class ImageDataModule(LightningDataModule):
             return
         splits = self.source(self.size, self.channels, self.limit)
         if self.binarize == "fixed":
-            splits = {name: Split(binarized(part.images), part.labels) for name, part in splits.items()}
+            splits = {
+                name: Split(binarized(part.images, _noise(0, name)), part.labels) for name, part in splits.items()
+            }
         self.splits = splits
 
     @property
     def view(self) -> dict[str, str | None]:
         """How images are shown: a part of every score's protocol."""
-        options = {key: str(value) for key, value in getattr(self.source, "view_options", {}).items()}
-        options.pop("background", None)
+        shown = getattr(self.source, "view_options", {})
+        options = {key: str(shown[key]) for key in ("crop", "fit", "filter") if key in shown}
         return {**options, "image_shape": "x".join(map(str, self.image_shape)), "binarize": self.binarize}
 
+    @property
+    def official_train(self) -> str:
+        """The official training set: `train`, or `train+val` where we have taken `val` out of it."""
+        return getattr(self.source, "official_train", "train")
+
     def images(self, split: str) -> ImageArray:
-        """All uint8 images (N, C, H, W) of a split: train, val or test."""
+        """All uint8 images (N, C, H, W) of a split (train, val, test or train+val) as evaluation shows them.
+
+        Where training draws black and white pixels for each batch, those are drawn once here.
+        """
         self.setup()
-        return self.splits[split].images
+        stored = {name: self.splits[name].images for name in split.split("+")}
+        shown = [Drawn(part, name) if self.binarize == "dynamic" else part for name, part in stored.items()]
+        return Joined(*shown) if len(shown) > 1 else shown[0]
 
     def fingerprint(self, split: str) -> str:
         """16 hexadecimal digits that tell the images of a split from any others."""
@@ -99,27 +117,38 @@ class ImageDataModule(LightningDataModule):
             self._fingerprints[split] = fingerprint(self.images(split))
         return self._fingerprints[split]
 
+    def state_dict(self) -> dict[str, Any]:
+        """What tells the images from any others: Lightning puts it into every checkpoint."""
+        sizes = {name: len(part.images) for name, part in self.splits.items()}
+        return {name: {"images": n, "fingerprint": self.fingerprint(name)} for name, n in sizes.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raise a UsageError if the images are not those of a checkpoint; one of an earlier version knows of none."""
+        self.setup()
+        mine = self.state_dict()
+        others = {name: part["images"] for name, part in state_dict.items() if part != mine[name]}
+        if changed := [_changed(name, n, mine[name]["images"]) for name, n in others.items()]:
+            raise UsageError(
+                f"The images of {self.name} have changed since this run was started: {', '.join(changed)}. Put them "
+                "back as they were (data.root=PATH takes an equal copy), or start a new run, without resume."
+            )
+
     def labels(self, split: str) -> Tensor:
         """Labels (N,) or (N, entries) of a split."""
         self.setup()
-        return self.splits[split].labels
-
-    def shown(self, split: str, rows: Tensor | slice, seed: int = 0) -> Tensor:
-        """Some uint8 images of a split as a model sees them in evaluation; the seed is that of a binarisation."""
-        images = self.images(split)[rows]
-        return binarized(images, Generator().manual_seed(seed)) if self.binarize == "dynamic" else images
+        return torch.cat([self.splits[name].labels for name in split.split("+")])
 
     def examples(self, split: str, n: int) -> Tensor:
-        """At most `n` uint8 images from all over a split, always the same, as a model sees them."""
-        n_images = len(self.images(split))
-        n = min(n, n_images)
-        return self.shown(split, torch.arange(n) * n_images // n)
+        """At most `n` uint8 images from all over a split, always the same, as evaluation shows them."""
+        images = self.images(split)
+        n = min(n, len(images))
+        return images[torch.arange(n) * len(images) // n]
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled, full batches.
 
         Raises:
-            UsageError: if there are not enough images for one batch on each process.
+            UsageError: if there are not enough images for one batch on each process, or to validate on each of them.
         """
         rank, world_size = self._rank_and_world_size()
         n = len(self.splits["train"].images)
@@ -127,6 +156,11 @@ class ImageDataModule(LightningDataModule):
             raise UsageError(
                 f"data.batch_size={self.batch_size} on {world_size} process(es) is more than the {n} training images "
                 f"of {self.name}: type data.batch_size={max(1, n // world_size)} or less."
+            )
+        if (n_val := len(self.splits["val"].images)) < world_size and self.trainer and self.trainer.limit_val_batches:
+            raise UsageError(
+                f"{world_size} processes share {n_val} validation image(s) of {self.name}, and each needs one: type "
+                f"trainer.devices={n_val}, or give it more images."
             )
         return self._loader("train", TrainBatches(n, self.batch_size, self.seed, rank, world_size))
 
@@ -141,7 +175,7 @@ class ImageDataModule(LightningDataModule):
     def _evaluation_loader(self, name: str) -> BatchLoader:
         rank, world_size = self._rank_and_world_size()
         n = len(self.splits[name].images)
-        return self._loader(name, EvaluationBatches(n, self.batch_size, rank, world_size))
+        return self._loader(name, EvaluationBatches(n, self.batch_size, rank, world_size, SPLITS.index(name)))
 
     def _loader(self, name: str, batches: TrainBatches | EvaluationBatches) -> BatchLoader:
         return BatchLoader(self.splits[name], batches, self.num_workers, pin=self._on_cuda())
@@ -167,3 +201,11 @@ class ImageDataModule(LightningDataModule):
 
     def _on_cuda(self) -> bool:
         return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+
+
+def _changed(split: str, before: int, now: int) -> str:
+    return f"{split} had {before} and has {now}" if now != before else f"{split} has {now} others"
+
+
+def _noise(seed: int, split: str) -> Generator:
+    return Generator().manual_seed(seed * len(SPLITS) + SPLITS.index(split))

@@ -6,14 +6,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from torch import Generator
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
+from genlab.console import console
 from genlab.data.view import View
+from genlab.errors import UsageError
+from genlab.interrupts import blocked
 
 CHUNK = 32  # images that a process decodes at a time
+UNLABELLED = -1  # the label of an image that has none, or that entry of its labels
 FEW = 1000  # images that are decoded sooner than further processes are started
 
 
@@ -56,15 +61,18 @@ class Chunk:
     labels: list[Any] = field(default_factory=list)
     rejected: dict[str, str] = field(default_factory=dict)
     n_grey: int = 0
+    highest_levels: list[int] = field(default_factory=list)  # of originals of 16 bits
 
 
 @dataclass
 class Decoded:
     """What is known of a split when all of it is decoded. The sums are over the levels of all images, by channel."""
 
+    fingerprint: str = ""
     labels: list[Any] = field(default_factory=list)
     rejected: dict[str, str] = field(default_factory=dict)
     n_grey: int = 0
+    highest_levels: list[int] = field(default_factory=list)
     n_pixels: int = 0
     total: Any = 0
     squares: Any = 0
@@ -73,6 +81,7 @@ class Decoded:
         """Count images (B, C, H, W) in."""
         self.labels += chunk.labels
         self.n_grey += chunk.n_grey
+        self.highest_levels += chunk.highest_levels
         self.n_pixels += images[:, 0].size
         squares = np.multiply(images, images, dtype=np.uint16)  # 255 squared is below 2^16
         self.total += images.sum((0, 2, 3), dtype=np.int64)
@@ -98,13 +107,16 @@ class Decoder(Dataset):
         for row in rows:
             try:
                 source, label = self.raw.items[row]
-                image, is_grey = self.view(source)
+                shown = self.view.show(source)
+            except (UsageError, Image.DecompressionBombWarning) as error:
+                chunk.rejected[self.raw.name(row)] = str(error)
             except Exception as error:  # decoders raise what they like, and one bad file must not end the run
                 chunk.rejected[self.raw.name(row)] = f"{type(error).__name__}: {error}"
             else:
-                chunk.images.append(image)
+                chunk.images.append(shown.pixels)
                 chunk.labels.append(label)
-                chunk.n_grey += is_grey
+                chunk.n_grey += shown.is_grey
+                chunk.highest_levels += [] if shown.highest_level is None else [shown.highest_level]
         return chunk
 
 
@@ -131,9 +143,11 @@ def decode(
         generator=Generator(),  # or the loader draws from PyTorch's global one
     )
     result = Decoded()
+    with blocked():  # workers: who is told to stop ends them
+        decoded = iter(chunks)
     with _progress() as bar:
         task = bar.add_task(title, total=len(raw))
-        for chunk in chunks:
+        for chunk in decoded:
             result.rejected |= chunk.rejected
             if chunk.images:
                 images = np.stack(chunk.images)
@@ -153,6 +167,7 @@ def _unchanged(chunk: Any) -> Any:
 
 
 def _progress() -> Progress:
-    console = Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    out, whole = console(), Column(no_wrap=True, overflow="ellipsis")
+    title = TextColumn("{task.description}", markup=False, table_column=whole)
+    columns = (title, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=out, disable=not out.is_terminal)

@@ -13,14 +13,14 @@ import torch
 from genlab.errors import UsageError
 from genlab.faults import reason
 from genlab.images import resized, with_channels
-from genlab.protocols import Split
+from genlab.protocols import Source, Split
 
 log = logging.getLogger(__name__)
 
 PER_CLASS = {"train": 400, "val": 50, "test": 50}
 
 
-class Digits:
+class Digits(Source):
     """MNIST digits, 28x28 grey, 500 of each class, split 4,000/500/500 by a fixed stratified permutation."""
 
     view_options: ClassVar[dict[str, str]] = {"crop": "none", "filter": "bilinear"}

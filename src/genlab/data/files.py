@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,8 @@ from PIL import Image
 from genlab.data.view import FORMATS
 from genlab.errors import UsageError
 
+GROWTH, HARMLESS = 100, 2**28  # times that an archive may unpack to, and bytes that every one may
+
 
 class Files(NamedTuple):
     """Image files below a root, in the order of their names.
@@ -23,11 +25,13 @@ class Files(NamedTuple):
         root: a folder or a .zip file.
         names: paths from the root, with "/".
         versions: a text for each file that changes when the file does.
+        left_out: how many other files there are, by their extension, the most frequent first.
     """
 
     root: Path
     names: list[str]
     versions: list[str]
+    left_out: dict[str, int]
 
     def source(self, row: int) -> Path | bytes:
         """What a `View` can open: a path, or the bytes of a member of the archive."""
@@ -60,21 +64,39 @@ def find_files(root: Path, key: str = "data.root") -> Files:
         UsageError: if there is no such folder or nothing in it that can be used, or if the archive is damaged or has
             members outside of itself, or links.
     """
-    if not root.exists():
-        raise UsageError(f"{key}={root} does not exist: type the folder in which the images are.")
-    if not root.is_dir() and root.suffix.lower() != ".zip":
-        raise UsageError(f"{key}={root} is a file: type the folder in which the images are, or a .zip file.")
     try:
+        if not root.exists():
+            raise UsageError(f"{key}={root} does not exist: type the folder in which the images are.")
+        if not root.is_dir() and root.suffix.lower() != ".zip":
+            raise UsageError(f"{key}={root} is a file: type the folder in which the images are, or a .zip file.")
         found = sorted(_in_folder(root) if root.is_dir() else _in_zip(root))
     except (OSError, BadZipFile) as error:
-        raise UsageError(f"{key}={root} can't be read ({error}).") from error
+        raise UsageError(
+            f"{key}={root} can't be read ({error}): make it readable, or type another folder or .zip file."
+        ) from error
     extensions = image_extensions()
-    images = [(name, version) for name, version in found if PurePosixPath(name).suffix.lower() in extensions]
+    kinds = [PurePosixPath(name).suffix.lower() for name, _ in found]
+    images = [file for file, kind in zip(found, kinds, strict=True) if kind in extensions]
+    others = Counter(kind or "(none)" for kind in kinds if kind not in extensions)
     if not images:
-        kinds = Counter(PurePosixPath(name).suffix.lower() or "(none)" for name, _ in found)
-        content = f"{len(found)} files of type {', '.join(sorted(kinds))} and no image" if found else "no files"
+        content = f"{len(found)} files of type {', '.join(sorted(others))} and no image" if found else "no files"
         raise UsageError(f"{key}={root} holds {content}: images are files of type {', '.join(sorted(extensions))}.")
-    return Files(root, [name for name, _ in images], [f"{name} {version}" for name, version in images])
+    versions = [f"{name} {version}" for name, version in images]
+    return Files(root, [name for name, _ in images], versions, dict(others.most_common()))
+
+
+def is_gone(root: Path) -> bool:
+    """Whether nothing is left at a path, as where a disk is not mounted."""
+    try:
+        return not root.exists() or (root.is_dir() and not any(root.iterdir()))
+    except OSError:
+        return False  # who reads it will say why it can't be read
+
+
+def versions(root: Path, files: Iterable[Path]) -> list[str]:
+    """A text for each file that changes when the file does: its way from the root, size, and time of change."""
+    found = ((file.relative_to(root), file.stat()) for file in sorted(files) if file.is_file())
+    return [f"{name} {info.st_size} {info.st_mtime_ns}" for name, info in found]
 
 
 @cache
@@ -109,7 +131,14 @@ def _in_folder(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
-    for member in _archive(path, os.getpid()).infolist():
+    members = _archive(path, os.getpid()).infolist()
+    total, size = sum(member.file_size for member in members), path.stat().st_size
+    if total > max(HARMLESS, GROWTH * size):
+        raise UsageError(
+            f"{path} of {size / 1e6:,.1f} MB would unpack to {total / 1e6:,.0f} MB, as no archive of pictures does: it "
+            "is refused. Unpack it into a folder, if it is yours."
+        )
+    for member in members:
         way = PurePosixPath(member.filename.replace("\\", "/"))
         if way.is_absolute() or ".." in way.parts or (way.parts[:1] and way.parts[0].endswith(":")):
             raise UsageError(f"{path} holds {member.filename!r}, a path that leads out of the archive: it is refused.")

@@ -4,33 +4,24 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genlab.data.decode import RawImages
-from genlab.data.files import Files, Labelled, find_files
+from genlab.data.decode import UNLABELLED, RawImages
+from genlab.data.files import Files, Labelled, find_files, is_gone
+from genlab.data.layout import Layout, read_layout
 from genlab.data.prepared import PreparedSource
 from genlab.errors import share
-
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
 class Folder(PreparedSource):
     """All images below a folder, whatever their format, size and depth.
 
-    The class of an image is the first folder on its way. Folders `train`, `val` and `test` at the top are the splits,
-    if all images are below them. A split that is missing is chosen by a hash of the file names, so that an image stays
-    in its split when others are added.
+    What its folders mean says `read_layout`: splits, classes, or nothing. A split that is missing is chosen by a hash
+    of the file names, so that an image stays in its split when others are added. An image without a class has the
+    label -1.
 
     Args:
         root: the folder, or a .zip file.
@@ -53,27 +44,29 @@ class Folder(PreparedSource):
         return find_files(self.root)
 
     def identity(self) -> dict[str, Any]:
-        """Name, size and age of every file, and the shares."""
-        return {
-            "files": len(self.files.names),
-            "sha256": hashlib.sha256("\n".join(self.files.versions).encode("utf-8", "surrogateescape")).hexdigest(),
-            "val_share": self.val_share,
-            "test_share": self.test_share,
-        }
+        """The shares."""
+        return {"val_share": self.val_share, "test_share": self.test_share}
+
+    def versions(self) -> list[str]:
+        """Name, size and age of every image."""
+        return [] if is_gone(self.root) else self.files.versions
+
+    def notes(self) -> dict[str, Any]:
+        """What was left out, and what the folders mean."""
+        layout = self.layout
+        return {"left_out": self.files.left_out, "split_folders": layout.folders, "parts": layout.parts}
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the folders mean."""
+        return read_layout(self.files.names, self.root)
 
     def raw(self) -> Mapping[str, RawImages]:
         """Return the files by split."""
-        names = self.files.names
-        ways = [PurePosixPath(name).parts[:-1] for name in names]
-        official = [SPLIT_FOLDERS.get(way[0].lower()) if way else None for way in ways]
-        if "train" in official and None not in official:
-            ways = [way[1:] for way in ways]
-        else:
-            official = [None] * len(names)
-        classes = [way[0] if way else "" for way in ways]
-        numbers = {name: number for number, name in enumerate(sorted(set(classes)))}
-        items = Labelled(self.files, [numbers[name] for name in classes])
-        rows = split_rows(names, official, self.val_share, self.test_share)
+        names, layout = self.files.names, self.layout
+        numbers = {name: number for number, name in enumerate(sorted({name for name in layout.classes if name}))}
+        items = Labelled(self.files, [numbers.get(name or "", UNLABELLED) for name in layout.classes])
+        rows = split_rows(names, layout.splits, self.val_share, self.test_share)
         return {split: RawImages(items, chosen, list(numbers), names) for split, chosen in rows.items()}
 
 

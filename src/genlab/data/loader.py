@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from genlab.data.sampler import EvaluationBatches, Rows, TrainBatches
+from genlab.interrupts import blocked
 from genlab.protocols import Split
 
 
@@ -52,7 +53,9 @@ class BatchLoader(DataLoader):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Start when the first batch is asked for: Lightning makes the iterator before it sets the epoch."""
         self.position = self.batches.start
-        for batch in super().__iter__():
+        with blocked():  # workers outlive a signal to all processes: the run makes a step more, saves, and ends them
+            batches = super().__iter__()
+        for batch in batches:
             self.position += 1
             yield batch
 

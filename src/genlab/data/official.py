@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torchvision.datasets import MNIST, VisionDataset
 
 from genlab.data.decode import RawImages
+from genlab.data.files import versions
 from genlab.data.prepared import PreparedSource, held_out
 from genlab.errors import UsageError, share
 
@@ -25,24 +27,31 @@ class Torchvision(PreparedSource):
     def __init__(
         self,
         root: str,
-        train: Callable[..., Any],
-        test: Callable[..., Any],
+        train: Callable[..., VisionDataset],
+        test: Callable[..., VisionDataset],
         val_share: float = 0.1,
         **preparation: Any,
     ) -> None:
         super().__init__(**preparation)
         self.root, self.train, self.test = Path(root).expanduser(), train, test
         self.val_share = share("data.val_share", val_share)
+        self.official_train = "train+val" if self.val_share else "train"
         self.name = train.func.__name__.lower()  # type: ignore[attr-defined]
 
     def identity(self) -> dict[str, Any]:
-        """The two splits and where they come from; torchvision vouches for their content."""
+        """The two splits and where they come from."""
         return {
             "root": str(self.root),
             "val_share": self.val_share,
             "train": _described(self.train),
             "test": _described(self.test),
         }
+
+    def versions(self) -> list[str]:
+        """Name, size and age of each file in its own folder; none if the root is shared with what is prepared."""
+        folder = self.root / _own_folder(self.train.func)  # type: ignore[attr-defined]
+        is_shared = self.cache_dir.absolute().is_relative_to(folder.absolute())
+        return [] if is_shared else versions(folder, folder.rglob("*"))
 
     def raw(self) -> Mapping[str, RawImages]:
         """Download what is missing and return the splits."""
@@ -65,6 +74,11 @@ class Torchvision(PreparedSource):
                 f"({' '.join(str(error).split())}): prepare it where there is a network, with src/prepare.py, or type "
                 "where its files are with data.root=PATH."
             ) from error
+
+
+def _own_folder(data_set: type) -> str:
+    """The folder below the root that torchvision's classes for several data sets have for themselves."""
+    return data_set.__name__ if issubclass(data_set, MNIST) else getattr(data_set, "base_folder", "")
 
 
 def _described(part: Any) -> str:

@@ -1,6 +1,7 @@
 """Which images make up which batch, on which process."""
 
 from collections.abc import Iterator
+from itertools import count
 from typing import NamedTuple
 
 import torch
@@ -64,12 +65,19 @@ class EvaluationBatches:
     """Batches for evaluation: each image exactly once over all processes, in a fixed order.
 
     All processes get the same number of batches, of sizes that differ by at most one, so that none waits for another
-    in a collective operation.
+    in a collective operation. No two of them have the same noise, nor those of another split.
+
+    Args:
+        n_images: size of the split.
+        batch_size: images a batch and process.
+        rank, world_size: this process, and how many there are.
+        split: its number, 0 to 2.
     """
 
     epoch = start = 0  # the same in every epoch, and always from the beginning
 
-    def __init__(self, n_images: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, n_images: int, batch_size: int, rank: int = 0, world_size: int = 1, split: int = 0) -> None:
+        self._first_seed, self._seed_step = 3 * rank + split, 3 * world_size
         mine = torch.arange(n_images)[rank::world_size]
         largest_share = -(-n_images // world_size)
         self.batches = mine.tensor_split(-(-largest_share // batch_size))
@@ -81,4 +89,4 @@ class EvaluationBatches:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Rows]:
-        return (Rows(rows, seed) for seed, rows in enumerate(self.batches))
+        return map(Rows, self.batches, count(self._first_seed, self._seed_step))

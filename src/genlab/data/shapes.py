@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from genlab.errors import whole_number
-from genlab.protocols import Split
+from genlab.protocols import Source, Split
 
 FACTORS = ("shape", "colour", "size", "rotation", "x", "y")
 SHAPES = ("square", "triangle", "ellipse")
@@ -14,7 +14,7 @@ COLOURS = torch.tensor(  # RGB, one hue each sixth of the circle, bright enough 
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R 601
 
 
-class Shapes:
+class Shapes(Source):
     """One square, triangle or ellipse an image, on black, with smooth edges.
 
     The label of an image is its six factors: shape (0 to 2), colour (0 to 5), size (half the extent as a share of the

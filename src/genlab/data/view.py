@@ -1,23 +1,37 @@
 """How one image file becomes what a model sees: upright, of one colour mode, cropped and resized."""
 
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageColor, ImageOps
 
+from genlab.command_line import typed
+from genlab.data.levels import eight_bits
 from genlab.errors import UsageError, unknown, whole_number
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 FILTERS = {name.lower(): value for name, value in Image.Resampling.__members__.items()}
 FITS = ("cover", "contain", "stretch")
+MAX_PIXELS = 89_478_485  # Pillow's limit: what a small file may unpack to
 REDUCING_GAP = 3.0  # larger images are first reduced cheaply to 3 times the size: as good as not, says Pillow
+
+
+class Shown(NamedTuple):
+    """What a view shows of an image, uint8 (C, H, W), and what is known of the original.
+
+    `highest_level` is that of an original of 16 bits, and None for any other.
+    """
+
+    pixels: np.ndarray
+    is_grey: bool
+    highest_level: int | None
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,9 @@ class View:
             background, `stretch` distorts it.
         filter: Pillow's name of the resampling filter, all antialiased but `nearest`.
         background: colour under transparent pixels and around contained images: `white`, `#ff8000`, `rgb(0,0,0)`.
+        white_level: the level that is shown as white in originals of more than 8 bits; None for 65535.
+        max_pixels: larger originals are refused, as a small file may unpack to more than the memory holds; None for
+            `MAX_PIXELS`.
 
     Raises:
         UsageError: for an impossible value.
@@ -44,6 +61,8 @@ class View:
     fit: str = "cover"
     filter: str = "bilinear"
     background: str = "white"
+    white_level: int | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "crop", _crop(self.crop))
@@ -55,27 +74,48 @@ class View:
             ImageColor.getrgb(str(self.background))
         except ValueError:
             raise UsageError(
-                f"data.background={self.background} is no colour: type a name such as white, or '#ff8000'."
+                f"data.background={self.background} is no colour: type a name such as white, or "
+                f"{typed('data.background', '#ff8000')}."
             ) from None
+        for key in ("white_level", "max_pixels"):
+            if getattr(self, key) is not None:
+                whole_number(f"data.{key}", getattr(self, key))
 
     def __call__(self, source: Any) -> tuple[np.ndarray, bool]:
-        """Show an image as uint8 (channels, size, size); also say whether it is a grey one.
+        """Show an image as uint8 (channels, size, size); also say whether it is a grey one. See `show`."""
+        shown = self.show(source)
+        return shown.pixels, shown.is_grey
+
+    def show(self, source: Any) -> Shown:
+        """Show an image.
 
         Args:
             source: a path, the bytes of a file, a Pillow image, or a uint8 array (H, W) or (H, W, 3).
 
         Raises:
-            Exception: whatever Pillow raises for a damaged, truncated, unknown or suspiciously large image.
+            UsageError: if nothing says how bright its levels are.
+            DecompressionBombWarning: if it is too large.
+            Exception: whatever Pillow raises for a damaged, truncated or unknown image.
         """
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _any_size():
             warnings.simplefilter("ignore")  # Pillow comments on oddities that it copes with
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             with opened(source) as image:
+                self._check_size(*image.size)
+                is_cut = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
                 upright = self._load(image)
                 is_grey = Image.getmodebase(upright.mode) == "L"
-                shown = self._resize(_plain(upright, self.background, "L" if self.channels == 1 else "RGB"))
-        pixels = np.asarray(shown)
-        return np.ascontiguousarray(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)), is_grey
+                mode = "L" if self.channels == 1 else "RGB"
+                plain, highest = eight_bits(upright, is_cut, self.background, mode, self.white_level)
+                pixels = np.asarray(self._resize(plain))
+        pixels = np.ascontiguousarray(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1))
+        return Shown(pixels, is_grey, highest)
+
+    def _check_size(self, width: int, height: int) -> None:
+        limit = self.max_pixels or MAX_PIXELS
+        if width * height > limit:
+            raise Image.DecompressionBombWarning(
+                f"{width} x {height} pixels are more than {limit}: data.max_pixels={width * height} lets it in"
+            )
 
     def _load(self, image: Image.Image) -> Image.Image:
         """Decode, at a reduced size where JPEG allows it, and turn upright."""
@@ -117,6 +157,16 @@ class View:
         return corner, (box_width, box_height), shown
 
 
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Keep Pillow from judging sizes: what it allows is a global variable."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def opened(source: Any) -> Image.Image:
     """Open what a `View` takes, without decoding it yet."""
     if isinstance(source, Image.Image):
@@ -126,23 +176,6 @@ def opened(source: Any) -> Image.Image:
     return Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
 
 
-def _plain(image: Image.Image, background: str, mode: str) -> Image.Image:
-    """Bring any colour mode to L or RGB of 8 bits, transparent pixels composed on the background."""
-    if image.mode.startswith("I"):
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError("32-bit levels of unknown range")
-        image = Image.fromarray((levels / 257).round().astype(np.uint8))  # 65535 = 257 * 255
-    elif image.mode == "F":
-        raise ValueError("floating-point levels of unknown range")
-    elif image.has_transparency_data:
-        canvas = Image.new("RGBA", image.size, ImageColor.getcolor(background, "RGBA"))
-        image = Image.alpha_composite(canvas, image.convert("RGBA"))
-    if Image.getmodebase(image.mode) == "RGB" and image.mode != "RGB":
-        image = image.convert("RGB")  # palettes, CMYK and others have no luma of their own
-    return image if image.mode == mode else image.convert(mode)
-
-
 def _crop(value: Any) -> str | tuple[int, int]:
     if value is None or value in ("none", "center"):
         return value or "none"
@@ -150,5 +183,7 @@ def _crop(value: Any) -> str | tuple[int, int]:
         raise UsageError(unknown("data.crop", str(value), ["none", "center", "148", "[148,148]"]))
     sides = [value, value] if isinstance(value, int) else list(value)
     if len(sides) != 2:
-        raise UsageError(f"data.crop={sides} is not possible: type one side, as 148, or [height,width].")
+        raise UsageError(
+            f"data.crop={sides} is not possible: type one side, as data.crop=148, or both, as 'data.crop=[148,178]'."
+        )
     return whole_number("data.crop", sides[0]), whole_number("data.crop", sides[1])

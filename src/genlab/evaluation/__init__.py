@@ -1,10 +1,11 @@
 """Evaluation of trained models and of folders of images: measures, each applied to one subject at a time."""
 
+from genlab.evaluation.applicable import NotApplicable
 from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
 from genlab.evaluation.honesty import Classes, Diversity, Memorisation
 from genlab.evaluation.measure import Evaluation, measured
 from genlab.evaluation.samples import Frechet, InceptionScore, Kernel, Manifold, Sharpness
-from genlab.evaluation.subject import NotApplicable, Subject
+from genlab.evaluation.subject import Subject
 
 __all__ = [
     "Classes",

@@ -1,11 +1,13 @@
 """What a model makes of held-out images: losses, likelihoods, reconstructions, codes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from genlab.errors import whole_number
+from genlab.evaluation.applicable import Found, NotApplicable, too_few
 from genlab.evaluation.samples import few
 from genlab.evaluation.subject import Subject
 from genlab.losses.divergence import kl_per_entry, mmd
@@ -72,7 +74,7 @@ class Reconstruction:
 
     needs_features = False
 
-    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+    def __call__(self, subject: Subject) -> Iterator[Found]:
         """Measure on the held-out images; LPIPS where its weights are at hand."""
         model = subject.able(Reconstructs, "encoder")
         lpips = LPIPS().to(subject.device) if LPIPS.weights_path() else None
@@ -84,15 +86,22 @@ class Reconstruction:
 
         parts = subject.over_held_out(errors)
         n = sum(len(part["mse"]) for part in parts)
+        mean = "mean" if subject.datamodule.binarize else None  # beside its own image
         for name, better in {"mse": "lower", "psnr": "higher", "ssim": "higher", "lpips": "lower"}.items():
             if name in parts[0]:
                 value = torch.cat([part[name] for part in parts]).double().mean().item()
                 library = LPIPS.library if name == "lpips" else None
-                stamp = subject.stamp(f"reconstruction_{name}", subject.split, n_fake=n, library=library)
-                yield Measurement(value, stamp, better)
+                fields: dict[str, Any] = {"n_fake": n, "library": library, "generated": mean}
+                yield Measurement(value, subject.stamp(f"reconstruction_{name}", subject.split, **fields), better)
+        yield self._frechet(subject, n)
+
+    def _frechet(self, subject: Subject, n: int) -> Found:
         encoder = subject.encoder
-        stamp = subject.stamp(f"reconstruction_{encoder.metric}", subject.split, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.reconstructions, subject.held_out), stamp, "lower", note=few(n, encoder.dim))
+        metric = f"reconstruction_{encoder.metric}"
+        if reason := too_few(2, **{f"{subject.split}_images": n}):
+            return NotApplicable(reason, metric)
+        stamp = subject.stamp(metric, subject.split, encoded=True, n_fake=n)
+        return Measurement(frechet(subject.reconstructions, subject.held_out), stamp, "lower", note=few(n, encoder))
 
 
 class Codes:
@@ -100,14 +109,19 @@ class Codes:
 
     needs_features = False
 
-    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+    def __call__(self, subject: Subject) -> Iterator[Found]:
         """Measure the codes of the held-out images."""
         model = subject.able(Reconstructs, "encoder")
         means, z, kl = subject.codes
-        yield Measurement(float(active_units(means)), subject.stamp("active_units", subject.split), "higher")
+        reason = too_few(2, **{f"{subject.split}_images": len(z)})
+        if reason is None:
+            yield Measurement(float(active_units(means)), subject.stamp("active_units", subject.split), "higher")
         if kl is not None:
             stamp = subject.stamp("kl_per_dimension", subject.split)
             yield Measurement(kl.mean().item(), stamp, entries=tuple(kl.mean(0).tolist()))
+        if reason:
+            yield from (NotApplicable(reason, metric) for metric in ("active_units", "mmd_to_prior"))
+            return
         prior = model.prior(len(z), Generator().manual_seed(subject.seed)).cpu()
         distance = mmd(z, prior).item()
         settings = "inverse multiquadratic kernels"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from genlab.evaluation.subject import NotApplicable, Subject
+from genlab.evaluation.applicable import NotApplicable
+from genlab.evaluation.subject import Subject
 from genlab.metrics import class_shares, diversity, memorisation, total_variation
 from genlab.stamp import Measurement
 
@@ -17,6 +18,9 @@ class Diversity:
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
+        subject.require(2)
+        if subject.reals.moments.cov.trace() <= 0:
+            raise NotApplicable(f"all {subject.reference} images look alike: nothing varies as they do")
         stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
         yield Measurement(diversity(subject.fakes.moments, subject.reals.moments), stamp)
 
@@ -41,7 +45,8 @@ class Classes:
     """Classes of the samples, each that of its nearest training image, against those of the data.
 
     The total variation is the share of samples that would have to change their class: dropped modes show there. How far
-    a nearest neighbour can be trusted is told by held-out images. The entries are the shares of the classes.
+    a nearest neighbour can be trusted is told by held-out images. The entries are the shares of the classes. Images
+    without a label (-1) count for nothing.
     """
 
     needs_features = True
@@ -49,17 +54,23 @@ class Classes:
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
         labels = subject.datamodule.labels(subject.reference)
-        if labels.ndim != 1 or len(labels.unique()) < 2:
-            raise NotApplicable(f"the images of {subject.datamodule.name} have no classes")
+        if labels.ndim != 1 or len(labels[labels >= 0].unique()) < 2:
+            raise NotApplicable(f"the {subject.reference} images of {subject.datamodule.name} have no classes, or one")
         samples, held_out = subject.nearest_to_fakes[1], subject.nearest_to_held_out[1]
         n_classes = int(labels.max()) + 1
-        found, expected = (class_shares(part, n_classes) for part in (labels[samples], labels))
-        fields = {"n_fake": len(samples), "settings": "class of the nearest training image"}
+        found, expected = (part[part >= 0] for part in (labels[samples], labels))
+        if len(found) == 0:
+            raise NotApplicable(f"no sample of {subject.name} lies next to an image with a class")
+        fields = {"n_fake": len(found), "settings": "class of the nearest training image"}
         stamp = subject.stamp("class_total_variation", subject.reference, True, **fields)
-        accuracy = _accuracy(labels[held_out], subject.datamodule.labels(subject.split))
-        note = f"the nearest training image has the class of a held-out one in {accuracy:.1%} of cases"
+        found, expected = (class_shares(part, n_classes) for part in (found, expected))
+        note = _trust(labels[held_out], subject.datamodule.labels(subject.split))
         yield Measurement(total_variation(found, expected), stamp, "lower", note=note, entries=tuple(found.tolist()))
 
 
-def _accuracy(found: Tensor, expected: Tensor) -> float:
-    return torch.eq(found, expected).double().mean().item()
+def _trust(found: Tensor, expected: Tensor) -> str:
+    has_both = (found >= 0) & (expected >= 0)
+    if not has_both.any():
+        return ""
+    accuracy = torch.eq(found, expected)[has_both].double().mean().item()
+    return f"the nearest training image has the class of a held-out one in {accuracy:.1%} of cases"

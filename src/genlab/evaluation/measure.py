@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.text import Text
 
-from genlab.evaluation.subject import NotApplicable, Subject
-from genlab.secrets import redacted
+from genlab.console import console
+from genlab.evaluation.applicable import Found, NotApplicable
+from genlab.evaluation.subject import Subject
+from genlab.redaction import redact
 from genlab.stamp import Measurement
 
 
@@ -16,11 +18,11 @@ class Measure(Protocol):
 
     needs_features: bool  # whether each image's features have to be kept
 
-    def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure a subject.
+    def __call__(self, subject: Subject) -> Iterator[Found]:
+        """Measure a subject; where one metric of several is not applicable, that is yielded in its place.
 
         Raises:
-            NotApplicable: if it has nothing to measure.
+            NotApplicable: if there is nothing to measure.
         """
 
 
@@ -31,7 +33,7 @@ class Evaluation:
     name: str  # the path that was asked for
     kind: str  # class of the model, or "images"
     measurements: dict[str, Measurement] = field(default_factory=dict)  # by metric
-    not_applicable: dict[str, str] = field(default_factory=dict)  # measures, with the reason
+    not_applicable: dict[str, str] = field(default_factory=dict)  # measures and metrics, with the reason
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers for a JSON file."""
@@ -42,13 +44,17 @@ class Evaluation:
 def measured(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:
     """Apply all measures that a subject has something for."""
     kind = "images" if subject.model is None else type(subject.model).__name__
-    evaluation = Evaluation(redacted(subject.name), kind)
+    evaluation = Evaluation(redact(subject.name), kind)
     for name, measure in measures.items():
         try:
-            with Console().status(f"{name} of {subject.name}"):
+            with console().status(Text(f"{name} of {evaluation.name}", no_wrap=True, overflow="ellipsis")):
                 found = list(measure(subject))
         except NotApplicable as reason:
             evaluation.not_applicable[name] = str(reason)
-        else:
-            evaluation.measurements |= {measurement.stamp.metric: measurement for measurement in found}
+            continue
+        for result in found:
+            if isinstance(result, NotApplicable):
+                evaluation.not_applicable[result.metric or name] = str(result)
+            else:
+                evaluation.measurements[result.stamp.metric] = result
     return evaluation

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from genlab.callbacks.pictures import above
 from genlab.evaluation.subject import Subject
+from genlab.faults import replacing
 from genlab.images import grid, save_png, to_float
 from genlab.processes import rank_and_world_size
 from genlab.protocols import HasPosterior, Reconstructs
@@ -36,7 +37,8 @@ def draw(subject: Subject, folder: Path) -> None:
     for name, picture in pictures.items():
         save_png(picture, folder / f"{name}.png")
     if figure is not None:
-        figure.savefig(folder / "codes.png", dpi=110)
+        with replacing(folder / "codes.png") as file:
+            figure.savefig(file, dpi=110, format="png")
 
 
 def _neighbours(subject: Subject) -> Tensor:
@@ -60,7 +62,9 @@ def _codes(subject: Subject) -> Figure:
     left.hist(prior.flatten().numpy(), edges, density=True, histtype="step", color="black", label="prior")
     left.set(xlabel="entry of a code", ylabel="density")
     figure.legend(loc="outside upper left", fontsize=8)
-    use, label = (means.var(0), "variance over images") if kl is None else (kl.mean(0), "KL from the prior, nats")
+    use, label = means.var(0, correction=0), "variance over images"  # of one image it is 0
+    if kl is not None:
+        use, label = kl.mean(0), "KL from the prior, nats"
     right.bar(range(len(use)), use.sort(descending=True).values.numpy())
     right.set(xlabel="entry of the code, the most used first", ylabel=label)
     return figure

@@ -5,12 +5,14 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from genlab.errors import whole_number
-from genlab.evaluation.subject import NotApplicable, Subject
+from genlab.evaluation.applicable import Found, NotApplicable, too_few
+from genlab.evaluation.subject import Subject
 from genlab.metrics import inception_score, kernel_distance, manifold_metrics
-from genlab.metrics.population import frechet
-from genlab.protocols import Reconstructs
+from genlab.metrics.population import Population, frechet
+from genlab.protocols import FeatureEncoder, Reconstructs
 from genlab.stamp import Measurement
 
+FLAT = 1e-12  # energy in grey levels^2 on [0, 1]: that of rounding, a ten-thousandth of one pixel a level off
 FIDELITY = f"torch-fidelity {version('torch-fidelity')}"
 
 
@@ -21,13 +23,16 @@ class Frechet:
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
+        subject.require(2)
         encoder, n = subject.encoder, len(subject.fakes)
         stamp = subject.stamp(encoder.metric, subject.reference, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=few(n, encoder.dim))
+        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=few(n, encoder))
 
 
 class Kernel:
-    """The kernel distance, KID for Inception's features (Binkowski et al. 2018), which few samples do not bias.
+    """The kernel distance (Binkowski et al. 2018), which few samples do not bias.
+
+    `kid` in Inception's features, which the name stands for; `kd_NAME` in others.
 
     Args:
         n_subsets: pairs of subsets that are averaged over.
@@ -42,11 +47,13 @@ class Kernel:
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
+        subject.require(2)
         fakes, reals = subject.features
         size = min(self.subset_size, len(fakes), len(reals))
         value, spread = kernel_distance(fakes, reals, self.n_subsets, size, subject.seed)
         settings = f"{self.n_subsets} subsets of {size}, {FIDELITY}"
-        stamp = subject.stamp("kid", subject.reference, True, n_fake=len(fakes), settings=settings)
+        metric = kernel_name(subject.encoder.metric)
+        stamp = subject.stamp(metric, subject.reference, True, n_fake=len(fakes), settings=settings)
         yield Measurement(value, stamp, "lower", spread)
 
 
@@ -71,8 +78,7 @@ class Manifold:
         """Measure the samples."""
         fakes, reals = subject.features
         n = min(len(fakes), len(reals))
-        if n <= max(self.k, self.k_density):
-            raise NotApplicable(f"it looks at {max(self.k, self.k_density)} neighbours, and there are {n} images")
+        subject.require(max(self.k, self.k_density) + 1)  # neighbours, and the image itself
         found = manifold_metrics(fakes[:n], reals[[i * len(reals) // n for i in range(n)]], self.k, self.k_density)
         for name, value in found._asdict().items():
             settings = f"k={self.k_density if name in ('density', 'coverage') else self.k}"
@@ -98,6 +104,8 @@ class InceptionScore:
             raise NotApplicable(f"{subject.encoder.name} gives no classes: type features=inception")
         logits = subject.fakes.logits
         assert logits is not None
+        if reason := too_few(self.n_splits, samples=len(logits)):
+            raise NotApplicable(reason)
         value, spread = inception_score(logits, self.n_splits)
         settings = f"{self.n_splits} splits, {FIDELITY}"
         stamp = subject.stamp("inception_score", subject.reference, True, n_fake=len(logits), settings=settings)
@@ -112,18 +120,27 @@ class Sharpness:
 
     needs_features = False
 
-    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+    def __call__(self, subject: Subject) -> Iterator[Found]:
         """Measure the samples, and the reconstructions if there are any."""
-        stamp = subject.stamp("sharpness_samples", subject.reference, n_fake=len(subject.fakes))
-        yield Measurement(subject.fakes.energy / subject.reals.energy, stamp)
+        yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals)
         if isinstance(subject.model, Reconstructs):
-            n = len(subject.reconstructions)
-            stamp = subject.stamp("sharpness_reconstructions", subject.split, n_fake=n)
-            yield Measurement(subject.reconstructions.energy / subject.held_out.energy, stamp)
+            yield self._ratio(subject, "reconstructions", subject.split, subject.reconstructions, subject.held_out)
+
+    def _ratio(self, subject: Subject, what: str, split: str, fakes: Population, reals: Population) -> Found:
+        metric = f"sharpness_{what}"
+        if reals.energy < FLAT:
+            return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
+        return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes)))
 
 
-def few(n: int, dim: int) -> str:
-    """What to mind about a Fréchet distance of n images in features of `dim` entries."""
-    if n >= dim:
+def kernel_name(frechet: str) -> str:
+    """The name of the kernel distance, by that of the Fréchet distance in the same features."""
+    return "kid" if frechet == "fid" else frechet.replace("fd_", "kd_", 1)
+
+
+def few(n: int, encoder: FeatureEncoder) -> str:
+    """What to mind about a Fréchet distance of n images in the features of an encoder."""
+    if n >= encoder.dim:
         return ""
-    return f"{n} images for {dim} features: comparable at equal numbers alone; kid (metrics=full) has no such bias"
+    kernel = f"{kernel_name(encoder.metric)} (metrics=full)"
+    return f"{n} images for {encoder.dim} features: comparable at equal numbers alone; {kernel} has no such bias"

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor
 
+from genlab import samples
+from genlab.evaluation.applicable import NotApplicable, too_few
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
@@ -20,10 +22,6 @@ from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
 from genlab.stamp import Stamp, encoder_fields
 
 Result = TypeVar("Result")
-
-
-class NotApplicable(Exception):
-    """A measure that a subject has nothing for; the text says why."""
 
 
 @dataclass
@@ -72,9 +70,14 @@ class Subject:
             raise NotApplicable(f"{type(self.model).__name__} has no {what}")
         return self.model
 
-    def held_out_images(self, rows: slice) -> Tensor:
-        """Some held-out images, uint8 (B, C, H, W), as the model sees them."""
-        return self.datamodule.shown(self.split, rows, rows.start)
+    def require(self, needed: int) -> None:
+        """Refuse fewer samples or reference images than `needed`.
+
+        Raises:
+            NotApplicable: naming both numbers.
+        """
+        if reason := too_few(needed, samples=len(self.fakes), **{f"{self.reference}_images": len(self.reals)}):
+            raise NotApplicable(reason)
 
     def over_held_out(self, work: Callable[[Tensor, Generator], Result]) -> list[Result]:
         """Results for all batches of held-out images, in order, on every process.
@@ -84,7 +87,7 @@ class Subject:
         """
 
         def work_on(number: int, rows: slice) -> Result:
-            x = to_float(self.held_out_images(rows).to(self.device))
+            x = to_float(self.datamodule.images(self.split)[rows].to(self.device))
             return work(x, Generator().manual_seed(self.seed * 1_000_003 + number))
 
         with torch.no_grad():
@@ -107,13 +110,16 @@ class Subject:
 
     @cached_property
     def reconstructions(self) -> Population:
-        """The model's reconstructions of the held-out images, described."""
-        model = self.able(Reconstructs, "encoder")
+        """The model's reconstructions of the held-out images, described; drawn where its samples are."""
+        model, held_out = self.able(Reconstructs, "encoder"), self.datamodule.images(self.split)
 
         def reconstruct(rows: slice) -> Tensor:
-            return to_uint8(model.reconstruct(to_float(self.held_out_images(rows).to(self.device))))
+            x_hat = model.reconstruct(to_float(held_out[rows].to(self.device)))
+            if samples.is_drawn(model, self.datamodule):
+                x_hat = samples.drawn(x_hat, rows.start, f"reconstructions {self.seed}")
+            return to_uint8(x_hat)
 
-        return self._described(reconstruct, len(self.datamodule.images(self.split)))
+        return self._described(reconstruct, len(held_out))
 
     @property
     def features(self) -> tuple[Tensor, Tensor]:
@@ -156,6 +162,10 @@ class Subject:
         images = self.datamodule.images(split)
         return reference(images, self.encoder, self.batch_size, self.device, self.cache_dir, self.keep)
 
+    @property
+    def _generated(self) -> str | None:
+        return samples.kind(self.model, self.datamodule) if self.model is not None else None
+
     def stamp(self, metric: str, split: str, encoded: bool = False, **fields: Any) -> Stamp:
         """The protocol of a value.
 
@@ -163,7 +173,8 @@ class Subject:
             metric: its name.
             split: where the real images are from.
             encoded: whether the encoder took part.
-            fields: further fields of the stamp, or others instead of those that follow from the subject.
+            fields: further fields of the stamp, or others instead of those that follow from the subject; `n_fake` where
+                generated images took part.
         """
         known: dict[str, Any] = {
             "data": self.datamodule.name,
@@ -172,6 +183,7 @@ class Subject:
             "n_real": len(self.datamodule.images(split)),
             "seed": self.seed,
             "weights": self.model.weights_in_use if self.model is not None else None,
+            "generated": self._generated if "n_fake" in fields else None,
             **self.datamodule.view,
             **(encoder_fields(self.encoder) if encoded else {}),
         }

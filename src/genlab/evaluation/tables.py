@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from genlab.console import console
 from genlab.errors import UsageError
 from genlab.evaluation.measure import Evaluation
+from genlab.faults import write_text
 from genlab.stamp import Measurement, Stamp, ranked, require_same_protocol
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
@@ -24,7 +25,7 @@ def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
             known = {"name": evaluation.name, "kind": evaluation.kind, "value": measurement.value}
             rows.append(known | measurement.stamp.as_dict())
             rows[-1] |= {"spread": measurement.spread, "note": measurement.note}
-    pd.DataFrame(rows).convert_dtypes().to_csv(path, index=False)
+    write_text(path, pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
 
 def show(evaluations: Sequence[Evaluation]) -> None:
@@ -68,20 +69,20 @@ def _by_metric(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, Measure
 
 def _print(evaluations: Sequence[Evaluation]) -> None:
     """Print a row for each metric and a column for each subject, the best values in bold; then what is to be known."""
-    console = Console()
+    out = console()
     metrics = _by_metric(evaluations)
     notes: list[str] = []  # of all values, each once
     for number, evaluation in enumerate(evaluations, 1):
-        console.print(f"{number}: {evaluation.kind}, {evaluation.name}", markup=False, highlight=False)
-    n_columns = max(1, (console.width - 44) // 12)  # beside the names of metrics and the marks
+        out.print(f"{number}: {evaluation.kind}, {evaluation.name}", soft_wrap=True)
+    n_columns = max(1, (out.width - 44) // 12)  # beside the names of metrics and the marks
     for first in range(0, len(evaluations), n_columns):
         shown = range(first, min(first + n_columns, len(evaluations)))
-        console.print(_table(metrics, [evaluation.name for evaluation in evaluations], shown, notes))
+        out.print(_table(metrics, [evaluation.name for evaluation in evaluations], shown, notes))
     lines = [f"[{number}] {note}" for number, note in enumerate(notes, 1)]
     lines += _not_applicable(evaluations)
     lines.append(f"Protocol: {_common([m.stamp for found in metrics.values() for m in found.values()])}")
     for line in lines:
-        console.print(f"{line}.", markup=False, highlight=False)
+        out.print(f"{line}.")
 
 
 def _table(
@@ -128,7 +129,7 @@ def _not_applicable(evaluations: Sequence[Evaluation]) -> list[str]:
 
 def _own(stamp: Stamp) -> str:
     """What a value was measured on, and the settings of its metric."""
-    made = f"{stamp.n_fake:,}" if stamp.n_fake else ""
+    made = f"{stamp.n_fake:,} {stamp.generated or ''}".rstrip() if stamp.n_fake else ""
     real = f"{stamp.n_real:,} {stamp.split}" if stamp.n_real else ""
     sides = " / ".join(side for side in (made, real) if side)
     return ", ".join(part for part in (sides, stamp.settings) if part)
@@ -136,7 +137,7 @@ def _own(stamp: Stamp) -> str:
 
 def _common(stamps: Sequence[Stamp]) -> str:
     """The other fields, with the values that they have anywhere."""
-    in_rows = {"metric", "images", "split", "n_real", "n_fake", "settings"}
+    in_rows = {"metric", "images", "split", "n_real", "n_fake", "settings", "generated"}
     found: dict[str, dict[str, None]] = {}
     for stamp in stamps:
         for field, value in stamp.as_dict().items():

@@ -1,9 +1,12 @@
 """`metrics.csv`: every logged number."""
 
 import csv
+import logging
 import os
+import shutil
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from time import monotonic
@@ -12,9 +15,13 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from genlab import faults
 from genlab.faults import replacing, survived
 
 RETRY = 1.0  # seconds between attempts while the file can't be written
+ODD = "\ufffd"  # stands for a byte that is no text
+
+log = logging.getLogger(__name__)
 
 
 class CSVLogger(Logger):
@@ -67,15 +74,29 @@ class CSVLogger(Logger):
         if self._waiting:
             self._write_waiting()
 
+    def flush(self) -> int:
+        """Have the rows on the disk before a checkpoint that relies on them; returns their number."""
+        if getattr(rank_zero_only, "rank", 0) == 0 and self.path.is_file():
+            with suppress(OSError):
+                faults.flush(self.path)
+        return self.n_rows
+
     @rank_zero_only
     def keep(self, n_rows: int | None, n_steps: int = 0) -> None:
         """Drop the rows behind the first `n_rows`, with the columns that they have added: a resumed run writes them
-        again. Where the number is not known, drop those of step `n_steps` and later.
+        again. Where the number is not known, or rows before are damaged, drop those of step `n_steps` and later.
         """
         if not self.path.is_file():
             return
-        rows = self._read()[0]
-        rows = rows[:n_rows] if n_rows is not None else [row for row in rows if int(row["step"]) < n_steps]
+        found, columns = self._read()
+        is_damaged = not columns or None in found[:n_rows]
+        rows = [row for row in found if row is not None]
+        if is_damaged or n_rows is None:
+            rows = [row for row in rows if int(row["step"] or 0) < n_steps]
+        else:
+            rows = rows[:n_rows]
+        if is_damaged:
+            self._put_aside()
         columns = [key for key in (rows[0] if rows else {}) if any(row[key] for row in rows)]
         self.n_rows = len(rows)
         if rows:
@@ -83,22 +104,33 @@ class CSVLogger(Logger):
         else:
             self.path.unlink()
 
-    def _read(self) -> tuple[list[dict[str, str]], Sequence[str]]:
-        """The rows of the file and its columns; none if it is not there."""
+    def _put_aside(self) -> None:
+        copy = self.path.with_name(f"{self.path.name}.damaged")
+        with survived(copy.name):
+            shutil.copyfile(self.path, copy)
+        log.warning("%s is damaged: what can't be read is left out, and stays in %s.", self.path, copy.name)
+
+    def _read(self) -> tuple[list[dict[str, str] | None], list[str]]:
+        """The rows of the file, None for one that is no row, and its columns; none if it is not there, or no such file.
+
+        Nothing is ever quoted in it.
+        """
         if not self.path.is_file():
             return [], []
-        with self.path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            return list(reader), reader.fieldnames or []
+        head, *lines = self.path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+        columns = head.split(",")
+        if columns[0] != "step" or len(set(columns)) < len(columns) or not head.isprintable() or ODD in head:
+            return [None for _ in lines], []
+        return [_row(columns, line.split(",")) for line in lines], columns
 
     def _write_waiting(self) -> None:
         self._attempted = monotonic()
         with survived(self.path.name):
             if not self._columns and self.path.is_file():
-                self._columns = list(self._read()[1])
+                self._columns = self._read()[1]
             new = dict.fromkeys(key for row in self._waiting for key in row if key not in self._columns)
             if new or not self.path.is_file():
-                self._write([*self._columns, *new], [*self._read()[0], *self._waiting])
+                self._write([*self._columns, *new], [*filter(None, self._read()[0]), *self._waiting])
             else:
                 self._append()
             self._waiting = []
@@ -116,8 +148,21 @@ class CSVLogger(Logger):
 
     def _write(self, columns: list[str], rows: Sequence[dict[str, Any]]) -> None:
         """Write the whole file."""
-        with replacing(self.path) as unfinished, unfinished.open("w", newline="") as file:
+        with replacing(self.path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
         self._columns = columns
+
+
+def _row(columns: Sequence[str], values: Sequence[str]) -> dict[str, str] | None:
+    """A row, if it is one: a number, or nothing, in each column."""
+    if len(values) != len(columns):
+        return None
+    try:
+        int(values[0] or 0)
+        for value in values:
+            float(value or 0)
+    except ValueError:
+        return None
+    return dict(zip(columns, values, strict=True))

@@ -36,3 +36,13 @@ def _surviving(method: Callable[..., Any], logger: Any) -> Callable[..., Any]:
                 raise
 
     return call
+
+
+class Nothing:
+    """Takes any call and does nothing: stands in for a W&B run that there is not."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self

@@ -4,9 +4,11 @@ import logging
 import netrc
 import os
 import secrets
+import shlex
 import socket
-import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,8 +18,11 @@ from lightning.pytorch import loggers
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from genlab.faults import reason, replacing, survived
-from genlab.secrets import redacted, redacted_all
+from genlab.faults import reason, survived, write_text
+from genlab.loggers.arguments import LONGEST, as_texts, check_arguments, clean_repository, import_wandb
+from genlab.loggers.tolerant import Nothing
+from genlab.names import shorten
+from genlab.redaction import redact_all
 
 log = logging.getLogger(__name__)
 
@@ -26,59 +31,90 @@ class WandbLogger(loggers.WandbLogger):
     """Lightning's logger, offline at once where W&B has no key or can't be reached, so that no prompt ever waits.
 
     Where a run can't be begun in time it is offline too, and at its end it waits so long and no longer for what is
-    still to be uploaded (`init_timeout` and `finish_timeout` of the settings, in seconds).
+    still to be uploaded (`init_timeout` and `finish_timeout` of the settings, in seconds). What W&B would refuse is
+    refused here, before training; whatever else fails, the run goes on without it.
 
-    The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run; an
-    agent of a W&B sweep gives its own. A run in a group, as the cells of a sweep are, is named like its folder.
+    The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run; one
+    that is typed, or that an agent of a W&B sweep gives, takes its place. A run in a group, as the cells of a sweep
+    are, is named like its folder.
 
     Args:
-        save_dir: the run folder.
+        save_dir: folder of W&B's own files.
+        run_dir: the run folder, if that is another.
         offline: record locally without asking for a key or the network.
         settings: W&B's own, by name.
-        **kwargs: for Lightning's logger and `wandb.init`: project, entity, name, group, job_type, tags, ...
+        **kwargs: for Lightning's logger and `wandb.init`: project, entity, name, group, job_type, tags, mode, ...
+
+    Raises:
+        UsageError: for what W&B does not take.
     """
 
     def __init__(
-        self, save_dir: str, offline: bool = False, settings: Mapping[str, Any] | None = None, **kwargs: Any
+        self,
+        save_dir: str,
+        run_dir: str | None = None,
+        offline: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        why = "asked for" if offline else offline_reason()
+        self._run_dir = Path(run_dir or save_dir)
+        kwargs = as_texts(redact_all(kwargs))
+        if kwargs.get("group") == self._run_dir.parent.name:  # nobody has chosen it for W&B
+            kwargs["group"] = shorten(kwargs["group"], LONGEST)
+        if kwargs.get("group") and not (kwargs.get("name") or os.environ.get("WANDB_NAME")):
+            kwargs["name"] = shorten(self._run_dir.name, LONGEST)
+        if kwargs.get("fork_from") or kwargs.get("resume_from"):
+            kwargs["resume"] = None  # Lightning says "allow", and W&B takes one of them
+        check_arguments(kwargs, settings or {})
         settings = {"finish_timeout_raises": True, **clean_repository(), **(settings or {})}
-        kwargs = {**redacted_all(kwargs), "id": _run_id(Path(save_dir)), "settings": settings}
-        if kwargs.get("group") and not kwargs.get("name"):
-            kwargs["name"] = Path(save_dir).name
-        super().__init__(save_dir=save_dir, offline=why is not None, **kwargs)
-        if why:
-            _say_offline(why, save_dir)
+        super().__init__(save_dir=save_dir, **kwargs, settings=settings)
+        self._id = self._wandb_init["id"]
+        self._mode, self._why_offline = choose_mode(kwargs.get("mode") or settings.get("mode"), offline)
+        self._is_begun = False
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """W&B's run, begun at the first call: offline if the network fails, and a dummy if the disk does too."""
-        import wandb
+        """W&B's run, begun at the first call: offline if the network fails, and nothing if the disk does too."""
+        if not self._is_begun:
+            self._is_begun = True
+            self._begin()
+        return self._experiment
 
-        for instead in ("offline", "disabled"):
+    def _begin(self) -> None:
+        mode, why = self._mode, self._why_offline
+        if mode == "disabled":
+            self._experiment = Nothing()  # type: ignore[assignment]
+            return
+        if mode != "offline" and (why := offline_reason()):
+            mode = "offline"
+        self._wandb_init["id"] = self._id = _run_id(self._run_dir, self._id)
+        for attempt in dict.fromkeys((mode, "offline")):
+            self._wandb_init["mode"] = attempt
             try:
-                return super().experiment
+                run = super().experiment
             except Exception as error:  # of W&B, of its network, of the disk
-                wandb.teardown(exit_code=0)  # its service would not give the run's id out again
-                self._wandb_init["mode"] = instead
-                if instead == "offline":
-                    _say_offline(reason(error), str(self.save_dir))
-                else:
-                    log.warning("W&B records nothing of this run: %s.", reason(error))
-        return super().experiment
+                why = reason(error)
+                with suppress(Exception):
+                    import_wandb().teardown(exit_code=0)  # its service would not give the run's id out again
+            else:
+                if attempt == "offline":
+                    _say_offline(why or "", Path(run.dir).parent.parent)
+                return
+        log.warning("W&B records nothing of this run: %s.", why)
+        self._experiment = Nothing()  # type: ignore[assignment]
 
     def finish(self) -> None:
         """End the W&B run, or the next job of a sweep would log into it; waits for the network as long as is set."""
-        import wandb
-
-        if wandb.run is None:
+        wandb = sys.modules.get("wandb")
+        if wandb is None or wandb.run is None:
             return
         folder = Path(wandb.run.dir).parent
         try:
             wandb.finish()
         except Exception as error:
-            log.warning("W&B has not got all of this run (%s). Upload it with: wandb sync %s", reason(error), folder)
+            command = shlex.join(["wandb", "sync", str(folder)])
+            log.warning("W&B has not got all of this run (%s). Upload it with: %s", reason(error), command)
 
     @rank_zero_only
     def keep_minimum(self, key: str) -> None:
@@ -87,15 +123,33 @@ class WandbLogger(loggers.WandbLogger):
             self.experiment.define_metric(key, summary="min", step_metric="trainer/global_step")
 
 
-@rank_zero_only
-def _say_offline(why: str, save_dir: str) -> None:
-    log.warning("W&B runs offline (%s). Upload this run later with: wandb sync %s/wandb/offline-run-*", why, save_dir)
+def _say_offline(why: str, folder: Path) -> None:
+    pattern = f"{shlex.quote(str(folder))}/offline-run-*"
+    log.warning("W&B runs offline (%s). Upload this run later with: wandb sync %s", why, pattern)
+
+
+def choose_mode(mode: str | None, offline: bool = False) -> tuple[str | None, str | None]:
+    """W&B's mode and, if it is offline or disabled, why.
+
+    Args:
+        mode: what is typed; it wins over the variables WANDB_MODE and WANDB_DISABLED.
+        offline: the same as the mode of that name.
+
+    Returns:
+        None where nobody has said anything: it is online, unless W&B's own settings file says otherwise.
+    """
+    asked = mode or ("offline" if offline else None)
+    if asked is None and os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on"):
+        return "disabled", "WANDB_DISABLED"
+    said = asked or os.environ.get("WANDB_MODE")
+    chosen = {"dryrun": "offline", "run": "online"}.get(str(said), said)
+    return chosen, ("asked for" if asked else f"WANDB_MODE={said}") if chosen in ("offline", "disabled") else None
 
 
 def offline_reason() -> str | None:
     """Why W&B has to run offline, or None: the user's WANDB_MODE, no key, or no connection within 3 seconds."""
-    if os.environ.get("WANDB_MODE", "online") not in ("online", "shared"):
-        return f"WANDB_MODE={os.environ['WANDB_MODE']}"
+    if why := choose_mode(None)[1]:
+        return why
     address = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
     host = address.hostname or ""
     if not _has_key(host):
@@ -130,27 +184,12 @@ def _reachable(host: str, port: int, seconds: float = 3.0) -> bool:
     return bool(opened)
 
 
-def clean_repository() -> dict[str, str]:
-    """Settings for a repository whose address holds a user or a secret; W&B takes away the password alone."""
-    address, commit = (_git(*question) for question in (("config", "remote.origin.url"), ("rev-parse", "HEAD")))
-    clean = redacted(address)
-    return {} if clean == address else {"git_remote_url": clean, "git_commit": commit}
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
-
-
-def _run_id(run_dir: Path) -> str:
-    """The id kept in the run folder; the first time that of an agent, or a new one, which is stored."""
+def _run_id(run_dir: Path, typed: str | None) -> str:
+    """The id that is typed, or kept in the run folder; the first time that of an agent, or a new one. It is kept."""
     path = run_dir / "wandb_run_id.txt"
-    if path.is_file() and (stored := path.read_text()):
-        return stored
-    new = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
-    with survived(path.name), replacing(path) as unfinished:
-        unfinished.write_text(new)
+    stored = path.read_text(encoding="utf-8") if path.is_file() else ""
+    new = typed or stored or os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
+    if new != stored:
+        with survived(path.name):
+            write_text(path, new)
     return new

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from genlab.errors import UsageError
+from genlab.protocols import AdversarialLoss
 
 
-class Minimax:
+class Minimax(AdversarialLoss):
     """The game to the letter: min_G max_D E[log D(x)] + E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1)."""
 
     uses_real = False
@@ -35,7 +36,7 @@ class NonSaturating(Minimax):
         return softplus(-fake_logits).mean()
 
 
-class LeastSquares:
+class LeastSquares(AdversarialLoss):
     """LSGAN (Mao et al. 2017, eq. 9): regression of logits on the labels 0 for fake (a) and 1 for real (b = c)."""
 
     uses_real = False
@@ -50,10 +51,11 @@ class LeastSquares:
         return 0.5 * (fake_logits - 1).square().mean()
 
 
-class Wasserstein:
+class Wasserstein(AdversarialLoss):
     """WGAN (Arjovsky et al. 2017, eq. 2-3). D, the critic, must be kept Lipschitz by a penalty or by its layers."""
 
     uses_real = False
+    needs_bounded_slope = True
     boundary: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -68,6 +70,7 @@ class Wasserstein:
 class Hinge(Wasserstein):
     """The hinge game of spectrally normalised GANs (Lim and Ye 2017; Miyato et al. 2018, eq. 16-17)."""
 
+    needs_bounded_slope = False
     boundary: float | None = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -75,7 +78,7 @@ class Hinge(Wasserstein):
         return (1 - real_logits).relu().mean() + (1 + fake_logits).relu().mean()
 
 
-class RelativisticPairing:
+class RelativisticPairing(AdversarialLoss):
     """RpGAN: D tells which of two is real (Jolicoeur-Martineau 2019, section 4; R3GAN, Huang et al. 2024, eq. 2).
 
     Alone it need not converge; R3GAN adds R1 and R2.

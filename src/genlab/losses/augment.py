@@ -13,10 +13,11 @@ from genlab.errors import share
 from genlab.protocols import Augmentation
 
 
-class DiffAugment:
+class DiffAugment(Augmentation):
     """Apply all policies in turn (Zhao et al. 2020): G's gradients flow through them.
 
     To be used wherever D is called, in its step and in G's; augmented real images alone would leak into what G makes.
+    Each call draws anew, as in the authors' code.
 
     Args:
         policies: augmentations by name; without any, images pass through unchanged.
@@ -32,7 +33,7 @@ class DiffAugment:
         return images
 
 
-class Colour:
+class Colour(Augmentation):
     """Random brightness, saturation and contrast, each drawn uniformly for each image, in this order.
 
     Args:
@@ -62,11 +63,11 @@ class Colour:
         return mean + (1 + contrast) * (images - mean)
 
 
-class Translation:
+class Translation(Augmentation):
     """Shift each image by a random number of pixels each way; what comes in is 0, mid-grey.
 
     Args:
-        ratio: the largest shift, as a share of the side.
+        ratio: the largest shift, as a share of the side; rounded to whole pixels, a half up: 4 of 28, 2 of 17.
 
     Raises:
         UsageError: for a share outside of [0, 1].
@@ -79,7 +80,7 @@ class Translation:
         """Map images (B, C, H, W) to shifted ones of the same shape."""
         for dim in (2, 3):
             side = images.shape[dim]
-            largest = floor(self.ratio * side)
+            largest = pixels(self.ratio, side)
             shift = torch.randint(-largest, largest + 1, (len(images), 1), generator=generator)
             source = along(torch.arange(side) - shift, dim).to(images.device)  # where each row or column comes from
             inside = (source >= 0) & (source < side)
@@ -87,11 +88,12 @@ class Translation:
         return images
 
 
-class Cutout:
+class Cutout(Augmentation):
     """Set a rectangle of each image to 0, mid-grey. Its centre may lie anywhere, so parts of it may lie outside.
 
     Args:
-        ratio: sides of the rectangle, as a share of the image's; a half hides between 1/16 and 1/4, 19% on average.
+        ratio: sides of the rectangle, as a share of the image's, rounded to whole pixels, a half up: 9 of 17. A half
+            hides between 1/16 and 1/4 of an image of even sides, 19% on average.
 
     Raises:
         UsageError: for a share outside of [0, 1].
@@ -105,12 +107,17 @@ class Cutout:
         hidden = []
         for dim in (2, 3):
             side = images.shape[dim]
-            cut = floor(self.ratio * side)
+            cut = pixels(self.ratio, side)
             # An even cut is centred on one of the side + 1 borders between pixels, an odd one on one of the pixels.
             centre = torch.randint(0, side + 1 - cut % 2, (len(images), 1), generator=generator)
             distance = torch.arange(side) - (centre - cut // 2)
             hidden.append(along((distance >= 0) & (distance < cut), dim))
         return images * ~(hidden[0] & hidden[1]).to(images.device)
+
+
+def pixels(ratio: float, side: int) -> int:
+    """A share of a side in whole pixels, a half rounded up as in the authors' code."""
+    return floor(ratio * side + 0.5)
 
 
 def along(values: Tensor, dim: int) -> Tensor:

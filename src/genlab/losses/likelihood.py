@@ -1,8 +1,7 @@
 """What a decoder's output says about an image: log densities in nats per image, with all constants.
 
-Every likelihood has `nll(x, out)`, `mean(out)`, `sample(out, generator)`, `check(x)`; `cell`, the width of a pixel
-value, by which a density becomes a probability; and `decoder_options`, what it asks of the decoder's factory. `out` is
-what the decoder returns, images or logits, (B, C, H, W); images lie in [-1, 1].
+Every likelihood has `nll(x, out)`, `mean(out)`, `sample(out, generator)`, `check(x)`, and what `protocols.Likelihood`
+says of it. `out` is what the decoder returns, images or logits, (B, C, H, W); images lie in [-1, 1].
 """
 
 import logging
@@ -14,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import softplus
 
 from genlab.errors import UsageError, positive
+from genlab.protocols import Likelihood
 
 GREY_LEVEL = 2 / 255  # width of one of the 256 levels of images in [-1, 1]
 SMALLEST_SIGMA = GREY_LEVEL / 2  # half a grey level: images of 256 levels can't tell finer densities apart
@@ -34,10 +34,11 @@ def gaussian_noise(like: Tensor, generator: Generator | None) -> Tensor:
     return torch.randn(like.shape, generator=generator).to(like)
 
 
-class Location(nn.Module):
+class Location(nn.Module, Likelihood):
     """What likelihoods share whose decoder returns the mean image itself."""
 
     decoder_options: ClassVar[dict[str, Any]] = {}
+    is_binary: ClassVar[bool] = False
     cell: ClassVar[float] = GREY_LEVEL
 
     def mean(self, out: Tensor) -> Tensor:
@@ -152,7 +153,7 @@ class Laplace(Location):
         return out + self.scale * (up - down).to(out)  # the difference of two exponentials is Laplacian
 
 
-class Bernoulli(nn.Module):
+class Bernoulli(nn.Module, Likelihood):
     """Black and white pixels, each white with probability sigmoid(logit) (Kingma and Welling 2014, appendix C.1).
 
     Images in [-1, 1] are read as probabilities (x + 1) / 2. Grey values give the cross-entropy, which one can train
@@ -160,6 +161,7 @@ class Bernoulli(nn.Module):
     """
 
     decoder_options: ClassVar[dict[str, Any]] = {"output": nn.Identity}  # logits, so no tanh
+    is_binary: ClassVar[bool] = True
     cell: ClassVar[float] = 1.0  # these are probabilities already
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """An adversarial loss with its penalties: all that the two players minimise."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Generator, Tensor
 
@@ -12,58 +13,85 @@ from genlab.protocols import AdversarialLoss, Penalty
 class Objective:
     """A loss for both players, plus penalties for D. It works on any shape: images of a GAN, codes of an AAE.
 
-    Logits are taken to float32 first: under autocast they come in half precision, too coarse for means and differences.
+    A critic is what maps a batch to logits (B, 1): a discriminator, or one behind an augmentation. A batch is a tensor
+    (B, ...), or a tuple of such, of which the critic takes one argument each (BiGAN). There are as many fakes as reals,
+    or a multiple of them; penalties look at the last ones, as many as there are reals. Logits are taken to float32
+    first: under autocast they come in half precision, too coarse for means and differences.
 
     Args:
         loss: what the players minimise, from logits.
         penalties: what D minimises besides, by the names under which they are logged.
+        spectral_norm: whether the game is one for a D with spectral normalisation. The configurations of
+            discriminators follow it (configs/model/discriminator); it changes nothing here.
 
     Raises:
         UsageError: if a penalty is called d_loss or g_loss.
     """
 
-    def __init__(self, loss: AdversarialLoss, penalties: Mapping[str, Penalty] | None = None) -> None:
+    def __init__(
+        self, loss: AdversarialLoss, penalties: Mapping[str, Penalty] | None = None, spectral_norm: bool = False
+    ) -> None:
         self.loss = loss
         self.penalties = dict(penalties or {})
+        self.spectral_norm = spectral_norm
         if taken := {"d_loss", "g_loss"} & self.penalties.keys():
             raise UsageError(f"A penalty can't be called {taken.pop()}: the log has that name for a player's loss.")
 
-    @property
-    def uses_real(self) -> bool:
-        """Whether G's loss needs the logits of real samples."""
-        return self.loss.uses_real
-
-    def discriminator_terms(
-        self,
-        critic: Critic,
-        real_logits: Tensor,
-        fake_logits: Tensor,
-        real: Batch,
-        fake: Batch,
-        step: int,
-        generator: Generator | None = None,
+    def discriminator(
+        self, critic: Critic, real: Batch, fake: Batch, step: int = 0, generator: Generator | None = None
     ) -> dict[str, Tensor]:
-        """What D minimises, as `d_loss`, and each penalty that is due at `step`, as it enters that sum.
+        """What D minimises, as `d_loss`, and each penalty that is due, as it enters that sum: scalars.
 
         Args:
-            critic: from a batch to logits; the arguments of the tuple, if batches are tuples.
-            real_logits, fake_logits: what the critic says of the batches, any shape.
-            real, fake: the batches, tensors (B, ...) or tuples of such; gradients stop there.
-            step: number of the batch, from 0: a penalty is due at each multiple of its `every`, then that many
-                times as strong.
+            critic: D. Penalties take second derivatives, which a compiled module does not give: they call its
+                `forward`.
+            real, fake: the batches; gradients should stop there.
+            step: updates of D before this one: a penalty is due at each multiple of its `every`, then that many times
+                as strong.
             generator: a CPU generator for the penalties' draws.
         """
-        loss = self.loss.discriminator(real_logits.float(), fake_logits.float())
+        loss = self.loss.discriminator(*_logits(critic, real, fake))
+        uncompiled = getattr(critic, "forward", critic)
+        last = fake if isinstance(fake, tuple) else fake[-len(real) :]
         due = {
-            name: penalty.every * penalty(critic, real, fake, generator)
+            name: penalty.every * penalty(uncompiled, real, last, generator)
             for name, penalty in self.penalties.items()
             if step % penalty.every == 0
         }
         return {"d_loss": sum(due.values(), loss), **due}
 
-    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        """What G minimises, a scalar from logits of any shape; `real_logits` are needed where `uses_real` says so."""
-        return self.loss.generator(fake_logits.float(), None if real_logits is None else real_logits.float())
+    def generator(self, critic: Critic, real: Batch, fake: Batch) -> Tensor:
+        """What G minimises on its fakes, a scalar; it looks at the reals only where the loss compares with them."""
+        if self.loss.uses_real:
+            real_logits, fake_logits = _logits(critic, real, fake)
+            return self.loss.generator(fake_logits, real_logits)
+        return self.loss.generator(critic(*as_tuple(fake)).float())
+
+    def both(self, critic: Critic, real: Batch, fake: Batch) -> Tensor:
+        """What G and E of a BiGAN minimise, a scalar, whose pairs are `fake` and `real`: see `both_sides`."""
+        return self.both_sides(*_logits(critic, real, fake))
+
+    def both_sides(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """The generator's loss on fake logits (B, 1), and its mirror image on real ones, where E wants them to fall.
+
+        The mirror stands at the boundary of the loss, 0 where it has none. So E gets G's loss in each game: the minimax
+        game to the letter, its labels exchanged in the non-saturating one (Donahue et al. 2017, section 3.4), and the
+        linear terms of the hinge game, which D's own clipped ones would leave without a gradient beyond the margin
+        (BigBiGAN: Donahue and Simonyan 2019, section 2). A loss that compares the two has both in it already.
+        """
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()
+        if self.loss.uses_real:
+            return self.loss.generator(fake_logits, real_logits)
+        return self.loss.generator(fake_logits) + self.loss.generator(2 * (self.loss.boundary or 0.0) - real_logits)
+
+    def evaluate(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """Both players' losses without penalties and D's accuracies, from logits of as many fakes or a multiple."""
+        reals, fakes = paired(real_logits.float(), fake_logits.float()), fake_logits.float()
+        return {
+            "d_loss": self.loss.discriminator(reals, fakes),
+            "g_loss": self.loss.generator(fakes, reals if self.loss.uses_real else None),
+            **self.accuracies(reals, fakes),
+        }
 
     def accuracies(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """D's accuracies, `d_accuracy_real` and `d_accuracy_fake` in [0, 1], from logits of any shape.
@@ -82,3 +110,19 @@ class Objective:
 def as_objective(objective: Objective | AdversarialLoss) -> Objective:
     """Return `objective`, wrapped if it is a bare loss: so do configs of older checkpoints have it."""
     return objective if isinstance(objective, Objective) else Objective(objective)
+
+
+def as_tuple(batch: Batch) -> tuple[Any, ...]:
+    """A batch as the arguments of a critic."""
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Repeat the real logits (B, 1) until there are as many as fake ones: a loss may compare them one by one."""
+    return real_logits.repeat(len(fake_logits) // len(real_logits), 1)
+
+
+def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
+    """What a critic says of reals and fakes, equally many, in float32."""
+    real_logits, fake_logits = critic(*as_tuple(real)).float(), critic(*as_tuple(fake)).float()
+    return paired(real_logits, fake_logits), fake_logits

@@ -15,12 +15,13 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.errors import positive, whole_number
+from genlab.protocols import Penalty
 
 Batch = Tensor | tuple[Tensor, ...]
 Critic = Callable[..., Tensor]
 
 
-class GradientPenalty:
+class GradientPenalty(Penalty):
     """What all penalties share: their coefficient and how often they are due.
 
     Args:

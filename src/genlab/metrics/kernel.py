@@ -32,8 +32,8 @@ def kernel_distance(
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
     found = kid_features_to_metric(
-        features.float(),
-        reference.float(),
+        features.double(),  # cubes of products lose what tells two sets apart in single precision
+        reference.double(),
         kid_subsets=n_subsets,
         kid_subset_size=subset_size,
         kid_kernel="poly",

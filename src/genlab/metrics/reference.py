@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from genlab.data.arrays import fingerprint
+from genlab.data.arrays import fingerprint, write_array
+from genlab.data.sums import check_sums, sums
 from genlab.faults import replacing, survived
 from genlab.metrics.population import Population, described
 from genlab.moments import Moments
@@ -44,7 +45,7 @@ def reference(
     def describe() -> Population:
         return described(lambda rows: images[rows], len(images), encoder, batch_size, device, keep, interrupted)
 
-    if cache_dir is None:
+    if cache_dir is None or len(images) < 2:  # one has no covariance
         return describe()
     identity = " ".join([fingerprint(images), *encoder_fields(encoder).values()])
     path = cache_dir / f"{encoder.name}_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
@@ -72,7 +73,9 @@ def _read(path: Path, keep: bool) -> Population | None:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: torch.from_numpy(file[name]) for name in ("mean", "scatter", "root", "energy", "n")}
+            expected = str(file["sums"]) if "sums" in file else ""  # an earlier version kept none
         if keep:
+            check_sums(path.parent, {_features_path(path).name: expected})
             features = torch.from_numpy(np.load(_features_path(path), mmap_mode="c", allow_pickle=False))
             if len(features) != arrays["n"]:
                 raise ValueError("the features are of other images")
@@ -89,7 +92,7 @@ def _read(path: Path, keep: bool) -> Population | None:
 def _write(path: Path, population: Population) -> None:
     """Write so that nobody reads half a file."""
     if population.features is not None:
-        _replace(_features_path(path), lambda file: np.save(file, population.features.numpy()))  # type: ignore[union-attr]
+        write_array(_features_path(path), population.features.numpy(), shared=True)
     m = population.moments
     arrays: dict[str, Any] = {
         "n": m.n,
@@ -98,9 +101,7 @@ def _write(path: Path, population: Population) -> None:
         "root": population.root,
         "energy": population.energy,
     }
-    _replace(path, lambda file: np.savez(file, **arrays))
-
-
-def _replace(path: Path, write: Callable[[Any], None]) -> None:
+    if population.features is not None:
+        arrays["sums"] = sums(_features_path(path))
     with replacing(path, shared=True) as unfinished, unfinished.open("wb") as file:
-        write(file)
+        np.savez(file, **arrays)

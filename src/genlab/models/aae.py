@@ -1,13 +1,14 @@
 """The adversarial autoencoder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Generator, Tensor, nn
 
-from genlab.models.adversarial import AdversarialModel
+from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import Network
+from genlab.models.critic import check_critic
 
 
 class AAE(EncoderDecoder, AdversarialModel):
@@ -35,7 +36,7 @@ class AAE(EncoderDecoder, AdversarialModel):
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator = code_discriminator((latent_dim,), (1,))
-        self.warn_of_batch_norm(self.discriminator)
+        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The encoder plays twice: to reconstruct, and to deceive D."""
@@ -45,29 +46,37 @@ class AAE(EncoderDecoder, AdversarialModel):
             "generator": [self.encoder],
         }
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """The reconstruction phase, then the regularisation phase: D, and the encoder against it."""
-        x, _ = batch
-        due = self.others_are_due(batch_idx)
-        terms: dict[str, Tensor] = {}
-        if due:
-            with self.playing("autoencoder"):
-                terms["distance"] = squared_distance(x, self.reconstruct(x))
-                self.update(terms, "distance", "autoencoder")
+        terms: Terms = {}
+        if self.generator_is_due():
+            with self.only("autoencoder"):
+                for x in parts:
+                    terms["distance"] = squared_distance(x, self.reconstruct(x))
+                    self.descend(terms, "distance")
+                self.step("autoencoder")
 
-        with self.playing("generator"):
-            z = self.encode(x)
-        terms |= self.judge(self.discriminator, self.prior(len(x), self.noise), z.detach())
-        self.update(terms, "d_loss", "discriminator")
+        with self.only("generator"):
+            shown, codes = self.make(self.encode, parts)
+        for z in shown:
+            terms |= self.objective.discriminator(
+                self.discriminator, self.prior(len(z), self.noise), z, self.n_updates, self.noise
+            )
+            self.descend(terms, "d_loss")
+        self.step("discriminator")
 
-        if due:
-            with self.playing("generator"):
-                terms["g_loss"] = self.deceive(self.discriminator, self.prior(len(x), self.noise), z)
-                self.update(terms, "g_loss", "generator")
-        self.close_batch(terms)
+        if self.generator_is_due():
+            with self.only("generator"):
+                for z in codes:
+                    prior = self.prior(len(z), self.noise)
+                    terms["g_loss"] = self.objective.generator(self.discriminator, prior, z)
+                    self.descend(terms, "g_loss")
+                self.step("generator")
+        return terms
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """The squared distance of images (B, C, H, W), and both players' losses on their codes."""
         z = self.encode(x)
         real_logits = self.discriminator(self.prior(len(x), generator))
-        return {"distance": squared_distance(x, self.decode(z)), **self.stake(real_logits, self.discriminator(z))}
+        adversary = self.objective.evaluate(real_logits, self.discriminator(z))
+        return {"distance": squared_distance(x, self.decode(z)), **adversary}

@@ -1,19 +1,21 @@
 """What models with an adversary share: players that step in turn, by hand."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from genlab.errors import UsageError, positive, unknown, whole_number
 from genlab.losses.objective import Objective, as_objective
 from genlab.models.base import ImageModel
 from genlab.protocols import AdversarialLoss
+
+Terms = dict[str, Tensor]
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +24,17 @@ class AdversarialModel(ImageModel):
     """A model whose `training_step` steps the optimisers of several players in turn.
 
     `global_step` counts batches, and with it `trainer.max_steps` and step-based checkpoints. (Lightning counts each
-    step of each optimiser.) Clipping, accumulation and schedules work here as the Trainer's own do elsewhere.
+    step of each optimiser.) Clipping and schedules work here as the Trainer's own do elsewhere, and so does
+    accumulation: `data.batch_size` images are in memory at once, and `accumulate` such batches make one update.
+
+    A subclass gives `players` and `adversarial_step`, besides what `ImageModel` asks for.
 
     Args:
         image_shape, latent_dim, optimizer, scheduler, compile, channels_last: see `ImageModel`; each player has an
             optimiser and a schedule of its own.
         objective: the adversarial loss, with its penalties.
-        d_steps: batches of which only the last one moves the other players; D moves at each.
-        accumulate: batches whose gradients are averaged before a step.
+        d_steps: updates of D of which only the last one moves the other players, counted over the whole run.
+        accumulate: batches whose gradients make one update of each player, first those of D with all of them.
         learning_rates: of players that differ from the optimiser's own, by the player's name.
         clip: largest norm of the gradient of a player, by its name.
 
@@ -55,6 +60,9 @@ class AdversarialModel(ImageModel):
         self.accumulate = whole_number("model.accumulate", accumulate)
         self.learning_rates = {k: positive(f"model.learning_rates.{k}", v) for k, v in (learning_rates or {}).items()}
         self.clip = {k: positive(f"model.clip.{k}", v) for k, v in (clip or {}).items()}
+        self.n_updates = 0  # of D
+        self._waiting: list[Tensor] = []  # images for the next one
+        self._n_parts = 1
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The networks that each player moves, by the player's name."""
@@ -72,55 +80,67 @@ class AdversarialModel(ImageModel):
             optimizers.append(self.optimizer_factory(parameters, **own))
         return optimizers, [self.scheduler_factory(o) for o in optimizers] if self.scheduler_factory else []
 
+    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+        """Step D and, if it is their turn, the other players: the paper's algorithm.
+
+        Args:
+            parts: images (B, C, H, W), whose gradients are averaged, all those of one player before those of the next.
+
+        Returns:
+            The terms of the newest losses, scalars by name.
+        """
+        raise NotImplementedError
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Wait for all batches of an update, make it, and count."""
+        if self.closes_update():
+            parts = [*self._waiting, batch[0]]
+            self._n_parts = len(parts)
+            terms = self.adversarial_step(parts)
+            self._waiting, self.n_updates = [], self.n_updates + 1
+        else:
+            self._waiting, terms = [*self._waiting, batch[0]], {}
+        self.close_batch(terms)
+
+    def generator_is_due(self) -> bool:
+        """Whether the players besides D move in this update: in each n-th of the whole run, n being `d_steps`."""
+        return (self.n_updates + 1) % self.d_steps == 0
+
     @contextmanager
-    def playing(self, player: str) -> Iterator[None]:
+    def only(self, player: str) -> Iterator[None]:
         """Within it only the weights of this player take gradients: none is computed that nobody uses."""
         with self.toggled_optimizer(self._optimizer(player)):
             yield
 
-    def judge(self, critic: nn.Module, real: Any, fake: Any) -> dict[str, Tensor]:
-        """What D minimises, with its penalties: `d_loss` and each penalty. Tensors, or tuples of what D takes.
+    def make(self, network: Callable[..., Any], *inputs: Sequence[Tensor]) -> tuple[list[Any], Iterable[Any]]:
+        """What D's opponents make of each part: without gradients, for D, and with them, for their own step.
 
-        Where there are more fakes than reals, penalties look at the last ones, as many as there are reals.
+        A single part is made once for both. Of several each is made again when its turn comes: memory is to hold the
+        graph of one of them, which is what they are there for. So `network` must draw nothing.
+
+        Args:
+            network: makes images, codes, or a tuple of both out of one of each of the inputs.
+            inputs: lists with an entry a part.
+
+        Returns:
+            A list, and what can be gone through once.
         """
-        reals, fakes = (part if isinstance(part, tuple) else (part,) for part in (real, fake))
-        real_logits, fake_logits = critic(*reals), critic(*fakes)
-        logits = paired(real_logits, fake_logits), fake_logits
-        uncompiled = critic.forward  # penalties take second derivatives
-        if isinstance(fake, Tensor):
-            fake = fake[-len(real) :]
-        return self.objective.discriminator_terms(uncompiled, *logits, real, fake, self.global_step, self.noise)
+        once = self._n_parts == 1 and self.generator_is_due()
+        with torch.set_grad_enabled(once):
+            made = [network(*part) for part in zip(*inputs, strict=True)]
+        again = (network(*part) for part in zip(*inputs, strict=True))
+        return [_detach(part) for part in made], made if once else again
 
-    def deceive(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        """What the other side minimises on its fakes, a scalar."""
-        fake_logits = critic(fake)
-        real_logits = paired(critic(real), fake_logits) if self.objective.uses_real else None
-        return self.objective.generator_loss(fake_logits, real_logits)
-
-    def stake(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """Both players' losses without penalties and D's accuracies, from logits (B, 1).
-
-        There are as many fake ones as real ones, or a multiple of them.
-        """
-        reals, fakes = paired(real_logits.float(), fake_logits.float()), fake_logits.float()
-        return {
-            "d_loss": self.objective.loss.discriminator(reals, fakes),
-            "g_loss": self.objective.generator_loss(fakes, reals),
-            **self.objective.accuracies(reals, fakes),
-        }
-
-    def update(self, terms: Mapping[str, Tensor], loss: str, player: str) -> None:
-        """Take one step of a player down the gradient of one of the terms, a scalar."""
+    def descend(self, terms: Mapping[str, Tensor], loss: str) -> None:
+        """Add the gradient of one of the terms, a scalar, to that of the other parts."""
         self.terms = {name: term.detach() for name, term in terms.items()}
-        self.manual_backward(terms[loss] / self.accumulate)
-        if self.closes_update():
-            optimizer = self._optimizer(player)
-            self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # `optimizer.step`, uncounted
-            optimizer.zero_grad()
+        self.manual_backward(terms[loss] / self._n_parts)
 
-    def others_are_due(self, batch_idx: int) -> bool:
-        """Whether the players besides D move at this batch."""
-        return (batch_idx // self.accumulate + 1) % self.d_steps == 0
+    def step(self, player: str) -> None:
+        """Move a player down the gradient."""
+        optimizer = self._optimizer(player)
+        self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # `optimizer.step`, uncounted
+        optimizer.zero_grad()
 
     def close_batch(self, terms: Mapping[str, Tensor]) -> None:
         """Count the batch, step the schedules, log."""
@@ -130,6 +150,25 @@ class AdversarialModel(ImageModel):
         for schedule in self.trainer.lr_scheduler_configs:
             schedule.scheduler.step()  # type: ignore[call-arg]  # none of them waits for a metric
         self.log_training(terms)
+
+    def rank_state(self) -> dict[str, Any]:
+        """Also the images that wait, if any do."""
+        return super().rank_state() | ({"waiting": list(self._waiting)} if self._waiting else {})
+
+    def load_rank_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `rank_state`."""
+        super().load_rank_state(state)
+        self._waiting = [images.to(self.device) for images in state.get("waiting", [])]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the count of updates too."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["n_updates"] = self.n_updates
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on counting; a checkpoint of an earlier version counts batches alone."""
+        super().on_load_checkpoint(checkpoint)
+        self.n_updates = checkpoint.get("n_updates", checkpoint.get("global_step", 0) // self.accumulate)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradient of a player that has a largest norm; the gradients are unscaled by now."""
@@ -150,20 +189,8 @@ class AdversarialModel(ImageModel):
         if self.compile_networks and self.objective.penalties:
             log.info("model.compile=true: penalties run on the uncompiled discriminator, which has second derivatives.")
 
-    def warn_of_batch_norm(self, critic: nn.Module) -> None:
-        """Say so if a penalty on single gradients meets a critic that mixes the images of a batch."""
-        for name, penalty in self.objective.penalties.items():
-            if getattr(penalty, "forbids_batch_norm", False) and any(
-                isinstance(m, _BatchNorm) for m in critic.modules()
-            ):
-                log.warning(
-                    "model.objective.penalties.%s penalises the gradient at each image, and the discriminator has "
-                    "batch normalisation, which mixes them: the paper forbids it. Choose another norm for it.",
-                    name,
-                )
-
     def closes_update(self) -> bool:
-        """Whether no gradient of the batch that goes on waits for those of more batches."""
+        """Whether the batch that goes on is the last one of an update."""
         n_done = self.trainer.fit_loop.epoch_loop.batch_idx + 1
         return n_done % self.accumulate == 0 or self.trainer.is_last_batch
 
@@ -172,6 +199,6 @@ class AdversarialModel(ImageModel):
         return dict(zip(self.players(), optimizers, strict=True))[player]
 
 
-def paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Repeat the real logits (B, 1) until there are as many as fake ones: a loss may compare them one by one."""
-    return real_logits.repeat(len(fake_logits) // len(real_logits), 1)
+def _detach(made: Any) -> Any:
+    """A tensor, or a tuple of such, cut off from what made it."""
+    return tuple(part.detach() for part in made) if isinstance(made, tuple) else made.detach()

@@ -1,15 +1,16 @@
 """An autoencoder with an adversary on its images."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from genlab.errors import positive
-from genlab.models.adversarial import AdversarialModel
+from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import Network
+from genlab.models.critic import check_critic
 
 
 class AEGAN(EncoderDecoder, AdversarialModel):
@@ -43,33 +44,38 @@ class AEGAN(EncoderDecoder, AdversarialModel):
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
         self.adversarial_weight = positive("model.adversarial_weight", adversarial_weight)
-        self.warn_of_batch_norm(self.discriminator)
+        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and the autoencoder."""
         return {"discriminator": [self.discriminator], "autoencoder": [self.encoder, self.decoder]}
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D, then one of the autoencoder against it, on the same fakes."""
-        x, _ = batch
-        due = self.others_are_due(batch_idx)
-        with torch.set_grad_enabled(due):
-            x_hat = self.reconstruct(x)
-            fake = torch.cat([x_hat, self.decode(self.prior(len(x), self.noise))])
+        codes = [self.prior(len(x), self.noise) for x in parts]
+        shown, fakes = self.make(self.fake, parts, codes)
 
-        terms = self.judge(self.discriminator, x, fake.detach())
-        self.update(terms, "d_loss", "discriminator")
+        for x, fake in zip(parts, shown, strict=True):
+            terms = self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
+            self.descend(terms, "d_loss")
+        self.step("discriminator")
 
-        if due:
-            with self.playing("autoencoder"):
-                terms["distance"] = squared_distance(x, x_hat)
-                terms["g_loss"] = self.deceive(self.discriminator, x, fake)
-                terms["loss"] = terms["distance"] + self.adversarial_weight * terms["g_loss"]
-                self.update(terms, "loss", "autoencoder")
-        self.close_batch(terms)
+        if self.generator_is_due():
+            with self.only("autoencoder"):
+                for x, fake in zip(parts, fakes, strict=True):
+                    terms["distance"] = squared_distance(x, fake[: len(x)])
+                    terms["g_loss"] = self.objective.generator(self.discriminator, x, fake)
+                    terms["loss"] = terms["distance"] + self.adversarial_weight * terms["g_loss"]
+                    self.descend(terms, "loss")
+                self.step("autoencoder")
+        return terms
+
+    def fake(self, x: Tensor, z: Tensor) -> Tensor:
+        """Reconstructions of images (B, C, H, W), then decoded codes (B, latent_dim): (2 B, C, H, W)."""
+        return torch.cat([self.reconstruct(x), self.decode(z)])
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """The squared distance of images (B, C, H, W), and both players' losses on reconstructions and samples."""
-        x_hat = self.reconstruct(x)
-        fake = torch.cat([x_hat, self.sample(len(x), generator)])
-        return {"distance": squared_distance(x, x_hat), **self.stake(self.discriminator(x), self.discriminator(fake))}
+        fake = self.fake(x, self.prior(len(x), generator))
+        adversary = self.objective.evaluate(self.discriminator(x), self.discriminator(fake))
+        return {"distance": squared_distance(x, fake[: len(x)]), **adversary}

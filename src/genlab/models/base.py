@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from genlab.errors import whole_number
+from genlab.errors import UsageError, whole_number
 from genlab.networks.layers import ImageShape
 
 Network = Callable[..., nn.Module]  # (in_shape, out_shape) -> module
@@ -132,8 +132,18 @@ class ImageModel(LightningModule):
         self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
+        self._check_schedules()
         for network in self.children() if self.compile_networks else ():
             network.compile()  # in place: the names of its weights stay
+
+    def _check_schedules(self) -> None:
+        for config in self.trainer.lr_scheduler_configs:
+            steps = getattr(config.scheduler, "total_steps", None)  # after which it raises an error
+            if steps is not None and steps < (needed := self.trainer.estimated_stepping_batches):
+                raise UsageError(
+                    f"model.scheduler.total_steps={steps} is less than the {needed} steps of this run: type "
+                    f"model.scheduler.total_steps={needed}."
+                )
 
     def rank_state(self) -> dict[str, Any]:
         """What this process alone knows and a resumed run needs, tensors and plain containers; subclasses add to it."""

@@ -1,22 +1,23 @@
 """The bidirectional GAN."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from genlab.errors import whole_number
-from genlab.models.adversarial import AdversarialModel
+from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder
 from genlab.models.base import Network
+from genlab.models.critic import check_critic
 
 
 class BiGAN(EncoderDecoder, AdversarialModel):
     """A GAN with an encoder: D tells pairs (x, E(x)) from pairs (G(z), z) (Donahue et al. 2017, eq. 3).
 
     At the optimum the encoder inverts the generator, so the model can encode and reconstruct without ever comparing an
-    image with its reconstruction. G and E play D's game with the roles exchanged, as in section 3.4 there.
+    image with its reconstruction. What G minimises on its pairs, E minimises on its own (`Objective.both_sides`).
 
     Args:
         image_shape: (C, H, W).
@@ -46,41 +47,41 @@ class BiGAN(EncoderDecoder, AdversarialModel):
         self.decoder = decoder((latent_dim,), self.image_shape)
         looks = discriminator(self.image_shape, (n_features,))
         self.discriminator = PairDiscriminator(looks, code_discriminator((n_features + latent_dim,), (1,)))
-        self.warn_of_batch_norm(self.discriminator)
+        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and G with E."""
         return {"discriminator": [self.discriminator], "generator": [self.decoder, self.encoder]}
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D, then one of G and E against it, on the same pairs."""
-        x, _ = batch
-        due = self.others_are_due(batch_idx)
-        with torch.set_grad_enabled(due):
-            z = self.prior(len(x), self.noise)
-            real, fake = (x, self.encode(x)), (self.decode(z), z)
+        codes = [self.prior(len(x), self.noise) for x in parts]
+        shown, made = self.make(self.infer_and_generate, parts, codes)
 
-        terms = self.judge(self.discriminator, (x, real[1].detach()), (fake[0].detach(), z))
-        self.update(terms, "d_loss", "discriminator")
+        for x, z, (z_hat, x_hat) in zip(parts, codes, shown, strict=True):
+            real, fake = (x, z_hat), (x_hat, z)
+            terms = self.objective.discriminator(self.discriminator, real, fake, self.n_updates, self.noise)
+            self.descend(terms, "d_loss")
+        self.step("discriminator")
 
-        if due:
-            with self.playing("generator"):
-                terms["g_loss"] = self.objective.loss.discriminator(
-                    self.discriminator(*fake), self.discriminator(*real)
-                )
-                self.update(terms, "g_loss", "generator")
-        self.close_batch(terms)
+        if self.generator_is_due():
+            with self.only("generator"):
+                for x, z, (z_hat, x_hat) in zip(parts, codes, made, strict=True):
+                    terms["g_loss"] = self.objective.both(self.discriminator, (x, z_hat), (x_hat, z))
+                    self.descend(terms, "g_loss")
+                self.step("generator")
+        return terms
+
+    def infer_and_generate(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W) and codes (B, latent_dim) to E(x) and G(z), of the shapes of z and x."""
+        return self.encode(x), self.decode(z)
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """Both sides' losses and D's accuracies on the pairs of images (B, C, H, W) and of as many codes."""
         z = self.prior(len(x), generator)
         real_logits, fake_logits = self.discriminator(x, self.encode(x)), self.discriminator(self.decode(z), z)
-        loss = self.objective.loss
-        return {
-            "d_loss": loss.discriminator(real_logits, fake_logits),
-            "g_loss": loss.discriminator(fake_logits, real_logits),
-            **self.objective.accuracies(real_logits, fake_logits),
-        }
+        both = self.objective.both_sides(real_logits, fake_logits)
+        return {**self.objective.evaluate(real_logits, fake_logits), "g_loss": both}
 
 
 class PairDiscriminator(nn.Module):

@@ -1,14 +1,15 @@
 """The generative adversarial network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Generator, Tensor, nn
 
 from genlab.errors import UsageError
-from genlab.models.adversarial import AdversarialModel
+from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.base import Network
+from genlab.models.critic import AugmentedCritic, check_critic
+from genlab.protocols import Augmentation
 
 
 class GAN(AdversarialModel):
@@ -29,7 +30,7 @@ class GAN(AdversarialModel):
         latent_dim: int,
         generator: Network,
         discriminator: Network,
-        augment: Any = None,
+        augment: Augmentation | None = None,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
@@ -41,7 +42,7 @@ class GAN(AdversarialModel):
                 "model.generator.unpooling keeps indices, and a GAN has no encoder that gives any: take the average "
                 "unpooling of model/generator=pooling."
             )
-        self.warn_of_batch_norm(self.discriminator)
+        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D and G."""
@@ -51,25 +52,29 @@ class GAN(AdversarialModel):
         """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: G(z)."""
         return self.generator(z).float()
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D up its objective, then one of G against the new D, on the same fakes."""
-        due = self.others_are_due(batch_idx)
-        with torch.set_grad_enabled(due):
-            fake = self.decode(self.prior(len(batch[0]), self.noise))
-        real, shown = self.augment(batch[0], self.noise), self.augment(fake, self.noise)
+        critic = AugmentedCritic(self.discriminator, self.augment, self.noise)
+        codes = [self.prior(len(x), self.noise) for x in parts]
+        shown, fakes = self.make(self.decode, codes)
 
-        terms = self.judge(self.discriminator, real, shown.detach())
-        self.update(terms, "d_loss", "discriminator")
+        for x, fake in zip(parts, shown, strict=True):
+            terms = self.objective.discriminator(critic, x, fake, self.n_updates, self.noise)
+            self.descend(terms, "d_loss")
+        self.step("discriminator")
 
-        if due:
-            with self.playing("generator"):
-                terms["g_loss"] = self.deceive(self.discriminator, real, shown)
-                self.update(terms, "g_loss", "generator")
-        self.close_batch(terms)
+        if self.generator_is_due():
+            with self.only("generator"):
+                for x, fake in zip(parts, fakes, strict=True):
+                    terms["g_loss"] = self.objective.generator(critic, x, fake)
+                    self.descend(terms, "g_loss")
+                self.step("generator")
+        return terms
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """Both players' losses on images (B, C, H, W) and as many fakes, without penalties."""
-        return self.stake(self.discriminator(x), self.discriminator(self.sample(len(x), generator)))
+        fake = self.sample(len(x), generator)
+        return self.objective.evaluate(self.discriminator(x), self.discriminator(fake))
 
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """The generator alone."""

@@ -1,6 +1,6 @@
 """The variational autoencoder with a learned similarity."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,9 +8,10 @@ from torch import Generator, Tensor, nn
 
 from genlab.errors import positive
 from genlab.losses import kl_to_standard_normal
-from genlab.models.adversarial import AdversarialModel
+from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import GaussianPosterior, reparametrise, squared_distance
 from genlab.models.base import Network
+from genlab.models.critic import check_critic
 
 
 class VAEGAN(GaussianPosterior, AdversarialModel):
@@ -45,37 +46,45 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator: Any = discriminator(self.image_shape, (1,))
         self.gamma = positive("model.gamma", gamma)
-        self.warn_of_batch_norm(self.discriminator)
+        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """One a network."""
         return {"encoder": [self.encoder], "decoder": [self.decoder], "discriminator": [self.discriminator]}
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """Encoder, decoder and discriminator in turn, each down the gradient of its own loss."""
-        x, _ = batch
-        if self.others_are_due(batch_idx):
-            with self.playing("encoder"):
-                mean, logvar = self.posterior(x)
-                z = reparametrise(mean, logvar, self.noise)
-                terms = {
-                    "kl": kl_to_standard_normal(mean, logvar).mean(),
-                    "llike": self.dissimilarity(x, self.decode(z)),
-                }
-                terms["encoder_loss"] = terms["kl"] + terms["llike"]
-                self.update(terms, "encoder_loss", "encoder")
-            with self.playing("decoder"):
-                fake = torch.cat([self.decode(z.detach()), self.decode(self.prior(len(x), self.noise))])
-                terms["g_loss"] = self.deceive(self.discriminator, x, fake)
-                terms["decoder_loss"] = self.gamma * self.dissimilarity(x, fake[: len(x)]) + terms["g_loss"]
-                self.update(terms, "decoder_loss", "decoder")
+        terms, codes, fakes = Terms(), [], []
+        if self.generator_is_due():
+            with self.only("encoder"):
+                for x in parts:
+                    z, terms = self.encoder_terms(x)
+                    self.descend(terms, "encoder_loss")
+                    codes.append(z.detach())
+                self.step("encoder")
+            with self.only("decoder"):
+                for x, z in zip(parts, codes, strict=True):
+                    fake = torch.cat([self.decode(z), self.decode(self.prior(len(x), self.noise))])
+                    terms["g_loss"] = self.objective.generator(self.discriminator, x, fake)
+                    terms["decoder_loss"] = self.gamma * self.dissimilarity(x, fake[: len(x)]) + terms["g_loss"]
+                    self.descend(terms, "decoder_loss")
+                    fakes.append(fake.detach())
+                self.step("decoder")
         else:
-            terms = {}
             with torch.no_grad():
-                fake = self._fakes(x, self.noise)
-        terms |= self.judge(self.discriminator, x, fake.detach())
-        self.update(terms, "d_loss", "discriminator")
-        self.close_batch(terms)
+                fakes = [self._fakes(x, self.noise) for x in parts]
+        for x, fake in zip(parts, fakes, strict=True):
+            terms |= self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
+            self.descend(terms, "d_loss")
+        self.step("discriminator")
+        return terms
+
+    def encoder_terms(self, x: Tensor) -> tuple[Tensor, Terms]:
+        """Draw codes (B, latent_dim) of images (B, C, H, W); and the encoder's loss with its two terms, scalars."""
+        mean, logvar = self.posterior(x)
+        z = reparametrise(mean, logvar, self.noise)
+        kl, llike = kl_to_standard_normal(mean, logvar).mean(), self.dissimilarity(x, self.decode(z))
+        return z, {"kl": kl, "llike": llike, "encoder_loss": kl + llike}
 
     def dissimilarity(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """-log p(Dis_l(x) | z) of images (B, C, H, W) and reconstructions, in nats less a constant: a scalar."""
@@ -94,5 +103,5 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
             "kl": kl_to_standard_normal(*self.posterior(x)).mean(),
             "llike": self.dissimilarity(x, fake[: len(x)]),
             "distance": squared_distance(x, fake[: len(x)]),
-            **self.stake(self.discriminator(x), self.discriminator(fake)),
+            **self.objective.evaluate(self.discriminator(x), self.discriminator(fake)),
         }

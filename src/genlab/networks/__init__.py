@@ -5,7 +5,8 @@ from genlab.networks.mlp import MLP
 from genlab.networks.pooling import PoolingDown, PoolingUp
 from genlab.networks.pools import AveragePooling, AverageUnpooling, MaxPooling, MaxUnpooling
 from genlab.networks.r3 import R3Down, R3Up
-from genlab.networks.resnet import MeanPool, ResNetDown, ResNetUp, SumPool
+from genlab.networks.resnet import ResNetDown, ResNetUp
+from genlab.networks.resnet_blocks import MeanPool, SumPool
 
 __all__ = [
     "MLP",

@@ -12,6 +12,7 @@ Norm = Callable[[int], nn.Module]  # from a number of channels
 Activation = Callable[[], nn.Module]
 
 SMALLEST, LARGEST = 8, 256
+DEEPEST = 1000  # layers, or blocks at each size: a number may come from elsewhere, and each takes time
 
 
 def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, int]]:

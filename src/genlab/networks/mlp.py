@@ -6,7 +6,7 @@ from math import prod
 from torch import Tensor, nn
 
 from genlab.errors import whole_number
-from genlab.networks.layers import Activation, add_spectral_norm
+from genlab.networks.layers import DEEPEST, Activation, add_spectral_norm
 
 
 class MLP(nn.Module):
@@ -37,7 +37,7 @@ class MLP(nn.Module):
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        hidden_widths = [whole_number("width", width)] * whole_number("depth", depth, minimum=0)
+        hidden_widths = [whole_number("width", width)] * whole_number("depth", depth, 0, DEEPEST)
         widths = [prod(in_shape), *hidden_widths]
         hidden = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), activation())]
         self.layers = nn.Sequential(

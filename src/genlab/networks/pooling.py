@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from genlab.networks.layers import (
     stage_sizes,
     stage_widths,
 )
-from genlab.networks.pools import AveragePooling, AverageUnpooling, MaxPooling, MaxUnpooling
+from genlab.networks.pools import MaxPooling, MaxUnpooling
 
 
 class PoolingDown(nn.Module):
@@ -43,7 +44,7 @@ class PoolingDown(nn.Module):
         *,
         width: int = 32,
         max_width: int = 512,
-        pooling: Callable[[], MaxPooling | AveragePooling] = MaxPooling,
+        pooling: Callable[[], nn.Module] = MaxPooling,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         init_std: float | None = None,
@@ -122,7 +123,7 @@ class PoolingUp(nn.Module):
         *,
         width: int = 32,
         max_width: int = 512,
-        unpooling: Callable[[], AverageUnpooling] = MaxUnpooling,
+        unpooling: Callable[[], nn.Module] = MaxUnpooling,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         output: Activation = nn.Tanh,
@@ -137,7 +138,7 @@ class PoolingUp(nn.Module):
         for c_in, c_out in pairwise(widths):
             self.before.append(nn.Sequential(*([norm(c_in)] if norm else []), activation()))
             self.after.append(nn.Conv2d(c_in, c_out, 3, padding=1))
-        self.unpooling = unpooling()
+        self.unpooling: Any = unpooling()
         self.keeps_indices = self.unpooling.keeps_indices
         self.output = output()
         if init_std is not None:

@@ -7,7 +7,7 @@ from math import prod
 from torch import Tensor, nn
 
 from genlab.errors import whole_number
-from genlab.networks.layers import Activation, ImageShape, add_spectral_norm, stage_sizes, stage_widths
+from genlab.networks.layers import DEEPEST, Activation, ImageShape, add_spectral_norm, stage_sizes, stage_widths
 from genlab.networks.r3_blocks import DiscriminativeBasis, GenerativeBasis, R3Block, plain_conv
 from genlab.networks.resampling import BilinearDown, BilinearUp
 
@@ -49,7 +49,7 @@ class R3Down(nn.Module):
         widths = stage_widths(len(sizes), width, max_width)
         block = partial(
             R3Block,
-            n_blocks=len(sizes) * whole_number("depth", depth),
+            n_blocks=len(sizes) * whole_number("depth", depth, 1, DEEPEST),
             group_size=group_size,
             expansion=expansion,
             negative_slope=negative_slope,
@@ -109,7 +109,7 @@ class R3Up(nn.Module):
         widths = stage_widths(len(sizes), width, max_width)[::-1]
         block = partial(
             R3Block,
-            n_blocks=len(sizes) * whole_number("depth", depth),
+            n_blocks=len(sizes) * whole_number("depth", depth, 1, DEEPEST),
             group_size=group_size,
             expansion=expansion,
             negative_slope=negative_slope,

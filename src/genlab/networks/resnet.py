@@ -1,80 +1,29 @@
 """Residual networks of SNGAN (Miyato et al. 2018, appendix B.4), for images of any size."""
 
 from collections.abc import Callable
-from math import prod, sqrt
+from math import prod
 
 from torch import Tensor, nn
 
 from genlab.errors import whole_number
-from genlab.networks.layers import Activation, ImageShape, Norm, add_spectral_norm, stage_sizes, stage_widths
-
-
-class SumPool(nn.Module):
-    """The sum over all places of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, h, w) to (B, C)."""
-        return x.sum((2, 3))
-
-
-class MeanPool(nn.Module):
-    """The mean over all places of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, h, w) to (B, C)."""
-        return x.mean((2, 3))
-
-
-class ResidualBlock(nn.Module):
-    """A shortcut with a 1x1 convolution, plus the branch norm, activation, 3x3, norm, activation, 3x3.
-
-    Args:
-        c_in, c_hidden, c_out: channels of the input, between the two 3x3 convolutions, and of the output.
-        up: enlarges the map before the first 3x3 convolution, or None.
-        down: shrinks it after the second one, or None.
-        norm: makes a normalisation from a number of channels, or None.
-        activation: makes the non-linearity.
-        on_image: leaves out the first norm and activation, which would cut off half of an image's range.
-    """
-
-    def __init__(
-        self,
-        c_in: int,
-        c_hidden: int,
-        c_out: int,
-        *,
-        up: nn.Module | None = None,
-        down: nn.Module | None = None,
-        norm: Norm | None = None,
-        activation: Activation = nn.ReLU,
-        on_image: bool = False,
-    ) -> None:
-        super().__init__()
-        ups, downs = [up] if up else [], [down] if down else []
-        first, second = _conv(c_in, c_hidden, 3, sqrt(2)), _conv(c_hidden, c_out, 3, sqrt(2))
-        before = [] if on_image else _activated(c_in, norm, activation)
-        self.branch = nn.Sequential(*before, *ups, first, *_activated(c_hidden, norm, activation), second, *downs)
-        # The source resizes before a 1x1 convolution or after it; they commute, and the smaller map is cheaper.
-        projection = [_conv(c_in, c_out, 1, 1.0)] if up or down or c_in != c_out else []
-        self.shortcut = nn.Sequential(*downs, *projection, *ups)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, c_in, h, w) to (B, c_out, new h, new w)."""
-        return self.shortcut(x) + self.branch(x)
+from genlab.networks.layers import DEEPEST, Activation, ImageShape, Norm, add_spectral_norm, stage_sizes, stage_widths
+from genlab.networks.resnet_blocks import ResidualBlock, SumPool, activated, xavier_conv, xavier_linear
 
 
 class ResNetDown(nn.Module):
     """Encoder or discriminator: residual blocks with average pooling, global pooling, one fully connected layer.
 
-    At each size stand `depth` blocks, the last of which halves it (rounding down), but for the coarsest size of at
-    least 4 pixels a side. With a depth of 1 that is the source's discriminator.
+    There are stages that halve the map (rounding down) and, after them, stages that keep it: see `source_stages`. With
+    a depth of 1 that is the source's discriminator.
 
     Args:
         in_shape: (C, H, W), sides from 8 to 256, odd ones too.
         out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
-        width: channels before and after the first halving; they double at each further one.
+        width: channels of the first stage; they double at each further one.
         max_width: where doubling ends.
-        depth: residual blocks at each size.
+        depth: residual blocks in each stage, the last of which halves the map, if any does.
+        coarsest: None for the source's stages; n for as many halvings as leave n pixels a side, and one more stage,
+            which keeps map and width.
         pool: makes the global pooling (B, C, h, w) -> (B, C), `SumPool` as in the source or `MeanPool`.
         norm: makes the normalisation of a stage from its number of channels, or None as in the source.
         activation: makes the non-linearity.
@@ -92,15 +41,22 @@ class ResNetDown(nn.Module):
         width: int = 32,
         max_width: int = 512,
         depth: int = 1,
+        coarsest: int | None = None,
         pool: Callable[[], nn.Module] = SumPool,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        whole_number("depth", depth)
-        widths = stage_widths(len(stage_sizes(in_shape)) - 1, width, max_width)
-        plan = [(c, block == depth - 1) for c in widths for block in range(depth)] + [(widths[-1], False)] * depth
+        whole_number("depth", depth, 1, DEEPEST)
+        if coarsest is None:
+            n_halving, n_keeping = source_stages(in_shape)
+            widths = stage_widths(n_halving + n_keeping, width, max_width)
+        else:
+            n_halving = len(stage_sizes(in_shape, whole_number("coarsest", coarsest))) - 1
+            widths = stage_widths(n_halving + 1, width, max_width)
+            widths[-1] = widths[max(0, n_halving - 1)]
+        plan = [(c, stage < n_halving and i == depth - 1) for stage, c in enumerate(widths) for i in range(depth)]
         self.blocks = nn.Sequential()
         c_in = in_shape[0]
         for i, (c_out, halves) in enumerate(plan):
@@ -109,8 +65,8 @@ class ResNetDown(nn.Module):
             block = ResidualBlock(c_in, c_hidden, c_out, down=down, norm=norm, activation=activation, on_image=i == 0)
             self.blocks.append(block)
             c_in = c_out
-        self.blocks.extend(_activated(c_in, norm, activation))
-        self.last = nn.Sequential(pool(), _linear(c_in, prod(out_shape)), nn.Unflatten(1, out_shape))
+        self.blocks.extend(activated(c_in, norm, activation))
+        self.last = nn.Sequential(pool(), xavier_linear(c_in, prod(out_shape)), nn.Unflatten(1, out_shape))
         if spectral_norm:
             add_spectral_norm(self)
 
@@ -127,11 +83,27 @@ class ResNetDown(nn.Module):
         return self.head(self.features(x))
 
 
+def source_stages(image_shape: ImageShape) -> tuple[int, int]:
+    """Return how many stages halve the map, and how many after them keep it, for images (C, H, W).
+
+    What the source has for 32, 48 and 128 pixels (appendix B.4, tables 4 to 6) and its code for 64 and 256, and alike
+    for all others: one stage less than the halvings to one pixel (rounded up). Up to 32 pixels two of them halve,
+    above all but the last, five at least; but none does where it would leave less than two pixels. The sides are
+
+         32: 16, 8, 8, 8            48: 24, 12, 6, 3, 3              64: 32, 16, 8, 4, 2
+        128: 64, 32, 16, 8, 4, 4   256: 128, 64, 32, 16, 8, 4, 4     28: 14, 7, 7, 7
+    """
+    n_stages = (min(image_shape[1:]) - 1).bit_length() - 1
+    n_halving = min(2 if n_stages < 5 else max(5, n_stages - 1), len(stage_sizes(image_shape, coarsest=2)) - 1)
+    return n_halving, n_stages - n_halving
+
+
 class ResNetUp(nn.Module):
     """Decoder or generator: one fully connected layer, then residual blocks with nearest-neighbour upsampling.
 
     At each size but the coarsest stand `depth` blocks, the first of which enlarges the map, to an odd size where the
-    halvings of `ResNetDown` had rounded down. With a depth of 1 and batch normalisation it is the source's generator.
+    halvings of the image had rounded down: 4, 8, 16, 32 or 6, 12, 24, 48 or 7, 14, 28. With a depth of 1 and batch
+    normalisation it is the source's generator.
 
     Args:
         in_shape: shape of one code, such as (latent_dim,).
@@ -158,36 +130,20 @@ class ResNetUp(nn.Module):
         output: Activation = nn.Tanh,
     ) -> None:
         super().__init__()
-        whole_number("depth", depth)
+        whole_number("depth", depth, 1, DEEPEST)
         sizes = stage_sizes(out_shape)[::-1]
         c_in, *widths = stage_widths(len(sizes), width, max_width)[::-1]
         coarsest = (c_in, *sizes[0])
-        self.layers = nn.Sequential(nn.Flatten(), _linear(prod(in_shape), prod(coarsest)), nn.Unflatten(1, coarsest))
+        self.layers = nn.Sequential(
+            nn.Flatten(), xavier_linear(prod(in_shape), prod(coarsest)), nn.Unflatten(1, coarsest)
+        )
         for c_out, size in zip(widths, sizes[1:], strict=True):
             for block in range(depth):
                 up = nn.Upsample(size=size) if block == 0 else None
                 self.layers.append(ResidualBlock(c_in, c_out, c_out, up=up, norm=norm, activation=activation))
                 c_in = c_out
-        self.layers.extend([*_activated(c_in, norm, activation), _conv(c_in, out_shape[0], 3, 1.0), output()])
+        self.layers.extend([*activated(c_in, norm, activation), xavier_conv(c_in, out_shape[0], 3, 1.0), output()])
 
     def forward(self, z: Tensor) -> Tensor:
         """Map codes (B, *in_shape) to images (B, C, H, W)."""
         return self.layers(z)
-
-
-def _conv(c_in: int, c_out: int, kernel: int, gain: float) -> nn.Conv2d:
-    layer = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2)
-    nn.init.xavier_uniform_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return layer
-
-
-def _linear(n_in: int, n_out: int) -> nn.Linear:
-    layer = nn.Linear(n_in, n_out)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _activated(channels: int, norm: Norm | None, activation: Activation) -> list[nn.Module]:
-    return [*([norm(channels)] if norm is not None else []), activation()]

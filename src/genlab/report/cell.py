@@ -112,6 +112,11 @@ class Cell:
             node = mapping(node).get(key)
         return float(node) if isinstance(node, int | float) and not isinstance(node, bool) else None
 
+    def count(self, *keys: str) -> int | None:
+        """A whole number of `summary.json`, by the keys that lead to it; None if it is not there."""
+        found = self.number(*keys)
+        return int(found) if found is not None and found.is_integer() and abs(found) < 2**63 else None
+
     def pictures(self, kind: str) -> list[Path]:
         """Files of `samples` or `reconstructions`, the oldest first."""
         return sorted((self.folder / kind).glob("epoch_*.png"), key=lambda path: (len(path.stem), path.stem))
@@ -130,7 +135,7 @@ class Cell:
         steps = self.history["step"].to_numpy(float) + 1
         if "train/images_seen" in self.history:
             images = self.history["train/images_seen"].to_numpy(float)
-            if len(counted := np.flatnonzero(np.isfinite(images))):
+            if len(counted := np.flatnonzero(np.isfinite(images) & (steps > 0))):
                 return steps * images[counted[-1]] / steps[counted[-1]]
         return steps
 

@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from shlex import join, quote
-from typing import Any
+from shlex import join
 
-import yaml
-
+from genlab.command_line import typed
+from genlab.foreign import Unreadable, own_file, parse_yaml, printable, read_mapping
 from genlab.report.cell import Cell
-from genlab.report.reading import Loader
+from genlab.report.reading import legible
+
+LOG_END = 2**20  # bytes of a log in which its newest traceback is looked for
 
 
 def cell_command(cell: Cell) -> str | None:
@@ -19,26 +20,30 @@ def cell_command(cell: Cell) -> str | None:
 def sweep_command(folder: Path) -> str | None:
     """The command of the whole sweep, from the `multirun.yaml` that Hydra leaves; None where there is none."""
     try:
-        content: Any = yaml.load((folder / "multirun.yaml").read_text(), Loader)
-        typed = [str(override) for override in content["hydra"]["overrides"]["task"]]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        content = read_mapping(folder, "multirun.yaml", parse_yaml, legible)
+        given = [str(override) for override in content["hydra"]["overrides"]["task"]]
+    except (Unreadable, KeyError, TypeError):
         return None
-    return join(["python", "src/train.py", "-m", *typed])
+    return join(["python", "src/train.py", "-m", *given])
 
 
 def traceback(cell: Cell, n_lines: int = 14) -> str:
     """The last lines of the newest traceback in `train.log`; nothing if there is none."""
     try:
-        log = (cell.folder / "train.log").read_text(errors="replace")
-    except OSError:
+        path = own_file(cell.folder, "train.log")
+        if path is None:
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_END))
+            log = file.read().decode(errors="replace")
+    except (OSError, RuntimeError, Unreadable):
         return ""
     _, found, text = log.rpartition("Traceback (most recent call last):")
     text = re.split(r"^\[\d{4}-", text, maxsplit=1, flags=re.MULTILINE)[0]  # the next entry of the log
-    return "\n".join(text.rstrip().splitlines()[-n_lines:]).strip("\n") if found else ""
+    return printable("\n".join(text.rstrip().splitlines()[-n_lines:]).strip("\n")) if found else ""
 
 
 def report_command(sweep_dir: Path | None, runs: list[Path]) -> str:
     """The command that makes the report again."""
-    if sweep_dir is not None:
-        return f"python src/report.py {quote(f'sweep={sweep_dir}')}"
-    return f"python src/report.py {quote('runs=' + ','.join(map(str, runs)))}"
+    which = typed("sweep", sweep_dir) if sweep_dir is not None else typed("runs", runs)
+    return f"python src/report.py {which}"

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from genlab.names import LONGEST, shorten
 from genlab.report import heat, scatter
 from genlab.report.curves import curve_keys, draw_curves
 from genlab.report.keys import LATENT
-from genlab.report.style import DARK, LIGHT, Theme, png
+from genlab.report.style import DARK, LIGHT, Theme, as_they_are, png
 from genlab.report.sweep import Sweep
 
 MOST_KEYS, MOST_MAPS = 4, 6
@@ -39,9 +40,10 @@ class Drawn(NamedTuple):
 def drawn_figures(sweep: Sweep) -> Iterator[Drawn]:
     """Draw all figures that a sweep has something to show in."""
     for plot in plots(sweep):
-        figures = {theme: plot.draw(theme) for theme in (LIGHT, DARK)}
-        light, dark = (png(figure) for figure in figures.values())
-        name = re.sub(r"[^\w.-]+", "_", plot.name)
+        with as_they_are():
+            figures = {theme: plot.draw(theme) for theme in (LIGHT, DARK)}
+            light, dark = (png(figure) for figure in figures.values())
+        name = shorten(re.sub(r"[^\w.-]+", "_", plot.name), LONGEST - len(".png"))
         yield Drawn(name, plot.title, plot.caption, light, dark, round(96 * figures[LIGHT].get_figwidth()))
 
 

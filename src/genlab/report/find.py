@@ -1,5 +1,6 @@
 """Where the runs are that a report is about."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from genlab.errors import UsageError, unknown
 
 FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
 OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
+
+log = logging.getLogger(__name__)
 
 
 def sweep_folder(sweep: str, log_dir: Path) -> Path:
@@ -63,7 +66,12 @@ def _is_run(folder: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
+    try:
+        paths = list(folder.iterdir())
+    except OSError as error:
+        log.warning("%s can't be listed and is left out: %s", folder, error)
+        return
+    for path in paths:
         if path.is_dir() and not path.is_symlink() and path.name not in OF_A_RUN:
             if _is_run(path):
                 yield path

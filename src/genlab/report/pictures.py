@@ -1,6 +1,7 @@
 """Pictures of runs, cropped alike and small enough for one page."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
@@ -9,11 +10,13 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from genlab.foreign import Unreadable, own_file
 from genlab.report.cell import Cell
 
 PADDING = 2  # pixels between the images of a grid
 WIDEST = 560  # pixels; grids of larger images are scaled down
 MOST_EPOCHS = 6
+MOST_PIXELS = 5 * 10**7  # of a file; a small one may unfold to any size
 
 
 class Picture(NamedTuple):
@@ -47,10 +50,17 @@ def data_uri(content: bytes, kind: str) -> str:
 def _row(cell: Cell, kind: str, path: Path, n_rows: int) -> Picture | None:
     """The first rows of a grid, undone of the enlargement that small ones have been given."""
     try:
-        with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return _cut(cell, kind, path, n_rows)
+    except (OSError, ValueError, SyntaxError, RuntimeError, Unreadable, Image.DecompressionBombError):
         return None  # it is being written, or damaged
+
+
+def _cut(cell: Cell, kind: str, path: Path, n_rows: int) -> Picture | None:
+    own_file(cell.folder, f"{kind}/{path.name}")
+    with Image.open(path, formats=["PNG"]) as opened:
+        if opened.width * opened.height > MOST_PIXELS:
+            return None
+        picture = opened.convert("RGB")
     height, width = _image_size(cell)
     columns = cell.config.get(f"callbacks.{kind}.n_columns")
     n_columns = columns if isinstance(columns, int) and columns > 0 else 8
@@ -60,15 +70,16 @@ def _row(cell: Cell, kind: str, path: Path, n_rows: int) -> Picture | None:
     size = (picture.width // factor, picture.height // factor)
     picture = picture.resize(size, Image.Resampling.NEAREST)
     picture.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
-    return Picture(_webp(picture), *picture.size, epoch=int("".join(filter(str.isdigit, path.stem)) or 0))
+    return Picture(_webp(picture), *picture.size, epoch=int(re.sub("[^0-9]", "", path.stem) or 0))
 
 
 def _image_size(cell: Cell) -> Sequence[int]:
     try:
-        _, height, width = json.loads(str(cell.config.get("data.image_shape")))
-        return int(height), int(width)
+        _, *size = json.loads(str(cell.config.get("data.image_shape")))
+        height, width = (side for side in map(int, size) if side > 0)
     except (TypeError, ValueError):
         return 64, 64
+    return height, width
 
 
 def _webp(picture: Image.Image) -> str:

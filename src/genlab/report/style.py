@@ -1,11 +1,14 @@
 """How figures look: one colour and mark a model everywhere, on light and on dark paper."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from textwrap import fill
 from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -137,6 +140,14 @@ def short(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.4g}{sign}"
     return f"{value:.4g}"
+
+
+@contextmanager
+def as_they_are() -> Iterator[None]:
+    """Draw texts as they are: a `$` begins no formula, and letters that the font has not are boxes, without a word."""
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def png(figure: Figure) -> bytes:

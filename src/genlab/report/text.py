@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers and texts as people read them."""
 
 from typing import Any
 
@@ -29,7 +29,8 @@ def duration(seconds: float) -> str:
 def direction(key: str, score_keys: set[str | None]) -> str:
     """What is known of which values of a metric are better: nothing of the losses of two players."""
     name = key.rpartition("/")[2]
-    return DOWN if key in score_keys or name in ("loss", "nll", "distance") or name.startswith("fd_") else ""
+    falls = name in ("loss", "nll", "distance", "fid", "kid") or name.startswith(("fd_", "kd_"))
+    return DOWN if key in score_keys or falls else ""
 
 
 def clipped(name: str, n: int = 26) -> str:

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from genlab.errors import UsageError
+from genlab.faults import write_text
+from genlab.names import shorten
 from genlab.report.dashboard import dashboard, specification
 from genlab.report.keys import LATENT, MODEL
 from genlab.report.sweep import Sweep
@@ -30,30 +34,30 @@ def to_wandb(sweep: Sweep, out: Path) -> None:
     Raises:
         UsageError: if the package that dashboards need is not installed, or if W&B fails.
     """
-    import wandb
-
+    from genlab.loggers.arguments import import_wandb
     from genlab.loggers.wandb import offline_reason  # takes seconds
 
+    wandb = import_wandb()
     reason = offline_reason()
-    project, entity = _setting(sweep, "project") or "genlab", _setting(sweep, "entity")
+    project, entity = setting(sweep, "project") or "genlab", setting(sweep, "entity")
     if reason is None and not entity:
         with _reached():
             entity = wandb.Api().default_entity
     workspace = dashboard(sweep, str(entity or "entity"), project)
-    (out / "dashboard.json").write_text(json.dumps(specification(workspace), indent=2) + "\n")
+    write_text(out / "dashboard.json", json.dumps(specification(workspace), indent=2) + "\n")
     log_report(sweep, out)
     if reason is None:
         with _reached():
             workspace.save()
         log.info("Dashboard: %s", workspace.url)
     else:
+        recorded = [(out, ""), *((folder, "/*") for folder in sorted({cell.folder.parent for cell in sweep.cells}))]
         log.warning(
             "W&B is offline (%s): the dashboard is specified in %s and not saved. Upload what was recorded with: "
-            "wandb sync %s %s. Then type the same command again.",
+            "wandb sync %s. Then type the same command again.",
             reason,
             out / "dashboard.json",
-            out / "wandb" / "offline-run-*",
-            " ".join(sorted({str(cell.folder.parent / "*" / "wandb" / "offline-run-*") for cell in sweep.cells})),
+            " ".join(f"{quote(str(folder))}{rest}/wandb/offline-run-*" for folder, rest in recorded),
         )
 
 
@@ -63,12 +67,13 @@ def log_report(sweep: Sweep, out: Path) -> None:
     Raises:
         UsageError: if W&B fails.
     """
-    import wandb
+    from genlab.loggers.arguments import LONGEST, clean_repository, import_wandb
+    from genlab.loggers.wandb import choose_mode, offline_reason
 
-    from genlab.loggers.wandb import clean_repository, offline_reason
-
-    reason = offline_reason()
-    settings: dict[str, Any] = {"project": _setting(sweep, "project") or "genlab", "entity": _setting(sweep, "entity")}
+    wandb = import_wandb()
+    mode, _ = choose_mode(setting(sweep, "mode"), offline=setting(sweep, "offline") == "True")
+    mode = mode if mode in ("disabled", "offline") else "offline" if offline_reason() else "online"
+    settings: dict[str, Any] = {"project": setting(sweep, "project") or "genlab", "entity": setting(sweep, "entity")}
     identity = hashlib.sha256(f"{settings} {sweep.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
     own: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
     with (
@@ -77,11 +82,11 @@ def log_report(sweep: Sweep, out: Path) -> None:
             **settings,
             id=f"report-{identity}",
             resume="allow",
-            name=f"report {sweep.name}",
-            group=sweep.name,
+            name=shorten(f"report {sweep.name}", LONGEST),
+            group=shorten(setting(sweep, "group") or sweep.name, LONGEST),
             job_type="report",
             dir=out,
-            mode="offline" if reason else "online",
+            mode=mode,
             settings=wandb.Settings(**own),
         ) as run,
     ):
@@ -116,7 +121,8 @@ def scores_by_latent_dim(sweep: Sweep) -> Iterator[dict[str, float]]:
         }
 
 
-def _setting(sweep: Sweep, name: str) -> str | None:
-    """A setting of the cells' W&B logger."""
-    found = (cell.config.get(f"logger.wandb.{name}") for cell in sweep.cells)
-    return next((str(value) for value in found if value), None)
+def setting(sweep: Sweep, name: str) -> str | None:
+    """A setting of the cells' W&B logger; what they read from the environment is what W&B reads there."""
+    found = [cell.config.get(f"logger.wandb.{name}") for cell in sweep.cells]
+    known = [str(value) for value in found if value and "${" not in str(value)]
+    return known[0] if known else os.environ.get(f"WANDB_{name.upper()}")

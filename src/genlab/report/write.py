@@ -4,10 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 from omegaconf import DictConfig
 
 from genlab.errors import UsageError, unknown
-from genlab.faults import replacing
+from genlab.faults import write_bytes, write_text
+from genlab.foreign import printable
+from genlab.keys import check_keys
 from genlab.report.commands import report_command
 from genlab.report.figures import drawn_figures
 from genlab.report.find import named_folders, run_folders, sweep_folder
@@ -17,6 +20,7 @@ from genlab.report.terminal import show
 
 Publish = Callable[[Sweep, Path], None]  # does something with a report that has been written to a folder
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how a formula begins
 FIGURES = ("score_against_*.png", "heat_*.png", "curves.png")
 
 
@@ -29,6 +33,7 @@ def report(cfg: DictConfig) -> Path:
     Raises:
         UsageError: if it names no runs, or if nothing can be written.
     """
+    check_keys(cfg)
     runs = [cfg.runs] if isinstance(cfg.runs, str) else [str(run) for run in cfg.runs or []]
     if bool(runs) == bool(cfg.sweep):
         raise UsageError("Type sweep=PATH (a folder of run folders), or runs=A,B,C (run folders): one of the two.")
@@ -40,6 +45,11 @@ def report(cfg: DictConfig) -> Path:
     out = Path(cfg.out or Path(cfg.paths.log_dir) / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
     sweep = read_sweep(f"{len(folders)} runs", folders)
     return _write(sweep, out, report_command(None, folders), None, quiet=False, publish=publish)
+
+
+def harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would run as a formula."""
+    return table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell)
 
 
 def _publisher(name: str | None) -> Publish | None:
@@ -77,10 +87,10 @@ def _write(sweep: Sweep, out: Path, again: str, home: Path | None, quiet: bool, 
         for old in (path for names in FIGURES for path in (out / "figures").glob(names)):
             old.unlink()  # of a report on other keys
         for figure in figures:
-            (out / "figures" / f"{figure.name}.png").write_bytes(figure.light)
-        sweep.table.to_csv(out / "report.csv", index=False)
-        with replacing(page) as unfinished:  # whoever has the page open sees the old one or the new one
-            unfinished.write_text(render(sweep, figures, again, home), encoding="utf-8")
+            write_bytes(out / "figures" / f"{figure.name}.png", figure.light)
+        write_text(out / "report.csv", harmless(sweep.table).to_csv(index=False))
+        # Whoever has the page open sees the old one or the new one.
+        write_text(page, printable(render(sweep, figures, again, home)))
     except OSError as error:
         raise UsageError(
             f"The report can't be written to {out}: {error}. Choose another folder by out=PATH."

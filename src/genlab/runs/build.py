@@ -7,8 +7,12 @@ from typing import Any
 import hydra
 from hydra.errors import InstantiationException
 from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, causes
+from genlab.keys import check_keys
+from genlab.runs.arguments import arguments_of_class, convert_arguments
+from genlab.values import text
 
 ALLOWED_PACKAGES = (
     "genlab",
@@ -24,42 +28,98 @@ ALLOWED_PACKAGES = (
 def build(node: Any, **kwargs: Any) -> Any:
     """Instantiate the `_target_` of a config node, with `kwargs` added to its own.
 
-    Only classes that one of `ALLOWED_PACKAGES` defines are instantiated, so that a config which came with somebody
-    else's checkpoint can't run code of its own choice.
+    What the node refers to is looked up first, and nothing but the plain result is checked and built from, so that a
+    config which came with somebody else's checkpoint can't run code of its own choice: only classes that one of
+    `ALLOWED_PACKAGES` defines are instantiated, each where its base class has its place (`roles.py`). Values are
+    converted to what these classes take.
 
     Raises:
-        UsageError: for a target outside of the allow-list, for an unknown or missing argument, and whatever
-            UsageError the target itself raises.
+        UsageError: for a target outside of the allow-list or out of place, for an unknown or missing argument, for a
+            value that an argument can't have, and whatever UsageError the target itself raises.
     """
-    for target in targets(node):
-        check_target(target)
+    node = _resolved(node)
+    if "_target_" not in node:
+        raise UsageError(f"{node._get_full_key(None) or 'The config'} has no _target_, the class of which it is made.")
+    _convert(node)
     try:
         return hydra.utils.instantiate(node, **kwargs)
     except InstantiationException as error:
         cause = error.__cause__
-        if isinstance(cause, UsageError):
-            raise cause from None
-        if isinstance(cause, TypeError) and "argument" in str(cause):
-            raise UsageError(f"{cause}. {_arguments(node, str(cause))}") from error
-        if isinstance(cause, TypeError) and "'str' object is not callable" in str(cause):
+        if refusal := next((cause for cause in causes(error) if isinstance(cause, UsageError)), None):
+            raise refusal from None
+        if isinstance(cause, ImportError):
+            raise UsageError(f"{node['_target_']} needs a package that is not installed: {cause}") from error
+        is_argument = isinstance(cause, TypeError) and "argument" in str(cause)
+        if is_argument and (takes := _arguments(node, str(cause))):
+            raise UsageError(f"{cause}. {takes}") from error
+        if isinstance(cause, Exception) and (is_argument or not node._target_.startswith("genlab.")):
             raise UsageError(
-                f"A text stands in the config where {node['_target_']} wants an object: an option of a group is chosen "
-                "with a slash, as in model/encoder=mlp, and not with a dot."
+                f"{node._get_full_key(None) or node._target_} can't be made: {' '.join(str(cause).split())}"
             ) from error
         raise
 
 
+def _resolved(node: Any) -> Any:
+    """A copy of a config node that refers to nothing, under the key of the original."""
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    if text := next((text for text in _texts(plain) if "${" in text), None):
+        raise UsageError(f"{text!r} would be read as a reference once more: a value can't hold a dollar and a brace.")
+    copied = OmegaConf.create(plain)
+    if isinstance(node, DictConfig):
+        copied._set_parent(node._get_parent())
+        copied._set_key(node._key())
+    copied._set_flag(["readonly", "struct"], [False, False])
+    return copied
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Every text in plain containers, keys too."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for pair in node.items():
+            yield from (text for part in pair for text in _texts(part))
+    elif isinstance(node, list | tuple):
+        for part in node:
+            yield from _texts(part)
+
+
+def check_config(cfg: DictConfig, keep_references: bool = False) -> None:
+    """Convert, in place, all values of an entry script's configuration to what they are to be.
+
+    Args:
+        cfg: the configuration.
+        keep_references: whether what refers to something else stays as it was typed, so that it can be recorded.
+
+    Raises:
+        UsageError: for a target outside of the allow-list, an unknown argument, or a value that can't be.
+    """
+    check_keys(cfg, keep_references)
+    for group in ("callbacks", "logger", "metrics.measures"):
+        for key, node in (OmegaConf.select(cfg, group) or {}).items():
+            if not (isinstance(node, DictConfig) and "_target_" in node):
+                raise UsageError(
+                    f"{group}.{key}={text(node)} is not possible: it is an object with a _target_. To leave it out: "
+                    f"~{group}.{key}."
+                )
+    _convert(cfg, keep_references)
+
+
+def _convert(node: Any, keep_references: bool = False) -> None:
+    for target in targets(node):
+        check_target(target)
+    convert_arguments(node, keep_references)
+
+
 def targets(node: Any) -> Iterator[Any]:
-    """Every `_target_` in a config node, at any depth."""
-    if isinstance(node, Mapping) or hasattr(node, "items"):
-        for key, value in node.items():
-            if key == "_target_":
-                yield value
-            else:
-                yield from targets(value)
-    elif not isinstance(node, str) and hasattr(node, "__iter__"):
-        for value in node:
-            yield from targets(value)
+    """Every `_target_` in a config node, at any depth; what an entry refers to has a place of its own."""
+    if not OmegaConf.is_config(node):
+        return
+    for key in node if OmegaConf.is_dict(node) else range(len(node)):
+        if key == "_target_":
+            yield node[key]
+        elif not OmegaConf.is_interpolation(node, key):
+            yield from targets(node[key])
 
 
 def check_target(target: Any) -> None:
@@ -83,11 +143,12 @@ def _within(name: str) -> bool:
 
 
 def _arguments(node: Any, complaint: str) -> str:
-    """List what the class that complains takes, its base classes included; Python's complaint starts with a name."""
+    """List what the class that complains takes, its base classes included; Python's complaint starts with a name.
+
+    Empty if none of the config complains.
+    """
     for target in targets(node):
-        family = [base for base in get_object(target).__mro__ if _within(base.__module__)]
-        if any(complaint.startswith(f"{base.__name__}.") for base in family):
-            signatures = [inspect.signature(base).parameters.values() for base in family]
-            names = [p.name for signature in signatures for p in signature if p.kind is not p.VAR_KEYWORD]
-            return f"It takes: {', '.join(dict.fromkeys(names))}."
+        found = get_object(target)
+        if any(complaint.startswith(f"{base.__name__}.") for base in found.__mro__):
+            return f"It takes: {', '.join(arguments_of_class(found).kinds)}."
     return ""

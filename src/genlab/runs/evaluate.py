@@ -1,7 +1,7 @@
 """Evaluation of trained models, and of folders of images, by one protocol."""
 
-import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,25 @@ from omegaconf import DictConfig
 from torch import Generator, Tensor
 
 from genlab.data.files import find_files
+from genlab.data.manifest import left_out_files
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.evaluation import Evaluation, Subject, measured
 from genlab.evaluation.folder import folder_samples
 from genlab.evaluation.pictures import draw
 from genlab.evaluation.tables import show, write_csv
+from genlab.faults import write_text
 from genlab.images import to_uint8
+from genlab.names import file_name
+from genlab.outputs import writing
+from genlab.plain import to_json
 from genlab.processes import leave_group_at_exit
-from genlab.runs.build import build
+from genlab.runs.build import build, check_config
 from genlab.runs.load import find_checkpoint, load_run
-from genlab.runs.machine import check_machine, quieten
+from genlab.runs.machine import check_devices, check_machine, quieten
+from genlab.runs.watch import known_to_children
+from genlab.samples import sampler
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> list[Evaluation]:
@@ -32,7 +41,9 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
             ranked.
     """
     quieten()
+    check_config(cfg)
     check_machine(cfg.trainer)
+    check_devices(cfg.trainer)
     runs = _checked_runs(cfg)
     fabric = Fabric(
         accelerator=cfg.trainer.accelerator,
@@ -40,7 +51,8 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
         num_nodes=cfg.trainer.get("num_nodes", 1),
         strategy="auto" if cfg.trainer.strategy == "auto" else "ddp",
     )
-    fabric.launch()
+    with known_to_children(Path(cfg.paths.run_dir)):
+        fabric.launch()
     leave_group_at_exit()
     fabric.seed_everything(cfg.seed, verbose=False)
     measures = {name: build(node) for name, node in cfg.metrics.measures.items()}
@@ -49,10 +61,12 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
     for number, subject in enumerate(_subjects(cfg, runs, fabric, any(m.needs_features for m in measures.values()))):
         evaluations.append(measured(subject, measures))
         several = len(runs) + bool(cfg.images) > 1
-        draw(subject, out / "evaluation" / (f"{number}_{Path(subject.name).stem}" if several else ""))
+        with writing("hydra.run.dir", out):
+            draw(subject, out / "evaluation" / (file_name(f"{number}_{Path(subject.name).stem}") if several else ""))
     if fabric.is_global_zero:
-        (out / "evaluation.json").write_text(json.dumps([e.as_dict() for e in evaluations], indent=2) + "\n")
-        write_csv(evaluations, out / "evaluation.csv")
+        with writing("hydra.run.dir", out):
+            write_text(out / "evaluation.json", to_json([e.as_dict() for e in evaluations]))
+            write_csv(evaluations, out / "evaluation.csv")
         show(evaluations)
         print(out)
     return evaluations
@@ -70,8 +84,8 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
         raise UsageError("data= goes with images=FOLDER alone: a run is evaluated on the data that it was trained on.")
     if cfg.images and not runs and not cfg.get("data"):
         raise UsageError(f"images={cfg.images} is held against a data set: type data=NAME too (--help lists them).")
-    for key in ("split", "reference"):
-        if cfg.metrics[key] not in (splits := ["train", "val", "test"]):
+    for key, more in {"split": [], "reference": ["train+val", "official"]}.items():
+        if cfg.metrics[key] not in (splits := ["train", "val", "test", *more]):
             raise UsageError(unknown(f"split for metrics.{key}", str(cfg.metrics[key]), splits))
     whole_number("metrics.n_samples", cfg.metrics.n_samples, 2)
     whole_number("metrics.batch_size", cfg.metrics.batch_size)
@@ -79,8 +93,8 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
         raise UsageError(f"run={twice[0]} is named more than once: name each run once.")
     for run in runs:  # all of them, before the first is measured
         find_checkpoint(Path(run))
-    if cfg.images:
-        find_files(Path(cfg.images), "images")
+    if cfg.images and (left_out := left_out_files(find_files(Path(cfg.images), "images").left_out)):
+        log.warning("images=%s: %s", cfg.images, left_out)
     return runs
 
 
@@ -92,7 +106,6 @@ def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> I
         "device": fabric.device,
         "cache_dir": Path(cfg.cache_dir) if cfg.cache_dir else None,
         "split": cfg.metrics.split,
-        "reference": cfg.metrics.reference,
         "batch_size": cfg.metrics.batch_size,
         "seed": cfg.seed,
         "keep": keep,
@@ -102,13 +115,21 @@ def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> I
         run = load_run(path, cfg.weights)
         model: Any = run.model.to(fabric.device)
         datamodule = run.datamodule
-        codes = model.prior(n, Generator().manual_seed(cfg.seed))
+        common["reference"] = _reference(cfg, datamodule)
+        samples = sampler(model, datamodule, n, Generator().manual_seed(cfg.seed))
 
-        def samples(rows: slice, model: Any = model, codes: Tensor = codes) -> Tensor:
-            return to_uint8(model.decode(codes[rows]))
+        def levels(rows: slice, samples: Callable[[slice], Tensor] = samples) -> Tensor:
+            return to_uint8(samples(rows))
 
-        yield Subject(path, samples, n, datamodule, **common, model=model)
+        yield Subject(path, levels, n, datamodule, **common, model=model)
     if cfg.images:
         assert datamodule is not None
+        common["reference"] = _reference(cfg, datamodule)
         images, n_images = folder_samples(Path(cfg.images), datamodule.image_shape, n)
         yield Subject(cfg.images, images, n_images, datamodule, **common)
+
+
+def _reference(cfg: DictConfig, datamodule: Any) -> str:
+    """The split that samples are compared with: `official` stands for all images of the official training set."""
+    reference = cfg.metrics.reference
+    return datamodule.official_train if reference == "official" else str(reference)

@@ -1,28 +1,27 @@
-"""The run folder: its configuration, and `summary.json`, which says how the run fares."""
+"""The run folder: its configuration, its lock, and what its summary says from the start to the end."""
 
-import json
 import logging
 import platform
+import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from genlab import faults
+from genlab.command_line import typed
 from genlab.errors import UsageError
-from genlab.secrets import redacted_all
+from genlab.locks import lock_file
+from genlab.runs.summary import read_summary, write_summary
 
 log = logging.getLogger(__name__)
-
-_waiting: dict[Path, dict[str, Any]] = {}  # fields that the disk has not taken yet
 
 
 @rank_zero_only
@@ -31,22 +30,19 @@ def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> 
 
     Args:
         path: the folder.
-        config: the resolved configuration, without secrets.
+        config: the configuration as it is recorded.
         again: whether a run may be in it.
 
     Raises:
         UsageError: if there is a run in it already, or if nothing can be written there.
     """
     try:
-        with faults.replacing(path / "config.yaml", shared=True) as unfinished:
-            unfinished.write_text(OmegaConf.to_yaml(config))
-            if not again:
-                (path / "config.yaml").touch(exist_ok=False)
-    except FileExistsError:
-        raise UsageError(
-            f"{path} already holds a run: choose another folder with hydra.run.dir=PATH (hydra.sweep.dir=PATH for a "
-            "sweep), go on with it by resume=PATH, or remove it."
-        ) from None
+        if not again and (path / "config.yaml").exists():
+            raise UsageError(
+                f"{path} already holds a run: choose another folder with hydra.run.dir=PATH (hydra.sweep.dir=PATH for "
+                f"a sweep), go on with it by {typed('resume', path)}, or remove it."
+            )
+        faults.write_text(path / "config.yaml", OmegaConf.to_yaml(config))
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -67,54 +63,38 @@ def taken(path: Path, seconds: float = 0) -> Iterator[None]:
     if getattr(rank_zero_only, "rank", 0) != 0:
         yield
         return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock")
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        raise UsageError(f"Another process is training in {path}: wait until it has ended, or stop it.") from None
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
+    busy = f"Another process is training in {path}: wait until it has ended, or stop it."
+    with ExitStack() as held:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            held.enter_context(lock_file(path / ".lock", busy, seconds))
+        except OSError as error:
+            raise _unwritable(path, error) from error
         yield
-    finally:
-        lock.release()
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"The run folder {path} can't be written to: {error}.")
 
 
+@contextmanager
+def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
+    """Leave a run as it was, should it end within this before it has `begun`: nothing has come of what was typed."""
+    is_first = getattr(rank_zero_only, "rank", 0) == 0
+    files = [path / name for name in ("config.yaml", "summary.json") if is_first and (path / name).is_file()]
+    kept = {file: file.read_bytes() for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in kept.items() if not begun() else ():
+            faults.write_bytes(file, content)
+        raise
+
+
 @rank_zero_only
 def update_summary(path: Path, **fields: Any) -> None:
-    """Set fields of `summary.json` in a run folder, without secrets.
-
-    Whoever reads it sees the old file or the new one, both whole. Fields that the disk does not take wait, and are
-    written with the next ones that it takes.
-    """
+    """Set fields of `summary.json` in a run folder; the first process does."""
     write_summary(path, fields)
-
-
-def write_summary(path: Path, fields: dict[str, Any]) -> None:
-    """The same, on any process: if the first one is gone."""
-    waiting = _waiting.setdefault(path, {})
-    waiting |= redacted_all(fields)
-    with faults.survived("summary.json"):
-        with faults.replacing(path / "summary.json") as unfinished:
-            unfinished.write_text(json.dumps(read_summary(path) | waiting, indent=2) + "\n")
-        del _waiting[path]
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """What `summary.json` of a run folder says so far; nothing where there is none, or a power cut has emptied it."""
-    try:
-        summary: dict[str, Any] = json.loads((path / "summary.json").read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        log.warning("%s is damaged (%s): it begins anew.", path / "summary.json", error)
-        return {}
-    return summary
 
 
 @contextmanager
@@ -136,8 +116,9 @@ def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[
     start = perf_counter()
     faults.forget()
     if resumed and (before := read_summary(path)):
-        start -= before.get("seconds", before.get("training_seconds", 0) + before.get("evaluation_seconds", 0))
-        times = {"resumed": [*before.get("resumed", []), now], "error": None}
+        parts = (before.get(key) or 0 for key in ("training_seconds", "evaluation_seconds"))
+        start -= before.get("seconds") or sum(parts)
+        times = {"resumed": [*(before.get("resumed") or []), now], "error": None}
     update_summary(path, status="running", **times, **fields, **_origin())
 
     def end(status: str, **fields: Any) -> None:
@@ -154,9 +135,15 @@ def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[
         log.debug("The run failed", exc_info=True)
         raise
     except BaseException as error:  # KeyboardInterrupt, SystemExit
-        end("interrupted", error=type(error).__name__)
+        end("interrupted", error=_interruption(error))
         raise
     end(**good)
+
+
+def _interruption(error: BaseException) -> str:
+    """The name of the signal that has ended a run, if one has."""
+    number = error.code - 128 if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
+    return signal.Signals(number).name if number in set(signal.Signals) else type(error).__name__
 
 
 def _origin() -> dict[str, Any]:
@@ -186,6 +173,6 @@ def _git_commit() -> str | None:
         "--exclude=*",
     ]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(command, capture_output=True, check=True, timeout=10).stdout.decode().strip()
     except (OSError, subprocess.SubprocessError):
         return None

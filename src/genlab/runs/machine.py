@@ -3,21 +3,27 @@
 import ctypes
 import faulthandler
 import logging
+import os
 import sys
 import warnings
 from contextlib import suppress
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, unknown, whole_number
+
+# Of torchrun and Kubeflow, of Lightning's own way, of SLURM, LSF, Open MPI and other MPIs.
+STARTED_TOGETHER = {"MASTER_ADDR", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "LSB_JOBID"}
+STARTED_TOGETHER |= {"OMPI_COMM_WORLD_RANK", "PMI_RANK"}
 
 log = logging.getLogger(__name__)
 
 
 def check_machine(trainer: DictConfig) -> None:
-    """Refuse a trainer that needs a GPU on a machine without one; say where `trainer=ddp` falls back to the CPU.
+    """Refuse a trainer that needs what the machine has not; say where `trainer=ddp` falls back to the CPU.
 
     Raises:
         UsageError: with what to type instead.
@@ -25,6 +31,8 @@ def check_machine(trainer: DictConfig) -> None:
     accelerator = trainer.get("accelerator", "auto")
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     needs = {"gpu": has_gpu, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if accelerator not in ("auto", "cpu", *needs):
+        raise UsageError(unknown("value of trainer.accelerator", str(accelerator), ["auto", "cpu", *needs]))
     if not needs.get(accelerator, True):
         raise UsageError(
             f"trainer.accelerator={accelerator} asks for a GPU and PyTorch sees none here: type trainer=cpu, or "
@@ -34,6 +42,41 @@ def check_machine(trainer: DictConfig) -> None:
         log.warning("trainer=ddp finds no CUDA GPU: it runs in one process on the CPU (trainer=ddp_cpu takes two).")
         trainer.accelerator = "cpu"
         trainer.devices = 1
+
+
+def has_several_processes(trainer: DictConfig) -> bool:
+    """Whether a trainer takes more than one device, or more than one machine."""
+    devices: Any = trainer.get("devices", "auto")
+    if devices in ("auto", -1):
+        devices = 1 if trainer.get("accelerator") == "cpu" else torch.cuda.device_count()
+    n_devices = len(devices) if isinstance(devices, ListConfig) else devices
+    return n_devices > 1 or trainer.get("num_nodes", 1) > 1
+
+
+def check_devices(trainer: DictConfig) -> None:
+    """Refuse a number of devices or machines that can't be: processes would wait for others for half an hour.
+
+    Raises:
+        UsageError: with what to type instead.
+    """
+    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    _check_devices(trainer.get("devices", "auto"), on_cpu=trainer.get("accelerator") == "cpu" or not has_gpu)
+    n_nodes = whole_number("trainer.num_nodes", trainer.get("num_nodes", 1))
+    if n_nodes > 1 and not STARTED_TOGETHER & os.environ.keys():
+        raise UsageError(
+            f"trainer.num_nodes={n_nodes} needs as many machines, with processes that torchrun or SLURM has started: "
+            "see Clusters in README.md, or leave it out for this machine alone."
+        )
+
+
+def _check_devices(devices: Any, on_cpu: bool) -> None:
+    """A number of processes on the CPU; on GPUs also which of them, or all."""
+    numbers = list(devices) if isinstance(devices, ListConfig) else []
+    if devices == "auto" or (devices == -1 and not on_cpu) or (numbers and min(numbers) >= 0 and not on_cpu):
+        return
+    if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
+        what = "a number of processes, 1 or more" if on_cpu else "a number of GPUs, a list of them as in [0,1], or -1"
+        raise UsageError(f"trainer.devices={devices} is not possible: it must be {what}, or auto.")
 
 
 def keep_freed_memory() -> None:

@@ -8,11 +8,15 @@ from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from genlab.cli import sentence
+from genlab.callbacks.state import why_unscored
 from genlab.errors import UsageError
 from genlab.protocols import Reconstructs
-from genlab.runs.build import build, check_target, targets
+from genlab.runs.build import build, check_config
 from genlab.runs.machine import check_machine
+from genlab.runs.memory import check_size, memory_explained
+from genlab.runs.optimisers import try_optimizers
+from genlab.runs.trainer import check_trainer
+from genlab.sentences import sentence
 from genlab.sweeps.preflight import Rehearsal
 
 
@@ -24,20 +28,22 @@ def rehearse(config: dict[str, Any]) -> Rehearsal:
     """
     cfg = OmegaConf.create(config)
     try:
+        check_config(cfg)
         check_machine(cfg.trainer)
+        check_trainer(cfg)
         build(cfg.data)
-        for target in targets(cfg.logger):
-            check_target(target)
-        model = _model(cfg)
-        _check_callbacks(cfg, model)
+        with memory_explained(cfg):
+            check_size(cfg)
+            model = _model(cfg)
+        try_optimizers(model)
+        unscored = _check_callbacks(cfg, model)
     except Exception as error:
         known = isinstance(error, UsageError | HydraException | OmegaConfBaseException)
         text = sentence(error)
         return Rehearsal(text if known else f"{type(error).__name__}: {text}")
     weights = [*model.parameters(), *model.buffers()]
-    return Rehearsal(
-        None, sum(p.numel() for p in model.parameters()), sum(w.numel() * w.element_size() for w in weights)
-    )
+    n_bytes = sum(w.numel() * w.element_size() for w in weights)
+    return Rehearsal(None, sum(p.numel() for p in model.parameters()), n_bytes, unscored)
 
 
 def _model(cfg: DictConfig) -> Any:
@@ -68,11 +74,18 @@ def _checked_model(cfg: DictConfig, device: str) -> Any:
     return model
 
 
-def _check_callbacks(cfg: DictConfig, model: Any) -> None:
-    """Build callbacks and trainer, and let the callbacks look at the model."""
+def _check_callbacks(cfg: DictConfig, model: Any) -> str | None:
+    """Build callbacks, loggers and trainer, and let the callbacks look at the model.
+
+    Returns:
+        Why there will be no score.
+    """
+    for node in (cfg.get("logger") or {}).values():
+        build(node)
     callbacks = [build(node) for node in cfg.callbacks.values()]
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     quiet = {"logger": False, "enable_checkpointing": True, "enable_progress_bar": bar}
-    trainer = build(cfg.trainer, callbacks=callbacks, **quiet)
+    trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, **quiet)
     for callback in callbacks:
         callback.setup(trainer, model, "fit")
+    return why_unscored(trainer)

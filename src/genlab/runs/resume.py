@@ -7,19 +7,25 @@ from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from genlab.cli import run_folder
+from genlab.command_line import typed_keys
+from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
-from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint
-from genlab.secrets import recordable
+from genlab.foreign import check_folder
+from genlab.record import record_config
+from genlab.runs.adopt import adopt, check_places
+from genlab.runs.build import check_config
+from genlab.runs.checkpoints import explain_damage
+from genlab.runs.newest import checkpoint_folder, checkpoints_in, is_first_damaged, read_newest, why_no_checkpoint
 from genlab.sweeps.cell import fingerprint
 
 log = logging.getLogger(__name__)
 
 CHANGEABLE = ("trainer", "callbacks", "logger", "paths", "tags")
-CHANGEABLE_DATA = ("data.root", "data.num_workers")  # where it lies and how it is read, not what it is
+# Where the data lie and how they are read, not what they are: a checkpoint knows their images.
+CHANGEABLE_DATA = ("data.root", "data.path", "data.cache_dir", "data.num_workers", "data.decode_workers")
 
 
 class Resumption(NamedTuple):
@@ -27,6 +33,7 @@ class Resumption(NamedTuple):
 
     checkpoint: Path
     config: DictConfig
+    images: dict[str, Any]  # what the data module has to find again; nothing in an older checkpoint
     n_rows: int | None  # of metrics.csv; None in a checkpoint that does not know
     n_steps: int
     is_complete: bool  # nothing is left to do; only with resume=auto
@@ -50,69 +57,46 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         return None
     automatic = cfg.resume == "auto"
     folder = Path(cfg.paths.run_dir) if automatic else run_folder(cfg.resume)
-    checkpoints = _checkpoints(folder if automatic else Path(cfg.resume))
-    if automatic and (not checkpoints or _first_is_damaged(checkpoints)):
+    if automatic:
+        check_folder(folder)
+    where = checkpoint_folder(folder, cfg.callbacks)
+    checkpoints = [Path(cfg.resume)] if not automatic and Path(cfg.resume).is_file() else checkpoints_in(where)
+    if automatic and (not checkpoints or is_first_damaged(checkpoints)):
         return None
     if not checkpoints:
-        raise UsageError(f"resume={cfg.resume} holds no checkpoint: there is nothing to go on from.")
-    path, state = _first_whole(checkpoints)
-    stored = OmegaConf.create(state["config"])
+        raise UsageError(why_no_checkpoint(folder, cfg.resume))
+    path, state = read_newest(checkpoints)
     if automatic:
-        config = cfg
-        _check_same(recordable(cfg), state["config"], folder)
+        recorded = record_config(cfg)
+        with explain_damage(path):
+            config, is_changed = _as_typed(cfg, recorded, state["config"], folder, where), False
     else:
-        config = _changed(_moved(stored, "run_dir", str(folder)), typed)
-    reached = _limit_reached(config, state)
+        with explain_damage(path):
+            stored = OmegaConf.create(adopt(state["config"], folder))
+            config = _moved(stored, "run_dir", str(folder))
+            check_config(config, keep_references=True)
+        config = _changed(config, typed, cfg)
+        check_config(config, keep_references=True)
+        check_places(config, typed_keys(typed), folder)
+        is_changed = fingerprint(config) != fingerprint(stored)
+    with explain_damage(path):
+        reached = _limit_reached(config, state)
+        images, n_rows = state.get(ImageDataModule.__qualname__, {}), state.get("resume", {}).get("rows")
     if reached and not (automatic and config.trainer[reached[0]] == reached[1]):
         key, done = reached
         raise UsageError(
             f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above {done}."
         )
-    is_changed = fingerprint(config) != fingerprint(stored)
-    n_rows = state.get("resume", {}).get("rows")
-    return Resumption(path, config, n_rows, state["global_step"], reached is not None, is_changed)
+    return Resumption(path, config, images, n_rows, state["global_step"], reached is not None, is_changed)
 
 
-def _checkpoints(run: Path) -> list[Path]:
-    """The checkpoints of a run folder, the newest first, or the file itself."""
-    if run.is_file():
-        return [run]
-    folder = run / "checkpoints"
-    older = sorted(folder.glob("step_*.ckpt"), reverse=True)
-    paths = [folder / "last.ckpt", folder / "previous.ckpt", *older, folder / "best.ckpt"]
-    return [path for path in paths if path.is_file()]
-
-
-def _first_is_damaged(paths: list[Path]) -> bool:
-    """Whether all that a run has written yet is one checkpoint, and that is damaged; it is put aside then."""
-    if len(paths) > 1 or any(paths[0].parent.glob("*.damaged")):
-        return False
-    try:
-        read_checkpoint(paths[0])
-    except DamagedCheckpoint as error:
-        log.warning("%s The run has written no other yet, and begins anew.", error)
-        _put_aside(paths[0])
-        return True
-    return False
-
-
-def _first_whole(paths: list[Path]) -> tuple[Path, dict[str, Any]]:
-    for number, path in enumerate(paths):
-        try:
-            return path, read_checkpoint(path)
-        except DamagedCheckpoint as error:
-            if number == len(paths) - 1:
-                others = "" if len(paths) == 1 else ", and so are those before it"
-                raise DamagedCheckpoint(f"{error} There is no other to go on from{others}.") from error
-            log.warning("%s The run goes on from %s.", error, paths[number + 1].name)
-            _put_aside(path)
-    raise AssertionError
-
-
-@rank_zero_only
-def _put_aside(path: Path) -> None:
-    """Or it would become `previous.ckpt` at the next save."""
-    path.replace(path.with_name(f"{path.name}.damaged"))
+def _as_typed(cfg: DictConfig, recorded: Any, stored: dict[str, Any], folder: Path, where: Path) -> DictConfig:
+    """The configuration of a command that says all of it, if it is that of the run in the folder."""
+    _check_own(folder, where, Path(stored["paths"]["run_dir"]))
+    _check_same(recorded, stored, folder)
+    if "${" not in (name := stored["data"]["name"]):
+        cfg.data.name = name  # a folder's name is its path, and part of each score's protocol
+    return cfg
 
 
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
@@ -129,11 +113,14 @@ def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     return OmegaConf.create(there(OmegaConf.to_container(config)))
 
 
-def _changed(config: DictConfig, typed: Sequence[str]) -> DictConfig:
-    """The configuration of a run with what has been typed."""
-    for override in OverridesParser.create().parse_overrides(list(typed)):
+def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> DictConfig:
+    """The configuration of a run with what has been typed, of which `command` is composed."""
+    overrides = OverridesParser.create().parse_overrides(list(typed))
+    loggers = command.get("logger") if "logger" in typed_keys(typed) else config.logger
+    config = _with_loggers(config, command, OmegaConf.to_container(loggers or OmegaConf.create()))
+    for override in overrides:
         key = override.key_or_group
-        if key == "resume" or key.startswith("hydra."):
+        if key in ("resume", "logger") or key.startswith("hydra."):
             continue
         _check_changeable(override, config)
         if override.is_delete():
@@ -146,8 +133,16 @@ def _changed(config: DictConfig, typed: Sequence[str]) -> DictConfig:
     return config
 
 
+def _with_loggers(config: DictConfig, command: DictConfig, loggers: Any) -> DictConfig:
+    """The configuration with loggers of the command: what they refer to is looked up in the run's own configuration."""
+    own: Any = OmegaConf.to_container(config)
+    given: Any = OmegaConf.to_container(command)
+    missing = {key: given.get(key) for key in ("sweep", "tags") if key not in own}
+    return OmegaConf.create(own | missing | {"logger": loggers})
+
+
 def _check_changeable(override: Override, config: DictConfig) -> None:
-    key, text = override.key_or_group, override.input_line
+    key, text = override.key_or_group, str(override.input_line).lstrip("+")
     if key.split(".")[0].split("/")[0] not in CHANGEABLE and key not in CHANGEABLE_DATA:
         raise UsageError(
             f"{text} can't be changed when a run is resumed: its weights and its place in the data belong to the "
@@ -159,8 +154,18 @@ def _check_changeable(override: Override, config: DictConfig) -> None:
     node: Any = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
         raise UsageError(f"The run has no {parent}, so {text} can't be set.")
-    if name not in node and not override.is_add() and not override.is_force_add():
+    may_add = override.is_add() or override.is_force_add() or parent == "trainer"  # which takes all that Lightning does
+    if name not in node and (parent == "data" or not may_add):
         raise UsageError(unknown(f"{parent} key", name, [str(valid) for valid in node]))
+
+
+def _check_own(run: Path, where: Path, other: Path) -> None:
+    """Raise a UsageError if checkpoints that lie elsewhere are those of another run."""
+    if where != run / "checkpoints" and other.absolute() != run.absolute():
+        raise UsageError(
+            f"callbacks.checkpoint.dirpath={where} holds checkpoints of another run, {other}: choose another folder, "
+            f"or go on with that run by resume={other}."
+        )
 
 
 def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
@@ -168,7 +173,7 @@ def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
     for part in ("model", "data", "seed"):
         mine, theirs = (dict(_leaves(c[part], part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
-            if mine.get(key) != theirs.get(key) and key not in CHANGEABLE_DATA:
+            if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name"):
                 raise UsageError(
                     f"{folder} holds a run with {key}={theirs.get(key)} and {key}={mine.get(key)} is asked for: its "
                     "weights would not fit. Choose another folder with hydra.run.dir=PATH."

@@ -9,10 +9,12 @@ from torch import Generator, Tensor
 
 from genlab.callbacks.pictures import above
 from genlab.errors import whole_number
-from genlab.images import grid, save_png, to_float
+from genlab.images import grid, to_float
+from genlab.outputs import picture_path, save_picture
 from genlab.protocols import Reconstructs, require
-from genlab.runs.build import build
+from genlab.runs.build import build, check_config
 from genlab.runs.load import Run, load_run
+from genlab.samples import sampler
 
 
 class Mode(Protocol):
@@ -26,16 +28,20 @@ def sample(cfg: DictConfig) -> Path:
     """Write a picture of a run and say where it is.
 
     Returns:
-        The PNG's path.
+        The picture's path.
+
+    Raises:
+        UsageError: for a run that there is not, or a place that can't be written to.
     """
+    check_config(cfg)
     mode: Mode = build(cfg.mode)
     run = load_run(cfg.run, cfg.weights)
+    path = picture_path(cfg.output, Path(cfg.paths.run_dir) / f"{type(mode).__name__.lower()}.png")
     if torch.accelerator.is_available():
         run.model.to(torch.accelerator.current_accelerator())
     with torch.no_grad():
         picture = mode(run, Generator().manual_seed(cfg.seed))
-    path = Path(cfg.output or f"{cfg.paths.run_dir}/{type(mode).__name__.lower()}.png")
-    save_png(picture, path)
+    save_picture(picture, path)
     print(path)
     return path
 
@@ -51,7 +57,8 @@ class Grid:
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
         """Return the picture (3, H, W) in [0, 1]."""
-        return grid(run.model.sample(self.n_rows * self.n_columns, generator), self.n_columns)
+        n = self.n_rows * self.n_columns
+        return grid(sampler(run.model, run.datamodule, n, generator)(slice(n)), self.n_columns)
 
 
 class Reconstruct:

@@ -1,8 +1,6 @@
 """Distributed training of models with one optimiser or several, which ends where one of its processes dies."""
 
-import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
-from genlab.runs.watch import PARENT, watch_children, watch_parent
+from genlab.runs.watch import blaming_parent, known_to_children, watch_children
 
 
 class DDP(DDPStrategy):
@@ -38,19 +36,18 @@ class Launcher(_SubprocessScriptLauncher):
     """Lightning's launcher, with a watch in each process in place of its own.
 
     (Lightning's kills the first process without a word, and looks after the others not at all: they would outlive it.)
-    Processes that torchrun or SLURM has started are watched by these.
+    Processes that torchrun or SLURM has started are watched by these; those that we start watch rank 0 by themselves.
     """
 
     def launch(self, function: Callable[..., Any], *args: Any, trainer: Any = None, **kwargs: Any) -> Any:
         """Start the other processes, unless they have been started, and call the function."""
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         run_dir = Path(trainer.default_root_dir)
-        if self.cluster_environment.creates_processes_externally:
-            watch = watch_parent(run_dir)
-        else:
-            os.environ[PARENT] = str(os.getpid())
-            self._call_children_scripts()
-            watch = watch_children(self.procs, run_dir)
+        watching = blaming_parent
+        if not self.cluster_environment.creates_processes_externally:
+            with known_to_children(run_dir):
+                self._call_children_scripts()
+            watching = watch_children(self.procs, run_dir).watching
         _set_num_threads_if_needed(self.num_processes)
-        with watch.watching() if watch else nullcontext():
+        with watching():
             return function(*args, **kwargs)

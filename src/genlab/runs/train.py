@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,21 @@ from genlab.callbacks import Prune
 from genlab.callbacks.exact import ExactState
 from genlab.callbacks.signals import Signals
 from genlab.callbacks.state import newest_score
+from genlab.callbacks.validation import Validation
 from genlab.cli import run_folder
 from genlab.errors import UsageError
+from genlab.keys import check_keys
 from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.processes import leave_group_at_exit
-from genlab.runs.build import build
-from genlab.runs.folder import open_run_folder, recorded, taken, update_summary
+from genlab.record import as_typed, record_config
+from genlab.runs.build import build, check_config
+from genlab.runs.checkpoints import explain_damage
+from genlab.runs.folder import open_run_folder, put_back_unless, recorded, taken, update_summary
 from genlab.runs.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
-from genlab.runs.memory import memory_explained
+from genlab.runs.memory import check_size, memory_explained
+from genlab.runs.optimisers import try_optimizers
 from genlab.runs.resume import Resumption, resumption
-from genlab.secrets import recordable
+from genlab.runs.trainer import check_trainer, explain_refusals, explain_restoring
 from genlab.sweeps.cell import fingerprint, outcome
 
 log = logging.getLogger(__name__)
@@ -50,10 +56,12 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     """
     quieten()
     if HydraConfig.initialized():
-        typed = HydraConfig.get().overrides.task if typed is None else typed
+        typed = as_typed(HydraConfig.get().overrides.task) if typed is None else typed
         _make_cell(cfg)
     automatic = cfg.get("resume") == "auto"
-    own: str | None = fingerprint(cfg)
+    own: str | None = fingerprint(cfg)  # as it was typed, as the launcher of a sweep knows it
+    check = check_keys if cfg.get("resume") and not automatic else check_config  # a resumed run has a model of its own
+    check(cfg, keep_references=True)
     run_dir = run_folder(cfg.resume) if cfg.get("resume") and not automatic else Path(cfg.paths.run_dir)
     with taken(run_dir, seconds=30 if automatic else 0):
         if automatic and _is_settled(run_dir, own, cfg):
@@ -94,33 +102,52 @@ def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
 def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:
     """All that was typed for a run, for who wants to repeat it: also what was typed `before` it went on."""
     known = outcome(before).summary.get("overrides") if before else []
-    if known is None or typed is None:
+    if not isinstance(known, list) or typed is None:
         return {}
-    return {"overrides": list({override.partition("=")[0]: override for override in [*known, *typed]}.values())}
+    return {"overrides": list({str(text).partition("=")[0]: str(text) for text in [*known, *typed]}.values())}
 
 
 def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -> float | None:
     run_dir, signals = Path(cfg.paths.run_dir), Signals()
+    if resumed and outcome(run_dir).is_final:
+        with put_back_unless(lambda: signals.has_begun, run_dir):
+            return _run(cfg, resumed, known, signals)
+    return _run(cfg, resumed, known, signals)
+
+
+def _run(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], signals: Signals) -> float | None:
+    run_dir = Path(cfg.paths.run_dir)
     check_machine(cfg.trainer)
+    config = record_config(cfg)
+    check_config(cfg)
+    check_trainer(cfg)
     keep_freed_memory()
     leave_group_at_exit()
-    config = recordable(cfg)
     open_run_folder(run_dir, config, again=resumed is not None or cfg.get("resume") == "auto")
     say_where_it_crashed()
-    with recorded(run_dir, resumed is not None, **known) as ending, memory_explained(cfg), signals.installed():
+    with recorded(run_dir, resumed is not None, **known) as ending, memory_explained(cfg), signals.installed(run_dir):
         seed_everything(cfg.seed, workers=True, verbose=False)
-        datamodule = build(cfg.data)
-        datamodule.setup()  # before Lightning starts other processes, which find the data prepared
-        model = build(cfg.model)
-        callbacks = [ExactState(config), signals, *(build(node) for node in cfg.callbacks.values())]
-        loggers = [CSVLogger(str(run_dir)), *(tolerant(build(node)) for node in cfg.logger.values())]
+        loggers = [CSVLogger(str(run_dir)), *(tolerant(build(node)) for node in (cfg.get("logger") or {}).values())]
+        with explain_damage(resumed.checkpoint) if resumed else nullcontext():  # its model and data are its own
+            datamodule = build(cfg.data)
+            check_size(cfg)
+            model = build(cfg.model)
+            try_optimizers(model)
+        callbacks = [ExactState(config), Validation(), signals, *(build(node) for node in cfg.callbacks.values())]
         _go_on(loggers, resumed)
-        trainer = build(cfg.trainer, callbacks=callbacks, logger=loggers, **_only(callbacks))
+        trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, logger=loggers, **_only(callbacks))
+        signals.launcher = trainer.strategy.launcher
+        datamodule.setup()  # once all else is found good; before Lightning starts processes, which find it prepared
+        if resumed:
+            explain_restoring(trainer, resumed.checkpoint)
+            with explain_damage(resumed.checkpoint):
+                datamodule.load_state_dict(resumed.images)
         for logger in loggers:
             logger.log_hyperparams(config)
         _announce(run_dir, model, datamodule, resumed)
         try:
-            trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
+            with explain_refusals():
+                trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         except SIGTERMException:
             signals.leave()
         finally:

@@ -28,6 +28,8 @@ def bill(cells: Sequence[Cell], rehearsals: Sequence[Rehearsal], folder: Path, a
         lines.append(f"parameters: {sizes[0]:,}" + (f" to {sizes[-1]:,}" if sizes[-1] != sizes[0] else ""))
         n_bytes = [r.n_bytes * STATES_PER_WEIGHT for r in rehearsals if r.error is None]
         lines.append(_disk(n_bytes, _files(cells), folder))
+    if reasons := [r.unscored for r in rehearsals if r.unscored]:
+        lines.append(f"{len(reasons)} cell(s) will end without a score: {reasons[0]}")
     return lines
 
 

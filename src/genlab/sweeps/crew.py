@@ -10,13 +10,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from genlab.interrupts import stops
 from genlab.sweeps.lease import Lease, Pool, Queue
 from genlab.sweeps.plan import Cell
-from genlab.sweeps.process import OUTLIVED, Command, Server, kill_all
+from genlab.sweeps.process import Command, Server, kill_all
 from genlab.sweeps.verdict import record_failure, verdict
 from genlab.sweeps.view import View
 
 SECONDS = 0.5  # between two looks at the cells
+PATIENCE = 20.0  # seconds after which a process is known to have started
 
 
 class Work(NamedTuple):
@@ -29,8 +31,12 @@ class Work(NamedTuple):
     console_start: int  # its length before
 
     def listens(self) -> bool:
-        """Whether the process has come so far that a signal reaches it: its server ignores them."""
-        return self.console.is_file() and self.console.stat().st_size > self.console_start
+        """Whether the process has come so far that a signal reaches it: its server ignores them.
+
+        It says so in its console file, unless the disk does not take that.
+        """
+        has_printed = self.console.is_file() and self.console.stat().st_size > self.console_start
+        return has_printed or monotonic() - self.start > PATIENCE
 
 
 class Crew:
@@ -106,7 +112,7 @@ class Crew:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._note) for number in OUTLIVED}
+        before = {number: signal.signal(number, self._note) for number in stops()}
         try:
             yield
         finally:

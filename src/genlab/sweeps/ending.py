@@ -8,6 +8,8 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from genlab.command_line import typed
+
 OURS = "hydra_plugins.genlab_launcher.LocalLauncher"
 
 begun: list[Any] = []  # the sweeps of this command that our launcher runs: none, or one
@@ -15,7 +17,14 @@ configs: list[DictConfig] = []  # of the sweeps of this command, whichever launc
 
 
 class Announced(Callback):
-    """Hears from Hydra of a sweep that begins, whichever launcher runs it."""
+    """Hears from Hydra of a sweep that begins, whichever launcher runs it.
+
+    Args:
+        swept: the keys that it varies, which are worked out here, for all of its cells.
+    """
+
+    def __init__(self, swept: Any = ()) -> None:
+        self.swept = swept
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Remember it."""
@@ -64,7 +73,7 @@ def _report() -> None:
             try:
                 print("Report:", _written(folder, "wandb" in config.logger))
             except Exception as error:  # the cells are what counts
-                print(f"The report is not complete ({error}): try python src/report.py sweep={folder}")
+                print(f"The report is not complete ({error}): try python src/report.py {typed('sweep', folder)}")
 
 
 def _written(folder: Path, is_in_wandb: bool) -> Path:

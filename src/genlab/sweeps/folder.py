@@ -1,17 +1,22 @@
 """The folder of a sweep: whose it is, and that one launcher at a time works in it."""
 
+import logging
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from genlab.errors import UsageError
+from genlab.faults import write_text
+from genlab.foreign import Unreadable, parse_yaml, printable, read_mapping
 
 LOCK = ".sweep.lock"
 OWNER = "sweep.yaml"
 
+log = logging.getLogger(__name__)
 
-def claim(folder: Path, owner: dict[str, str]) -> Any:
+
+def claim(folder: Path, owner: dict[str, str]) -> ExitStack:
     """Make a folder the sweep's, or take it up again.
 
     Args:
@@ -19,27 +24,26 @@ def claim(folder: Path, owner: dict[str, str]) -> Any:
         owner: what has to be equal for a sweep to go on: the job and the sweeper.
 
     Returns:
-        The lock, which goes with this process, however it ends.
+        What holds the lock until it is closed; it goes with this process, however that ends.
 
     Raises:
         UsageError: if something else is in the folder, or if another launcher is at work there.
     """
-    from filelock import FileLock, Timeout
+    from genlab.locks import lock_file
 
     _check_owner(folder, owner)
+    busy = (
+        f"Another launcher is at work on the sweep {folder}: wait until it has ended, stop it, or choose another name "
+        "with sweep=NAME."
+    )
+    held = ExitStack()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        lock.acquire(timeout=0)
-        OmegaConf.save(OmegaConf.create(owner), folder / OWNER)
-    except Timeout:
-        raise UsageError(
-            f"Another launcher is at work on the sweep {folder}: wait until it has ended, stop it, or choose another "
-            "name with sweep=NAME."
-        ) from None
+        held.enter_context(lock_file(folder / LOCK, busy))
+        write_text(folder / OWNER, OmegaConf.to_yaml(OmegaConf.create(owner)))
     except OSError as error:
         raise UsageError(f"The sweep's folder {folder} can't be written to: {error}.") from error
-    return lock
+    return held
 
 
 def _check_owner(folder: Path, owner: dict[str, str]) -> None:
@@ -48,8 +52,11 @@ def _check_owner(folder: Path, owner: dict[str, str]) -> None:
         raise UsageError(f"{folder} is a file, so no sweep can be in it: {another}")
     file = folder / OWNER
     if file.is_file():
-        found = OmegaConf.load(file)
-        theirs = dict(found) if isinstance(found, DictConfig) else {}
+        try:
+            theirs = read_mapping(folder, OWNER, parse_yaml, printable)
+        except Unreadable as reason:
+            log.warning("%s: %s. It is written again.", folder, reason)
+            return
         for key, mine in owner.items():
             if theirs.get(key) != mine:
                 raise UsageError(f"{folder} holds a sweep whose {key} is {theirs.get(key)}, not {mine}: {another}")

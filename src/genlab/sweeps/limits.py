@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from genlab.errors import UsageError, whole_number
 from genlab.sweeps.lease import Demand, Pool
 from genlab.sweeps.machine import memory, n_cores
+from genlab.values import convert
 
 BYTES_PER_PROCESS = 2 * 1024**3  # of memory, on the CPU
 EVERY_DEVICE = ("auto", -1, "-1")
@@ -22,10 +23,12 @@ class Limits(NamedTuple):
     @classmethod
     def checked(cls, n_jobs: Any, gpus_per_job: Any) -> "Limits":
         """Raise a UsageError that names the key, unless both are whole numbers of at least 1, or None."""
-        for key, value in {"n_jobs": n_jobs, "gpus_per_job": gpus_per_job}.items():
+        given = {"n_jobs": n_jobs, "gpus_per_job": gpus_per_job}
+        limits = cls(**{key: convert(f"hydra.launcher.{key}", value, int | None) for key, value in given.items()})
+        for key, value in limits._asdict().items():
             if value is not None:
                 whole_number(f"hydra.launcher.{key}", value)
-        return cls(n_jobs, gpus_per_job)
+        return limits
 
 
 def visible_gpus(n_gpus: int, environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -25,6 +25,6 @@ def memory() -> int | None:
 
 def _read(name: str) -> str:
     try:
-        return (CGROUP / name).read_text().strip()
+        return (CGROUP / name).read_text(encoding="utf-8").strip()
     except OSError:
         return ""

@@ -1,11 +1,10 @@
 """Overrides that a search adds to those of its trials."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
+
+from genlab.command_line import literal
 
 
 def prune_override(study: Path, trial: int, pruner: DictConfig) -> str:
@@ -17,16 +16,3 @@ def prune_override(study: Path, trial: int, pruner: DictConfig) -> str:
         "pruner": OmegaConf.to_container(pruner, resolve=True),
     }
     return f"+callbacks.prune={literal(node)}"
-
-
-def literal(value: Any) -> str:
-    """Write a value so that Hydra reads it as the same one."""
-    return Override._get_value_element_as_str(_quoted(value))
-
-
-def _quoted(value: Any) -> Any:
-    if isinstance(value, str):
-        return QuotedString(value, Quote.single)
-    if isinstance(value, Mapping):
-        return {key: _quoted(part) for key, part in value.items()}
-    return [_quoted(part) for part in value] if isinstance(value, list) else value

@@ -10,13 +10,12 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import setup_globals
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from genlab.sweeps.cell import IRRELEVANT, PRUNE, fingerprint
+from genlab.command_line import quoted
+from genlab.record import as_typed
+from genlab.sweeps.cell import IRRELEVANT, PRUNE, fingerprint, telling
 
 NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
 
@@ -55,21 +54,11 @@ class Cell:
     def command_line(self) -> list[str]:
         """What would have to be typed after the script to run this cell alone."""
         arguments = [*_flags(sys.argv[1:]), *self.overrides]
-        arguments += [o for o in self.hydra.overrides.hydra if not o.lstrip("+~").startswith(NOT_PASSED_ON)]
+        arguments += [o for o in as_typed(self.hydra.overrides.hydra) if not o.lstrip("+~").startswith(NOT_PASSED_ON)]
         arguments.append(f"hydra.run.dir={quoted(self.folder)}")
         if self.is_training:
             arguments += ["resume=auto", f"sweep={quoted(self.folder.parent.name)}"]
         return arguments
-
-
-def quoted(value: object) -> str:
-    """Quote a text for Hydra's command line, if it needs to be."""
-    text = str(value)
-    try:
-        is_plain = OverridesParser.create().parse_override(f"key={text}").value() == text
-    except HydraException:
-        is_plain = False
-    return text if is_plain else QuotedString(text, Quote.single).with_quotes()
 
 
 def planned(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[Cell]:
@@ -83,7 +72,8 @@ def planned(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[s
     """
     setup_globals()
     cells = [_cell(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
-    for cell, label in zip(cells, _labels([cell.overrides for cell in cells]), strict=True):
+    swept = OmegaConf.select(master, "hydra.callbacks.announced.swept", default=())
+    for cell, label in zip(cells, _labels([cell.overrides for cell in cells], list(swept)), strict=True):
         cell.label = label
     return cells
 
@@ -106,8 +96,15 @@ def _cell(loader: ConfigLoader, master: DictConfig, overrides: list[str], number
     return Cell(overrides, folder, container, own, hydra)
 
 
-def _labels(batch: Sequence[Sequence[str]]) -> list[str]:
-    """What tells each cell from the others; where nothing does, all that was chosen for it."""
+def _labels(batch: Sequence[Sequence[str]], swept: Sequence[str] = ()) -> list[str]:
+    """What tells each cell from the others; where nothing does, all that was chosen for it.
+
+    Args:
+        batch: the overrides of each cell.
+        swept: the keys that the sweep varies, of which a search tries one value after the other.
+    """
+    if swept:
+        return [" ".join(telling(overrides, swept)) for overrides in batch]
     batch = [[o for o in overrides if PRUNE not in o.partition("=")[0]] for overrides in batch]
     common = set.intersection(*(set(overrides) for overrides in batch)) if len(batch) > 1 else set()
     return [

@@ -14,11 +14,13 @@ class Rehearsal(NamedTuple):
         error: why training would refuse it, in a sentence; None if nothing speaks against it.
         n_parameters: of the model.
         n_bytes: of its weights.
+        unscored: why it will end without a score; None if it will have one.
     """
 
     error: str | None = None
     n_parameters: int = 0
     n_bytes: int = 0
+    unscored: str | None = None
 
 
 def is_wanted(config: Mapping[str, Any]) -> bool:

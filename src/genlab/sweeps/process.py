@@ -15,6 +15,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genlab.console import keep_printing
+
 # Imported once by the server; none of them starts threads of OpenMP or touches CUDA, which a fork would not survive.
 PRELOADED = [
     "torch",
@@ -100,6 +102,7 @@ def run_script(command: Command) -> None:
     os.environ.update(command.environment)
     if "torch" in sys.modules:  # which has read the environment of the server
         sys.modules["torch"].set_num_threads(command.n_threads)
+    keep_printing()
     print("$", shlex.join(["python", command.script, *command.arguments]))  # by which the crew sees that it listens
     threading.Thread(target=_stop_without_launcher, daemon=True).start()
     sys.argv = [command.script, *command.arguments]
@@ -122,7 +125,7 @@ def _redirect(console: Path) -> None:
     file = os.open(console, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         os.dup2(file, number)
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     os.close(file)
 
 

@@ -32,9 +32,9 @@ class Progress(NamedTuple):
 def progress(cell: Cell) -> Progress:
     """Read where a cell is."""
     known, trainer = outcome(cell.folder), cell.config.get("trainer") or {}
-    steps = max(known.summary.get("steps", 0), _newest_step(cell.folder / "metrics.csv"))
+    steps = max(known.summary.get("steps") or 0, _newest_step(cell.folder / "metrics.csv"))
     n_epochs, n_steps = (_limit(trainer.get(key)) for key in ("max_epochs", "max_steps"))
-    epoch = known.summary.get("epochs", 0)
+    epoch = known.summary.get("epochs") or 0
     shares = [_share(steps, n_steps), _share(_epochs(known, steps), n_epochs)]
     share = max((share for share in shares if share is not None), default=None)
     return Progress(epoch, n_epochs, share, known.summary.get("images_per_second"), known.score)
@@ -50,14 +50,16 @@ def _share(done: float, limit: int | None) -> float | None:
 
 def _epochs(known: Outcome, steps: int) -> float:
     """Epochs, and the part of the one that goes on: one takes as many steps as those before it."""
-    epochs, then = known.summary.get("epochs", 0), known.summary.get("steps", 0)
+    epochs, then = known.summary.get("epochs"), known.summary.get("steps")
     return steps * epochs / then if epochs and then else 0.0
 
 
 def _newest_step(file: Path) -> int:
     """The step in the last whole row of metrics.csv, or 0."""
     try:
-        with file.open(newline="") as stream:
+        if not file.is_file():
+            return 0
+        with file.open(newline="", encoding="utf-8") as stream:
             columns = next(csv.reader(stream))
         with file.open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL))

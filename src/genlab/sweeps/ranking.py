@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from genlab.sweeps.cell import Outcome, outcome
@@ -35,9 +35,10 @@ def failures(cells: Sequence[Cell]) -> list[str]:
 
 def _protocol(known: Outcome) -> dict[str, Any]:
     """What has to be equal for two scores to be comparable, the name of the score included."""
-    name = known.summary["score"].get("name")
-    metric = (known.summary.get("metrics") or {}).get(name) or {}
-    return {"score": name, **metric.get("protocol", {})}
+    name = str(known.summary["score"].get("name"))
+    metric = (known.summary.get("metrics") or {}).get(name)
+    protocol = metric.get("protocol") if isinstance(metric, dict) else None
+    return {"score": name, **(protocol if isinstance(protocol, dict) else {})}
 
 
 def _title(protocol: dict[str, Any], all_of_them: Sequence[dict[str, Any]]) -> str:
@@ -48,10 +49,12 @@ def _title(protocol: dict[str, Any], all_of_them: Sequence[dict[str, Any]]) -> s
 
 
 def _ranking(title: str, members: Sequence[tuple[Cell, Outcome]]) -> Table:
-    table = Table("rank", "cell", "score", "epochs", "time", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    names = ("rank", "cell", "score", "epochs", "time")
+    columns = [Column(name, no_wrap=name != "cell", overflow="fold") for name in names]
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for rank, (cell, known) in enumerate(sorted(members, key=lambda member: member[1].score or 0.0), 1):
         name = cell.label + (" (pruned)" if cell.state == "pruned" else "")
         seconds = known.summary.get("seconds")
         row = (str(rank), name, number(known.score), str(known.summary.get("epochs", "")), duration(seconds))
-        table.add_row(*(Text(text, overflow="fold") for text in row))
+        table.add_row(*map(Text, row))
     return table

@@ -11,11 +11,11 @@ from typing import Any
 from omegaconf import OmegaConf
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
 from rich.table import Table
 
+from genlab.console import console
 from genlab.errors import UsageError
-from genlab.faults import replacing
+from genlab.faults import write_text
 from genlab.sweeps.study import Study
 
 BEST, TRIALS = "best.yaml", "trials.csv"
@@ -54,8 +54,7 @@ def write(study: Study, names: Sequence[str], folder: Path) -> None:
     writer = csv.DictWriter(table, list(dict.fromkeys(key for row in rows for key in row)))
     writer.writeheader()
     writer.writerows(rows)
-    with replacing(folder / TRIALS) as unfinished:
-        unfinished.write_text(table.getvalue())
+    write_text(folder / TRIALS, table.getvalue())
     found = {
         "objectives": dict(study.user_attrs["search"]["objectives"]),
         "trials": dict(Counter(STATES[trial.state] for trial in trials)),
@@ -69,8 +68,7 @@ def write(study: Study, names: Sequence[str], folder: Path) -> None:
             for trial in best(study)
         ],
     }
-    with replacing(folder / BEST) as unfinished:
-        unfinished.write_text(OmegaConf.to_yaml(OmegaConf.create(found)))
+    write_text(folder / BEST, OmegaConf.to_yaml(OmegaConf.create(found)))
 
 
 def _row(trial: FrozenTrial, names: Sequence[str]) -> dict[str, Any]:
@@ -81,7 +79,7 @@ def _row(trial: FrozenTrial, names: Sequence[str]) -> dict[str, Any]:
 
 def show(study: Study, names: Sequence[str], folder: Path) -> None:
     """Print the best trials, for one objective those next to it too, and where all of them stand."""
-    console = Console()
+    out = console()
     several = len(study.directions) > 1
     complete = [trial for trial in study.known() if trial.state == TrialState.COMPLETE]
     sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
@@ -94,12 +92,10 @@ def show(study: Study, names: Sequence[str], folder: Path) -> None:
         texts = [f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in cells]
         table.add_row(str(trial.number), *texts)
     if shown:
-        console.print(table)
+        out.print(table)
     states = Counter(STATES[trial.state] for trial in study.known())
     counts = ", ".join(f"{n} {state}" for state, n in states.items())
-    console.print(
-        f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", markup=False, highlight=False, soft_wrap=True
-    )
+    out.print(f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", soft_wrap=True)
 
 
 def check(study: Study) -> None:

@@ -10,6 +10,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
+from genlab.command_line import typed
 from genlab.errors import UsageError
 from genlab.sweeps import objectives, results
 from genlab.sweeps.cell import Outcome, outcome
@@ -111,7 +112,7 @@ class Search:
         if stopped := [str(t.number) for t in batch if ended[t.user_attrs["folder"]][0].status == "interrupted"]:
             raise UsageError(
                 f"The search stops, as trial {' and '.join(stopped)} was interrupted: the same command, with "
-                f"sweep={self.folder.name}, goes on with it."
+                f"{typed('sweep', self.folder.name)}, goes on with it."
             )
 
     def _overrides(self, trial: FrozenTrial) -> list[str]:

@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler
 from genlab.errors import UsageError, whole_number
 from genlab.runs.build import build
 from genlab.sweeps import objectives
+from genlab.values import convert
 
 
 class Settings(NamedTuple):
@@ -32,11 +33,11 @@ class Settings(NamedTuple):
         """
         for key in given.keys() ^ cls._fields:
             raise UsageError(f"hydra.sweeper takes {', '.join(cls._fields)}, and {key} is missing or unknown.")
+        kinds = {"n_trials": int, "n_jobs": int, "seed": int | None}
+        given |= {key: convert(f"hydra.sweeper.{key}", given[key], kind) for key, kind in kinds.items()}
         settings = cls(**given)._replace(objectives=objectives.checked(given["objectives"]))
         whole_number("hydra.sweeper.n_trials", settings.n_trials)
         whole_number("hydra.sweeper.n_jobs", settings.n_jobs)
-        if settings.seed is not None:
-            whole_number("hydra.sweeper.seed", settings.seed, 0)
         if settings.pruner is not None and settings.objectives != objectives.SCORE:
             raise UsageError(
                 "hydra.sweeper.pruner goes by the running score, so it needs hydra.sweeper.objectives={score:minimize} "

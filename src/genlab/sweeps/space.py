@@ -65,7 +65,7 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
     kinds: dict[type, Any] = {ChoiceSweep: _categories, IntervalSweep: _interval, RangeSweep: _range}
     if type(sweep) not in kinds:
         raise UsageError(
-            f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B)."
+            f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B), in quotes."
         )
     if unknown := sweep.tags - {"log"}:
         raise UsageError(f"{key} has the tag {min(unknown)}, which says nothing here: the only one is log.")
@@ -75,7 +75,9 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
 
 def _categories(key: str, sweep: ChoiceSweep, log: bool) -> BaseDistribution:
     if log:
-        raise UsageError(f"{key} can't have the tag log, as categories have no order: type tag(log,interval(A,B)).")
+        raise UsageError(
+            f"{key} can't have the tag log, as categories have no order: type '{key}=tag(log,interval(A,B))'."
+        )
     return CategoricalDistribution(list(dict.fromkeys(_category(element) for element in sweep.list)))
 
 
@@ -104,7 +106,7 @@ def _range(key: str, sweep: RangeSweep, log: bool) -> BaseDistribution:
     if not values:
         raise UsageError(f"{key}=range({sweep.start},{sweep.stop},{sweep.step}) is empty: the lower end comes first.")
     if log and (not isinstance(values[0], int) or sweep.step not in (1, -1)):
-        raise UsageError(f"{key} can't have both a step and the tag log: type tag(log,interval(A,B)).")
+        raise UsageError(f"{key} can't have both a step and the tag log: type '{key}=tag(log,interval(A,B))'.")
     _check_log(key, values[0], log)
     if isinstance(values[0], int):
         return IntDistribution(values[0], values[-1], log=log, step=abs(int(sweep.step)))

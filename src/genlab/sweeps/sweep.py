@@ -12,8 +12,9 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
+from genlab.command_line import quoted
+from genlab.console import console
 from genlab.errors import UsageError
 from genlab.sweeps import ending
 from genlab.sweeps.bill import bill
@@ -22,11 +23,13 @@ from genlab.sweeps.crew import Crew
 from genlab.sweeps.folder import claim
 from genlab.sweeps.lease import Demand, Pool, Queue
 from genlab.sweeps.limits import Limits, check_gpus, demand, n_threads, pool, visible_gpus
+from genlab.sweeps.objectives import SCORE
 from genlab.sweeps.plan import Cell, planned
 from genlab.sweeps.preflight import Rehearsal, is_wanted, preflight
 from genlab.sweeps.process import Server
 from genlab.sweeps.ranking import failures, rankings
 from genlab.sweeps.view import view_of
+from genlab.values import convert
 
 
 class CellReturn(JobReturn):
@@ -59,6 +62,7 @@ class Sweep:
         setup_globals()
         self.limits = Limits.checked(n_jobs, gpus_per_job)
         self._preflight = is_wanted(master)
+        convert("retry_failed", master.get("retry_failed", True), bool)
         if master.get("resume") not in (None, "auto"):
             raise UsageError(
                 f"resume={master.resume} names one run, and -m starts many: go on with a sweep by sweep=NAME and the "
@@ -69,7 +73,7 @@ class Sweep:
         owner = {"job": master.hydra.job.name, "sweeper": str(master.hydra.runtime.choices["hydra/sweeper"])}
         self._lock = claim(self.folder, owner)
         self._server = Server()
-        self._console = Console() if sys.stdout.isatty() else Console(width=200)  # a file has room for long names
+        self._console = console() if sys.stdout.isatty() else console(width=200)  # a file has room for long names
         self._gpus: list[str] | None = None  # not known yet
         self.cells: list[Cell] = []  # of all batches
         ending.begun.append(self)
@@ -103,7 +107,7 @@ class Sweep:
             self._console.print(table)
         states = Counter(cell.state for cell in self.cells)
         self._print(*failures(self.cells), f"{', '.join(f'{n} {state}' for state, n in states.items())}: {self.folder}")
-        self._lock.release()
+        self._lock.close()
         return 0 if all(cell.state in ("completed", "pruned") for cell in self.cells) else 1
 
     def _prepare(self, todo: Sequence[Cell]) -> list[Rehearsal]:
@@ -117,6 +121,9 @@ class Sweep:
         configs = [cell.config for cell in todo] if self._preflight else []
         n_gpus, *rehearsals = preflight(self._server, configs)
         self._gpus = visible_gpus(n_gpus)
+        if _goes_by_score(self.master):
+            why = "the search goes by the score, and there will be none"
+            rehearsals = [r._replace(error=f"{why}: {r.unscored}") if r.unscored else r for r in rehearsals]
         wrong = [f"  {cell.label}: {r.error}" for cell, r in zip(todo, rehearsals, strict=False) if r.error]
         if wrong:
             self._print(*wrong)
@@ -143,7 +150,8 @@ class Sweep:
         """The same command; where the folder is named by the date, also the name."""
         words = ["python", *sys.argv]
         if not any(word.lstrip("+").startswith(("sweep=", "hydra.sweep.dir=")) for word in words):
-            words.append(f"sweep={self.folder.name}" if "sweep" in self.master else f"hydra.sweep.dir={self.folder}")
+            key, value = ("sweep", self.folder.name) if "sweep" in self.master else ("hydra.sweep.dir", self.folder)
+            words.append(f"{key}={quoted(value)}")
         return shlex.join(words)
 
     def _result(self, cell: Cell) -> JobReturn:
@@ -156,7 +164,13 @@ class Sweep:
 
     def _print(self, *lines: str) -> None:
         for line in lines:
-            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self._console.print(line, soft_wrap=True)
+
+
+def _goes_by_score(master: DictConfig) -> bool:
+    """Whether the sweeper is one that searches, and by the score."""
+    sweeper: Any = master.hydra.get("sweeper") or {}
+    return "objectives" in sweeper and "score" in (sweeper["objectives"] or SCORE)
 
 
 def _settle(cell: Cell) -> bool:
@@ -166,7 +180,7 @@ def _settle(cell: Cell) -> bool:
         return False
     if known.is_final and known.summary.get("fingerprint") == cell.fingerprint:
         cell.state = known.status
-    elif known.status == "failed" and not cell.config.get("retry_failed", True):
+    elif known.status == "failed" and not convert("retry_failed", cell.config.get("retry_failed", True), bool):
         cell.state, cell.error = "failed", f"{known.error} (failed before, and left as retry_failed=false)"
     return cell.state != "waiting"
 

@@ -1,11 +1,11 @@
 """How a cell's process has ended, and what its folder is to say of it."""
 
-import json
 import re
 import signal
 from pathlib import Path
 
-from genlab.faults import replacing
+from genlab.faults import write_text
+from genlab.plain import to_json
 from genlab.sweeps.cell import outcome
 from genlab.sweeps.plan import Cell
 
@@ -42,8 +42,7 @@ def record_failure(cell: Cell) -> None:
     try:
         with FileLock(cell.folder / ".lock", timeout=0):
             summary = dict(outcome(cell.folder).summary) | {"status": "failed", "error": cell.error}
-            with replacing(cell.folder / "summary.json") as unfinished:
-                unfinished.write_text(json.dumps(summary, indent=2) + "\n")
+            write_text(cell.folder / "summary.json", to_json(summary))
     except (Timeout, OSError):
         pass
 

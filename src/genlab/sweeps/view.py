@@ -8,14 +8,15 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from genlab.sweeps.cell import outcome
 from genlab.sweeps.plan import Cell
 from genlab.sweeps.progress import Progress, progress
 
 SECONDS = 1.0  # between two readings
+OTHERS = 48  # columns of a terminal that the live table takes besides the labels
 ORDER = ("running", "failed", "interrupted", "completed", "pruned", "waiting")
 
 
@@ -40,7 +41,7 @@ class View:
     def started(self, cell: Cell) -> None:
         """A cell has started."""
         self.starts[id(cell)] = monotonic(), progress(cell).share
-        self.console.print(f"started      {escape(cell.label)}", soft_wrap=True, highlight=False)
+        self.console.print(Text(f"started      {cell.label}"), soft_wrap=True)
 
     def ended(self, cell: Cell) -> None:
         """A cell has ended."""
@@ -53,7 +54,7 @@ class View:
         score = outcome(cell.folder).score
         what = f": {cell.error}" if cell.error else f": score {number(score)}" if score is not None else ""
         line = f"{cell.state:12s} {cell.label} ({', '.join(facts)}){what}"
-        self.console.print(escape(line), soft_wrap=True, highlight=False)
+        self.console.print(Text(line), soft_wrap=True)
 
     def refresh(self) -> None:
         """Some time has passed."""
@@ -62,9 +63,7 @@ class View:
         """A signal has asked for an end; told at every look until the last cell has ended."""
         if not self._is_told:
             self._is_told = True
-            self.console.print(
-                f"{signal.Signals(number).name}: each cell saves a checkpoint and stops", highlight=False
-            )
+            self.console.print(f"{signal.Signals(number).name}: each cell saves a checkpoint and stops")
 
     def time_left(self) -> float | None:
         """Seconds until the last cell ends, if those to come take as long as those that have ended; None before one."""
@@ -86,7 +85,7 @@ class View:
 
 
 class LiveView(View):
-    """A table with a line for each cell, as many as the terminal has room for: those that run first."""
+    """A table with a line for each cell, as many as the terminal has room for, those that run first."""
 
     def __init__(self, console: Console, cells: Sequence[Cell]) -> None:
         super().__init__(console, cells)
@@ -122,17 +121,22 @@ class LiveView(View):
 
     def _table(self) -> Group:
         table = Table(
-            "cell", "state", *(Column(name, justify="right") for name in ("epoch", "images/s", "score", "left"))
+            Column("cell", overflow="fold"),
+            Column("state", no_wrap=True),
+            *(Column(name, justify="right", no_wrap=True) for name in ("epoch", "images/s", "score", "left")),
         )
         cells = sorted(self.cells, key=lambda cell: ORDER.index(cell.state))
         room = max(3, self.console.height - 7)
-        for cell in cells[:room]:
+        for cell in cells:
+            room -= len(Text(cell.label).wrap(self.console, max(1, self.console.width - OTHERS)))
+            if room < 0:
+                break
             now = progress(cell)
             left = self.left(cell, now) if cell.state == "running" else None
             epochs = f"{now.epoch}/{now.n_epochs or '?'}" if cell.state != "waiting" else ""
             speed = f"{now.speed:.0f}" if now.speed else ""
             table.add_row(
-                escape(cell.label), cell.state, epochs, speed, number(now.score) if now.score else "", duration(left)
+                Text(cell.label), cell.state, epochs, speed, number(now.score) if now.score else "", duration(left)
             )
         counts = Counter(cell.state for cell in self.cells)
         left = self.time_left()

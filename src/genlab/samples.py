@@ -1,0 +1,53 @@
+"""What a model generates, as it is scored and shown: one rule for all who measure or draw.
+
+Where data are black and white (`data.binarize`) and a model's likelihood is one of black and white images, a sample is
+a draw from p(x | z), and not the grey mean of it, which looks like none of them. All else is taken as it is decoded.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Generator, Tensor
+
+from genlab.noise import row_noise
+
+
+def is_drawn(model: Any, data: Any) -> bool:
+    """Whether the samples of a model are drawn from p(x | z), beside these data."""
+    return bool(data.binarize) and getattr(getattr(model, "likelihood", None), "is_binary", False)
+
+
+def kind(model: Any, data: Any) -> str | None:
+    """What a protocol says of samples beside black and white data: `drawn` or `mean`; None beside grey ones."""
+    return ("drawn" if is_drawn(model, data) else "mean") if data.binarize else None
+
+
+def sampler(model: Any, data: Any, n: int, generator: Generator) -> Callable[[slice], Tensor]:
+    """Draw n codes from the prior; returns a map from rows to their samples (B, C, H, W) in [-1, 1].
+
+    Args:
+        model: fulfils `protocols.Samples`.
+        data: the `ImageDataModule`.
+        n: number of samples.
+        generator: gives the codes, and by its seed the noise of the pixels.
+    """
+    codes = model.prior(n, generator)
+
+    def samples(rows: slice) -> Tensor:
+        images: Tensor = model.decode(codes[rows])
+        first = rows.indices(n)[0]
+        return drawn(images, first, f"samples {generator.initial_seed()}") if is_drawn(model, data) else images
+
+    return samples
+
+
+def drawn(means: Tensor, first: int, stream: str) -> Tensor:
+    """Draw black and white images, values -1 and 1, from their means (B, C, H, W) in [-1, 1].
+
+    Args:
+        means: (x + 1) / 2 is the probability of white.
+        first: the number of the first image, to which its noise belongs.
+        stream: of the noise, see `row_noise`.
+    """
+    noise = row_noise(stream, range(first, first + len(means)), tuple(means.shape[1:])).to(means)
+    return 2 * (noise < 0.5 * (means + 1)).to(means) - 1

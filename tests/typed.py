@@ -1,0 +1,125 @@
+"""What a user types, in a process of its own with a time limit, and what comes back.
+
+The process is a fork of a server that has imported all that an entry script imports, as the cells of a sweep are: what
+it does is the same, and each row of a table costs a second instead of ten. Where the way in which a process starts
+matters (signals, several processes, `PYTHON...` variables), take `settings.run_script`.
+"""
+
+import atexit
+import multiprocessing
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import pytest
+from settings import ROOT
+
+from genlab.sweeps.process import PRELOADED
+
+SECONDS = 120  # a hang is a failure
+
+
+class Running:
+    """A script that runs in a group of processes of its own, with what is asked of `subprocess.Popen`.
+
+    Args:
+        script: the name of an entry script, or the path of another one.
+    """
+
+    def __init__(self, script: str | Path, *arguments: str, cwd: Path, **environment: str) -> None:
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")} | environment
+        path = script if isinstance(script, Path) else ROOT / "src" / f"{script}.py"
+        self.args = [str(path), *arguments]
+        self._outputs = [Path(tempfile.mkdtemp(prefix="typed-")) / name for name in ("stdout", "stderr")]
+        self._process = _server().Process(target=_be, args=(self.args, str(cwd), variables, *map(str, self._outputs)))
+        self._process.start()
+        self.pid: int = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """To this process alone."""
+        os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for the exit code.
+
+        Raises:
+            TimeoutError: if the process has not ended in time; it is killed.
+        """
+        self._process.join(seconds)
+        if (code := self.poll()) is None:
+            self._process.kill()
+            self._process.join()
+            raise TimeoutError(f"{' '.join(self.args)} still runs after {seconds} seconds:\n{''.join(self.said())}")
+        return code
+
+    def said(self) -> list[str]:
+        """What stands on stdout and stderr so far."""
+        return [output.read_text(errors="replace") if output.is_file() else "" for output in self._outputs]
+
+    def end(self, seconds: float) -> subprocess.CompletedProcess[str]:
+        """Wait for it; raises what `wait` raises."""
+        try:
+            return subprocess.CompletedProcess(self.args, self.wait(seconds), *self.said())
+        finally:
+            shutil.rmtree(self._outputs[0].parent)
+
+
+def type_in(
+    script: str | Path, *arguments: str, cwd: Path, seconds: float = SECONDS, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Type `python src/SCRIPT.py ARGUMENTS` in a folder.
+
+    Raises:
+        TimeoutError: if the process has not ended in time; it is killed.
+    """
+    return Running(script, *arguments, cwd=cwd, **environment).end(seconds)
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """See that a command ended with exit code 1 and one sentence on stderr, with all of these parts in it."""
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    line = result.stderr.strip().splitlines()[-1]
+    assert [other for other in result.stderr.splitlines() if other.startswith("error: ")] == [line]
+    for part in parts:
+        assert part in line
+
+
+@cache
+def _server() -> Any:
+    """The server, started with this checkout on its path: Python 3.11 imports before it sets the path of its parent."""
+    if sys.platform != "linux":  # whose libraries don't survive a fork
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["typed", *PRELOADED])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]))
+        forkserver.ensure_running()
+    return context
+
+
+def _be(command: list[str], cwd: str, variables: dict[str, str], stdout: str, stderr: str) -> None:
+    os.setsid()
+    for number, path in ((1, stdout), (2, stderr)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv, sys.path[0] = command, str(Path(command[0]).parent)
+    try:
+        runpy.run_path(command[0], run_name="__main__")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        atexit._run_exitfuncs()  # Python leaves a forked process without
