@@ -14,7 +14,7 @@ from genlab.cli import entry_point, job, several
 @job
 def main(cfg: DictConfig) -> None:
     """Evaluate; imports torch only now, so that --help answers at once."""
-    from genlab.runs.evaluate import evaluate
+    from genlab.commands.evaluate import evaluate
 
     evaluate(cfg)
 

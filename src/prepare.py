@@ -13,7 +13,7 @@ from genlab.cli import entry_point, job
 @job
 def main(cfg: DictConfig) -> None:
     """Prepare; imports torch only now, so that --help answers at once."""
-    from genlab.runs.prepare import prepare
+    from genlab.commands.prepare import prepare
 
     prepare(cfg)
 

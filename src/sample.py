@@ -13,7 +13,7 @@ from genlab.cli import entry_point, job
 @job
 def main(cfg: DictConfig) -> None:
     """Draw; imports torch only now, so that --help answers at once."""
-    from genlab.runs.sample import sample
+    from genlab.commands.sample import sample
 
     sample(cfg)
 

@@ -14,7 +14,7 @@ from genlab.cli import entry_point, job, resumable
 @job
 def main(cfg: DictConfig) -> float | None:
     """Train; imports torch only now, so that --help answers at once."""
-    from genlab.runs.train import train
+    from genlab.commands.train import train
 
     return train(cfg)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from settings import TINY, config
 
-from genlab.runs.train import train
+from genlab.commands.train import train
 
 
 class TrainedRun(NamedTuple):

@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from settings import config, options
 
 from genlab.callbacks import EMA
-from genlab.processes import leave_group_at_exit
-from genlab.runs.build import build
+from genlab.config.build import build
+from genlab.distributed import leave_group_at_exit
 
 STEPS = 3
 

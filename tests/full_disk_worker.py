@@ -1,4 +1,4 @@
-"""Trains, with a disk that takes nothing between two steps. runs/test_full_disk.py starts it.
+"""Trains, with a disk that takes nothing between two steps. run/test_full_disk.py starts it.
 
 RLIMIT_FSIZE makes the system refuse every write to a file with an OSError; pipes go on.
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from settings import config
 
+from genlab.commands.train import train
 from genlab.models.base import ImageModel
-from genlab.runs.train import train
 
 
 def refuse_writes(first: int, end: int) -> None:

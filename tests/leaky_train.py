@@ -1,6 +1,6 @@
 """`src/train.py` whose third step prints a variable of the environment, warns of it and fails with it.
 
-The variable's name comes first on the command line. runs/test_secrets.py starts it.
+The variable's name comes first on the command line. run/test_secrets.py starts it.
 """
 
 import os

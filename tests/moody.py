@@ -45,7 +45,7 @@ MOODS = {
 @job
 def main(cfg: DictConfig) -> float | None:
     """Train, in some mood."""
-    from genlab.runs.train import train
+    from genlab.commands.train import train
 
     MOODS[cfg.mood]()
     return train(cfg)

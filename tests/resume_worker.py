@@ -1,4 +1,4 @@
-"""One of two gloo processes: trains, is stopped and resumes. runs/test_resume.py starts it."""
+"""One of two gloo processes: trains, is stopped and resumes. commands/test_resume.py starts it."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 from resuming import SMALL, copied
 from settings import config
 
+from genlab.commands.train import train
+from genlab.distributed import gathered
 from genlab.models.base import ImageModel
-from genlab.processes import gathered
-from genlab.runs.train import train
 
 RANK = int(os.environ["RANK"])
 STOP_AT = 6

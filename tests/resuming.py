@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from settings import TINY
 
-from genlab.runs.checkpoints import read_checkpoint
+from genlab.run.checkpoint import read_checkpoint
 
 # Two epochs of four batches, with a checkpoint after each of them, and all that counts something.
 SMALL = (

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 from settings import CONFIGS
 
-from genlab.sweeps.search import Search
-from genlab.sweeps.settings import Settings
-from genlab.sweeps.study import FILE, NAME, storage
+from genlab.search.search import Search
+from genlab.search.settings import Settings
+from genlab.search.study import FILE, NAME, storage
 
 X = "model.optimizer.lr=interval(1,9)"
 Formula = Callable[[dict[str, Any]], dict[str, Any]]

@@ -9,7 +9,7 @@ from poison import Poison, States
 from small_training import trained
 
 from genlab.callbacks import Guard
-from genlab.processes import leave_group_at_exit
+from genlab.distributed import leave_group_at_exit
 
 if __name__ == "__main__":
     leave_group_at_exit()

@@ -4,8 +4,8 @@ import torch
 from lightning.pytorch import Callback
 from settings import config, options
 
+from genlab.config.build import build
 from genlab.models.adversarial import AdversarialModel
-from genlab.runs.build import build
 
 ADVERSARIAL = [name for name in options("model") if isinstance(build(config(f"model={name}").model), AdversarialModel)]
 SMALL = ("trainer=cpu", "data.limit=64", "data.batch_size=16", "trainer.max_epochs=1", "data.size=16")

@@ -44,6 +44,6 @@ def test_every_text_file_is_opened_as_utf_8_whatever_the_locale():
             if name not in ("open", "read_text", "write_text", "fdopen") or owner in ("os", "Image", "cache", "faults"):
                 continue
             given = [ast.unparse(part) for part in call.args]
-            is_ours = name in ("read_text", "write_text") and not owner  # of genlab.foreign and genlab.faults
+            is_ours = name in ("read_text", "write_text") and not owner  # of genlab.foreign and genlab.files
             is_binary = any("b" in part and len(part) < 6 for part in given if part.startswith("'"))
             assert is_ours or is_binary or any(key.arg == "encoding" for key in call.keywords), (path, call.lineno)

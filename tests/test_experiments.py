@@ -4,7 +4,7 @@ import pytest
 import torch
 from settings import config, options
 
-from genlab.runs.build import build
+from genlab.config.build import build
 
 
 @pytest.mark.parametrize("name", options("experiment"))

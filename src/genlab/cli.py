@@ -17,15 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genlab.command_line import quoted, read_arguments, read_environment, setting_value
+from genlab.config.record import record
 from genlab.console import keep_printing
 from genlab.errors import UsageError
-from genlab.foreign import check_folder
 from genlab.interrupts import explained_by_signals
-from genlab.record import record
 from genlab.redaction import redact, redact_output
+from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
-from genlab.sweeps.cell import register_resolvers
-from genlab.sweeps.ending import swept
+from genlab.sweeps.report_hook import swept
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
@@ -117,23 +116,6 @@ def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
         return main()
 
     return wrapped
-
-
-def run_folder(run: str) -> Path:
-    """The folder of the run that `resume` names by itself or by one of its checkpoints.
-
-    Raises:
-        UsageError: if it is none, or if a link leads out of it.
-    """
-    path = Path(run)
-    folder = path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
-    if not (folder / "config.yaml").is_file():
-        raise UsageError(
-            f"resume={run} is no run: give a run folder, which holds config.yaml and checkpoints/, such as "
-            "logs/train/runs/DATE_TIME, or one of its checkpoints."
-        )
-    check_folder(folder)  # before Hydra opens the log
-    return folder
 
 
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

@@ -6,6 +6,6 @@ from genlab.interrupts import end_on_signals
 
 end_on_signals()
 if "GENLAB_PARENT" in os.environ:
-    from genlab.runs.watch import watch_parent
+    from genlab.trainer.watch import watch_parent
 
     watch_parent()

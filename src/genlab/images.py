@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as TF
 from torchvision.utils import make_grid
 from torchvision.utils import save_image as write_png
 
-from genlab.faults import replacing
+from genlab.files import replacing
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -58,3 +58,13 @@ def save_png(picture: Tensor, path: Path, kind: str = "png") -> None:
     factor = max(1, 512 // max(picture.shape[-2:]))
     with replacing(path) as file:
         write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format=kind)
+
+
+def above(x: Tensor, x_hat: Tensor, n_columns: int) -> Tensor:
+    """Order images (N, C, H, W) and their reconstructions so that in rows of n_columns each stands above its own.
+
+    Only whole rows are kept, or the one row that there is.
+    """
+    n = len(x) // n_columns * n_columns or len(x)
+    rows = zip(x[:n].split(n_columns), x_hat[:n].split(n_columns), strict=True)
+    return torch.cat([row for pair in rows for row in pair])

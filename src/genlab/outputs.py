@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from genlab.errors import UsageError, unknown
-from genlab.faults import reason
+from genlab.files import reason
 from genlab.images import save_png
 
 FORMATS = {  # what Pillow calls them

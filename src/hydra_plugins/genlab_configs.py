@@ -4,5 +4,5 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 # In a defaults list, `/any_argument@_here_` lets any key of the node be set without a plus. What the node's class does
-# not take is refused when the values are checked: `genlab.runs.arguments`.
+# not take is refused when the values are checked: `genlab.config.arguments`.
 ConfigStore.instance().store(name="any_argument", node=OmegaConf.create({}, flags={"struct": False}), provider="genlab")

@@ -15,7 +15,7 @@ class OptunaSweeper(Sweeper):
     """Searches for the best values of some keys by trying them out.
 
     Args:
-        **settings: see `genlab.sweeps.settings.Settings`, and `configs/hydra/sweeper/optuna.yaml`.
+        **settings: see `genlab.search.settings.Settings`, and `configs/hydra/sweeper/optuna.yaml`.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -38,8 +38,8 @@ class OptunaSweeper(Sweeper):
             import optuna  # noqa: F401
         except ImportError as error:
             raise UsageError(f'hydra/sweeper=optuna needs Optuna: pip install "optuna>=5" ({error}).') from error
-        from genlab.sweeps.search import Search
-        from genlab.sweeps.settings import Settings
+        from genlab.search.search import Search
+        from genlab.search.settings import Settings
 
         assert self.launcher
         assert self.hydra_context

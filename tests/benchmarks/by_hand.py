@@ -21,10 +21,10 @@ from settings import config
 from torch import Tensor
 from torch.optim import Optimizer
 
+from genlab.config.build import build
 from genlab.images import to_float
 from genlab.losses import kl_to_standard_normal
 from genlab.models.autoencoding import reparametrise, squared_distance
-from genlab.runs.build import build
 
 
 def descend(loss: Tensor, optimizer: Optimizer) -> None:

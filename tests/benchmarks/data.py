@@ -20,10 +20,10 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from genlab.config.build import build
 from genlab.data import Folder
 from genlab.data.arrays import ImageWriter, MappedImages
 from genlab.data.files import find_files
-from genlab.runs.build import build
 
 N_PHOTOS, N_CELEBA, N_FILES, BATCH = 12_000, 202_599, 200_000, 128
 CROPPED = (transforms.CenterCrop(148), transforms.Resize(64))

@@ -22,13 +22,13 @@ from settings import config
 from torch import Tensor
 from torchmetrics.image.fid import _compute_fid
 
+from genlab.commands.evaluate import evaluate
+from genlab.commands.machine import quieten
+from genlab.commands.train import train
 from genlab.metrics import EfficientNetLite0, Inception, frechet_distance, frechet_distance_of_few
 from genlab.metrics.population import described
 from genlab.models import VAE
 from genlab.moments import Moments, symmetric_root
-from genlab.runs.evaluate import evaluate
-from genlab.runs.machine import quieten
-from genlab.runs.train import train
 
 DIM, MANY, FEW = 2048, 5000, 1000
 

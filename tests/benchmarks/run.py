@@ -15,8 +15,8 @@ from contest import ROOT, compare, header, timed  # first: it puts src and tests
 from settings import config
 from torch.utils.data import DataLoader, TensorDataset
 
-from genlab.runs.build import build
-from genlab.runs.machine import quieten
+from genlab.commands.machine import quieten
+from genlab.config.build import build
 
 
 def drained(batches: Iterable[object]) -> Callable[[], float]:

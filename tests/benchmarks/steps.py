@@ -25,11 +25,11 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from settings import config, options
 
-from genlab.callbacks.exact import ExactState
+from genlab.commands.machine import keep_freed_memory, quieten
+from genlab.commands.train import _only
+from genlab.config.build import build
 from genlab.loggers import CSVLogger
-from genlab.runs.build import build
-from genlab.runs.machine import keep_freed_memory, quieten
-from genlab.runs.train import _only
+from genlab.trainer.resume_state import ExactState
 
 SECONDS = 15  # of training, a model
 BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA

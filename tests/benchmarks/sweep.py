@@ -17,7 +17,7 @@ from pathlib import Path
 from contest import ROOT, compare, header, timed  # first: it puts src and tests on the path
 
 # isort: split
-from genlab.sweeps.machine import n_cores
+from genlab.hardware import n_cores
 
 MODELS, DIMS = ("ae", "vae", "gan"), (2, 8, 32, 64)
 COMMON = ("trainer=cpu", "trainer.max_epochs=1", "callbacks.frechet.n_samples=100")

@@ -14,13 +14,13 @@ from lightning.pytorch import Callback
 from settings import TINY, config
 
 from genlab.callbacks import Checkpoint
-from genlab.callbacks.exact import ExactState
-from genlab.callbacks.signals import Signals
+from genlab.commands.load import load_run
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.models import GAN
-from genlab.runs.build import build
-from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint, write_checkpoint
-from genlab.runs.load import load_run
+from genlab.run.checkpoint import DamagedCheckpoint, read_checkpoint, write_checkpoint
+from genlab.trainer.resume_state import ExactState
+from genlab.trainer.signals import Signals
 
 
 class Scorer(Callback):

@@ -6,8 +6,8 @@ from settings import config
 from small_training import trained
 
 from genlab.callbacks import EMA
-from genlab.runs.build import build
-from genlab.runs.load import read_checkpoint
+from genlab.commands.load import read_checkpoint
+from genlab.config.build import build
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from lightning.pytorch import Callback
 from settings import TINY, config
 
 from genlab.callbacks import Guard
+from genlab.config.build import build
 from genlab.errors import UsageError
-from genlab.runs.build import build
 
 
 class Spoil(Callback):

@@ -13,10 +13,10 @@ from settings import ROOT, config, options
 from small_training import trained
 
 from genlab.callbacks import EMA, Guard
+from genlab.commands.train import train
 from genlab.errors import UsageError
 from genlab.models import GAN
 from genlab.models.base import ImageModel
-from genlab.runs.train import train
 
 
 def guard(folder, **more):

@@ -13,10 +13,10 @@ from typed import type_in
 
 from genlab.callbacks import Health
 from genlab.callbacks.health import loss_balance
+from genlab.commands.load import read_checkpoint
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.protocols import Reconstructs
-from genlab.runs.build import build
-from genlab.runs.load import read_checkpoint
 
 LEARNS = ("data.limit=1000", "data.batch_size=32", "trainer.max_epochs=4")  # enough for samples that vary
 GOOD = {"diversity": 0.8, "distinctness": 0.7, "saturation": 0.0, "non_finite": 0.0}

@@ -12,10 +12,10 @@ from settings import TINY, config
 
 from genlab.callbacks import FrechetDistance
 from genlab.callbacks.pictures import above
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.images import to_uint8
 from genlab.metrics.population import frechet as frechet_distance
-from genlab.runs.build import build
 
 
 def fitted(cfg, callbacks):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 
 from genlab.callbacks.summary import Summary
-from genlab.runs.summary import read_summary
+from genlab.run.summary import read_summary
 
 
 def validated(summary, score, protocol):

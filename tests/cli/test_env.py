@@ -12,7 +12,7 @@ from photos import put_photos
 from typed import assert_refused, type_in
 
 from genlab.cli import job
-from genlab.runs.checkpoints import read_checkpoint, write_checkpoint
+from genlab.run.checkpoint import read_checkpoint, write_checkpoint
 
 T = (
     *("debug=fast", "data.limit=48", "data.batch_size=16", "callbacks.frechet.n_samples=16", "trainer=cpu"),

@@ -8,7 +8,7 @@ import pytest
 from resuming import SMALL, rows, saved
 from typed import assert_refused, type_in
 
-from genlab.runs.summary import read_summary
+from genlab.run.summary import read_summary
 
 QUIET = (*SMALL, "callbacks.checkpoint.keep=0")
 
@@ -107,7 +107,7 @@ def test_auto_goes_on_with_checkpoints_that_lie_elsewhere_and_every_command_find
 
 
 def test_a_summary_says_which_signal_has_ended_a_run(tmp_path):
-    from genlab.runs.folder import recorded
+    from genlab.run.folder import recorded
 
     for error, said in ((SystemExit(143), "SIGTERM"), (SystemExit(129), "SIGHUP"), (SystemExit(3), "SystemExit")):
         with pytest.raises(SystemExit), recorded(tmp_path):

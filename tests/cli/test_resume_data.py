@@ -10,8 +10,8 @@ from PIL import Image
 from resuming import saved
 from typed import assert_refused, type_in
 
-from genlab.runs.checkpoints import read_checkpoint, write_checkpoint
-from genlab.runs.summary import read_summary
+from genlab.run.checkpoint import read_checkpoint, write_checkpoint
+from genlab.run.summary import read_summary
 
 FEW = (
     "data=folder", "data.size=16", "data.batch_size=8", "trainer=cpu", "trainer.max_epochs=1",

@@ -11,7 +11,7 @@ from PIL import Image
 from typed import assert_refused, type_in
 
 from genlab.data import Digits
-from genlab.runs.checkpoints import read_checkpoint
+from genlab.run.checkpoint import read_checkpoint
 
 SMALL = ("debug=fast", "data.limit=48", "data.batch_size=16", "data.size=16", "callbacks.frechet.n_samples=16")
 T = (*SMALL, "trainer=cpu", "~callbacks.progress", "hydra.run.dir=run")  # three batches an epoch

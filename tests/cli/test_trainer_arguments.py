@@ -11,10 +11,10 @@ from settings import config
 from sweeping import FEW, swept
 from typed import assert_refused, type_in
 
+from genlab.commands.trainer_arguments import HARMLESS, INSTEAD, check_trainer, explain_refusals
+from genlab.config.build import check_config
 from genlab.errors import UsageError
-from genlab.runs.build import check_config
-from genlab.runs.rehearse import rehearse
-from genlab.runs.trainer import HARMLESS, INSTEAD, check_trainer, explain_refusals
+from genlab.sweeps.dry_run import dry_run
 
 T = ("debug=fast", "data.limit=48", "data.batch_size=16", "trainer=cpu", "callbacks=summary", "hydra.run.dir=run")
 NAMES = list(inspect.signature(Trainer).parameters)  # of the installed version
@@ -119,14 +119,14 @@ def test_values_that_change_nothing_are_taken():
     checked("trainer.val_check_interval=0.5", "trainer.check_val_every_n_epoch=null", "trainer.log_every_n_steps=0")
     for precision in ("32", "32-true", "16-mixed", "bf16-mixed", "bf16", "null"):
         checked(f"trainer.precision={precision}")
-    assert checked("trainer.strategy=ddp").strategy == {"_target_": "genlab.runs.strategy.DDP"}
-    assert checked("trainer.devices=2").strategy == {"_target_": "genlab.runs.strategy.DDP"}
+    assert checked("trainer.strategy=ddp").strategy == {"_target_": "genlab.trainer.strategy.DDP"}
+    assert checked("trainer.devices=2").strategy == {"_target_": "genlab.trainer.strategy.DDP"}
     assert checked("trainer.devices=auto").strategy == "auto"
 
 
 def test_machines_that_have_been_started_together_may_be_several(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "elsewhere")
-    assert checked("trainer.num_nodes=2").strategy == {"_target_": "genlab.runs.strategy.DDP"}
+    assert checked("trainer.num_nodes=2").strategy == {"_target_": "genlab.trainer.strategy.DDP"}
 
 
 WORKS = [  # models, what is typed, and steps and epochs of the run
@@ -232,4 +232,4 @@ def test_the_preflight_of_a_sweep_finds_the_same(tmp_path):
     assert "trainer.gradient_clip_val=1 is not possible here: type +model.clip.discriminator=1" in result.stdout
     assert "1 of 2 cells can't be built" in result.stderr
     cell = OmegaConf.to_container(config("trainer=cpu", "model=vae", "trainer.gradient_clip_val=1"), resolve=True)
-    assert rehearse(cell).error is None
+    assert dry_run(cell).error is None

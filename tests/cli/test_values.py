@@ -10,10 +10,10 @@ from settings import config
 from sweeping import FEW, swept
 from typed import assert_refused, type_in
 
+from genlab.config.build import build, check_config
+from genlab.config.keys import KEYS
 from genlab.errors import UsageError
-from genlab.keys import KEYS
-from genlab.runs.build import build, check_config
-from genlab.runs.rehearse import rehearse
+from genlab.sweeps.dry_run import dry_run
 
 BARE = ("trainer=cpu", "callbacks=none", "data.limit=16", "data.batch_size=16", "trainer.max_epochs=1")
 SEED = "it must be a whole number from 0 to 4294967295."
@@ -268,7 +268,7 @@ def partial(name, arguments):
 
 
 def preflight(*typed):
-    return rehearse(OmegaConf.to_container(config("trainer=cpu", "callbacks=none", *typed), resolve=True)).error
+    return dry_run(OmegaConf.to_container(config("trainer=cpu", "callbacks=none", *typed), resolve=True)).error
 
 
 @pytest.mark.parametrize(("typed", "said"), OPTIMISERS, ids=lambda part: str(part))

@@ -8,8 +8,8 @@ from settings import config
 from typed import assert_refused, type_in
 from wandb_records import stored_records
 
+from genlab.config.build import build, check_config
 from genlab.errors import UsageError
-from genlab.runs.build import build, check_config
 
 BARE = ("data.limit=48", "data.batch_size=16", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none")
 LONG = "g" * 129

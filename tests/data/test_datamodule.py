@@ -8,12 +8,12 @@ import pytest
 import torch
 from settings import config
 
+from genlab.config.build import build
 from genlab.data import Digits, ImageDataModule
 from genlab.data.binary import binarized
 from genlab.data.sampler import EvaluationBatches
 from genlab.errors import UsageError
 from genlab.protocols import Split
-from genlab.runs.build import build
 
 
 def datamodule(*overrides: str) -> ImageDataModule:

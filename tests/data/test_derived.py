@@ -4,9 +4,9 @@ import pytest
 import torch
 from settings import config
 
+from genlab.config.build import build
 from genlab.data.arrays import fingerprint
 from genlab.data.derived import Drawn, Joined
-from genlab.runs.build import build
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import torchvision.datasets as published
 from PIL import Image
 from settings import config
 
+from genlab.config.build import build
 from genlab.data import CelebA, ImageDataModule
 from genlab.errors import UsageError
-from genlab.runs.build import build
 
 WITH_TEST = ["mnist", "fashion_mnist", "kmnist", "cifar10", "svhn"]
 

@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch import Callback
 from settings import TINY, config
 
+from genlab.config.build import build
 from genlab.data import ImageDataModule
-from genlab.runs.build import build
 
 
 class SaveAt(Callback):

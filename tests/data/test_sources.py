@@ -5,10 +5,10 @@ import pytest
 import torch
 from settings import config, options
 
+from genlab.config.build import build
 from genlab.data import Digits, Shapes
 from genlab.data.shapes import render
 from genlab.errors import UsageError
-from genlab.runs.build import build
 
 
 def test_digits_are_split_with_as_many_of_each_class():

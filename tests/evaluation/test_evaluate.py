@@ -10,10 +10,10 @@ from settings import config, options
 from torchvision.utils import save_image
 from typed import type_in
 
+from genlab.commands.evaluate import evaluate
+from genlab.commands.load import load_run
 from genlab.data import Digits
 from genlab.errors import UsageError
-from genlab.runs.evaluate import evaluate
-from genlab.runs.load import load_run
 
 PICTURES = {"samples.png", "neighbours.png", "reconstructions.png", "codes.png"}
 

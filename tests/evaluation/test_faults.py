@@ -5,9 +5,9 @@ import torch
 from settings import config
 from torch.nn import functional as F
 
+from genlab.config.build import build
 from genlab.evaluation import Classes, Diversity, Frechet, Kernel, Manifold, Memorisation, Sharpness, Subject, measured
 from genlab.metrics import EfficientNetLite0
-from genlab.runs.build import build
 
 N = 400
 

@@ -8,10 +8,10 @@ from brightness import Brightness
 from settings import config
 from torch import nn
 
+from genlab.config.build import build
 from genlab.evaluation import Codes, Likelihood, Losses, NotApplicable, Reconstruction, Subject, measured
 from genlab.losses.likelihood import Gaussian
 from genlab.models import GAN, VAE
-from genlab.runs.build import build
 
 DIM, SIGMA = 64, 0.7
 

@@ -5,6 +5,7 @@ import torch
 from brightness import Brightness
 from settings import config
 
+from genlab.config.build import build
 from genlab.evaluation import (
     Classes,
     Diversity,
@@ -18,7 +19,6 @@ from genlab.evaluation import (
     measured,
 )
 from genlab.evaluation.samples import kernel_name
-from genlab.runs.build import build
 
 
 class Classifier(Brightness):

@@ -10,7 +10,7 @@ from inject import injected, report, whole
 from kinds import DiskFull, Ordered, Signal
 from training import INTERVAL
 
-from genlab.runs.checkpoints import read_checkpoint
+from genlab.run.checkpoint import read_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from settings import config, options
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
-from genlab.runs.build import build
 
 UNDECIDED = torch.zeros(4, 1)
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from settings import config, options
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.losses import Colour, Cutout, DiffAugment, Translation
-from genlab.runs.build import build
 
 POLICIES = [Colour(), Translation(), Cutout()]
 

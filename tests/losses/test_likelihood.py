@@ -9,9 +9,9 @@ from torch import nn
 from torch.distributions import Laplace as TorchLaplace
 from torch.distributions import Normal
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.losses import Bernoulli, Gaussian, Laplace, LearnedGaussian, OptimalGaussian
-from genlab.runs.build import build
 
 ALL = [Gaussian(0.3), LearnedGaussian(0.3), OptimalGaussian(), Laplace(0.3), Bernoulli()]
 

@@ -5,9 +5,9 @@ import torch
 from settings import config, options
 from torch import nn
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.losses import R1, R2, Hinge, NonSaturating, Objective, OneCentered, RelativisticPairing, as_objective
-from genlab.runs.build import build
 
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)
 

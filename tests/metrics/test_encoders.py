@@ -10,9 +10,9 @@ from random_weights import write_random_weights
 from settings import config, options
 from torch import Tensor
 
+from genlab.config.build import build
 from genlab.metrics import CLIP, VGG16, DINOv2, EfficientNetLite0, Inception
 from genlab.protocols import FeatureEncoder
-from genlab.runs.build import build
 
 LOGGER = logging.getLogger("genlab.metrics")
 PHOTOGRAPHS = [Inception, DINOv2, CLIP, VGG16]

@@ -7,10 +7,10 @@ from populations import population
 from random_weights import write_random_weights
 
 from genlab.data import Digits
+from genlab.distributed import Interrupted
 from genlab.metrics import Inception, frechet_distance, high_frequency_energy
 from genlab.metrics.population import described, frechet
 from genlab.moments import Moments
-from genlab.processes import Interrupted
 
 
 @pytest.fixture(scope="module")

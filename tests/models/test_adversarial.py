@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from settings import config, options
 from small_training import ADVERSARIAL, trained
 
-from genlab.runs.build import build
+from genlab.config.build import build
 
 
 def network_of(model) -> dict[torch.nn.Parameter, str]:

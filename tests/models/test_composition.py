@@ -4,8 +4,8 @@ import pytest
 import torch
 from settings import TINY, config, options
 
+from genlab.config.build import build
 from genlab.errors import UsageError
-from genlab.runs.build import build
 
 
 def fitted(*overrides: str):

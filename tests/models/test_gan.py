@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from settings import TINY, config
 
-from genlab.runs.build import build
+from genlab.config.build import build
 
 
 def trained(*overrides: str, callbacks: list[Callback] | None = None):

@@ -6,11 +6,11 @@ from brightness import Brightness
 from populations import population
 from settings import config, options
 
+from genlab.config.build import build
 from genlab.images import to_float, to_uint8
 from genlab.metrics.population import frechet
 from genlab.models import BiGAN
 from genlab.protocols import Reconstructs
-from genlab.runs.build import build
 
 
 @torch.no_grad()

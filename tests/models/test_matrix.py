@@ -7,10 +7,10 @@ import pytest
 import torch
 from settings import TINY, config, options
 
+from genlab.commands.load import load_run
+from genlab.commands.train import train
+from genlab.config.build import build
 from genlab.protocols import Averageable, Reconstructs, Samples
-from genlab.runs.build import build
-from genlab.runs.load import load_run
-from genlab.runs.train import train
 
 SHAPES = [
     ("data=digits", "data.size=28"),

@@ -6,8 +6,8 @@ from lightning.pytorch import Callback
 from settings import config
 from small_training import trained
 
+from genlab.config.build import build
 from genlab.errors import UsageError
-from genlab.runs.build import build
 
 
 def test_an_accumulated_step_is_that_of_the_joint_batch():

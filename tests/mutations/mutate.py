@@ -208,7 +208,7 @@ def main() -> None:
     os.chdir(ROOT)
     from changes import changes
 
-    import genlab.runs.train  # noqa: F401  # with all that it needs, which stays
+    import genlab.commands.train  # noqa: F401  # with all that it needs, which stays
 
     notes = read_notes()
     names = [name for name in PACKAGES if args.package in (None, name.removesuffix(".py"))]

@@ -7,8 +7,8 @@ import torch
 from settings import config, options
 from torch import nn
 
+from genlab.config.build import build
 from genlab.errors import UsageError
-from genlab.runs.build import build
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 33, 17), (3, 9, 64), (1, 255, 31)]
 DOWN = [("encoder", (6,)), ("discriminator", (1,))]

@@ -5,9 +5,9 @@ import torch
 from settings import config
 from torch import nn
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.networks import AveragePooling, AverageUnpooling, PoolingDown, PoolingUp
-from genlab.runs.build import build
 
 SHAPES = [(1, 16, 16), (3, 33, 17), (1, 9, 64)]
 

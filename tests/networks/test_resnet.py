@@ -7,11 +7,11 @@ import torch
 from settings import config
 from torch import nn
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.networks import MeanPool, ResNetDown, ResNetUp
 from genlab.networks.resnet import source_stages
 from genlab.networks.resnet_blocks import ResidualBlock
-from genlab.runs.build import build
 
 
 def blocks(network: nn.Module) -> list[ResidualBlock]:

@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 from settings import config
 
-from genlab.runs.build import build
+from genlab.config.build import build
 
 SMALL = (
     *("model=ae", "model/encoder=mlp", "model/decoder=mlp", "model.encoder.width=2", "model.decoder.width=2"),

@@ -15,14 +15,14 @@ from omegaconf import OmegaConf
 from settings import config
 from typed import assert_refused, type_in
 
+from genlab.commands.load import load_run
+from genlab.commands.resume import resumption
+from genlab.commands.train import train
 from genlab.data.files import find_files
 from genlab.errors import UsageError
 from genlab.foreign import Unreadable, parse_yaml, read_mapping
-from genlab.runs.checkpoints import DamagedCheckpoint, read_checkpoint
-from genlab.runs.load import load_run
-from genlab.runs.resume import resumption
-from genlab.runs.summary import read_summary
-from genlab.runs.train import train
+from genlab.run.checkpoint import DamagedCheckpoint, read_checkpoint
+from genlab.run.summary import read_summary
 
 MORE = "trainer.max_epochs=2"
 
@@ -89,7 +89,7 @@ def test_nor_is_what_only_looks_like_a_text(text, run):
 
 
 def test_a_built_value_is_no_reference_again():
-    from genlab.runs.build import build
+    from genlab.config.build import build
 
     node = OmegaConf.create({"data": OmegaConf.to_container(composed(()).data, resolve=True), "name": "\\${oc.env:X}"})
     node.data.name = "${name}"
@@ -225,7 +225,7 @@ def test_what_is_typed_may_lie_elsewhere_and_a_moved_run_takes_its_places_along(
 
 
 def test_a_search_hears_nothing_of_a_run_that_goes_on_by_itself(run, tmp_path):
-    prune = {"_target_": "genlab.callbacks.Prune", "study": str(tmp_path / "README.md"), "trial": 0}
+    prune = {"_target_": "genlab.search.prune.Prune", "study": str(tmp_path / "README.md"), "trial": 0}
     put_run(run, changed(run, "callbacks.prune", prune | {"pruner": {"_target_": "optuna.pruners.NopPruner"}}))
     assert resume(run).callbacks.prune.study == f"{run}/study.log"
 

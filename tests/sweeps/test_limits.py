@@ -4,8 +4,8 @@ import pytest
 
 from genlab.errors import UsageError
 from genlab.sweeps import limits
-from genlab.sweeps.lease import Demand
 from genlab.sweeps.limits import Limits, check_gpus, demand, n_threads, pool, visible_gpus
+from genlab.sweeps.resources import Demand
 
 
 def trainer(**keys):

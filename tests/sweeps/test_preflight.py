@@ -5,10 +5,10 @@ from omegaconf import OmegaConf
 from settings import config, options
 from sweeping import FEW, swept
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.models import AE
-from genlab.runs.build import build
-from genlab.runs.rehearse import rehearse
+from genlab.sweeps.dry_run import dry_run
 from genlab.sweeps.preflight import is_wanted
 
 
@@ -32,7 +32,7 @@ def test_cells_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  #
 def test_every_model_is_measured_without_being_filled(name):
     cfg = resolved(f"model={name}")
     model = build(OmegaConf.create(cfg).model)
-    found = rehearse(cfg)
+    found = dry_run(cfg)
     assert found.error is None
     assert found.n_parameters == sum(p.numel() for p in model.parameters())
     weights = [*model.parameters(), *model.buffers()]
@@ -54,7 +54,7 @@ def test_every_model_is_measured_without_being_filled(name):
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_what_training_would_refuse_is_said_in_one_sentence(typed, part):
-    error = rehearse(resolved(*typed)).error
+    error = dry_run(resolved(*typed)).error
     assert error is not None
     assert part in error
     assert "\n" not in error
@@ -62,7 +62,7 @@ def test_what_training_would_refuse_is_said_in_one_sentence(typed, part):
 
 def test_a_model_whose_images_have_another_shape_is_refused(monkeypatch):
     monkeypatch.setattr(AE, "decode", lambda self, z: self.decoder(z)[..., :-1])
-    assert "AE.decode makes images of shape (1, 28, 27)" in rehearse(resolved("model=ae")).error
+    assert "AE.decode makes images of shape (1, 28, 27)" in dry_run(resolved("model=ae")).error
 
 
 def test_a_model_that_needs_memory_to_be_built_is_tried_on_the_cpu(monkeypatch):
@@ -73,7 +73,7 @@ def test_a_model_that_needs_memory_to_be_built_is_tried_on_the_cpu(monkeypatch):
         assert all(p.sum().item() == p.sum().item() for p in self.parameters())  # there is no number on meta
 
     monkeypatch.setattr(AE, "__init__", demanding)
-    assert rehearse(resolved("model=ae")).error is None
+    assert dry_run(resolved("model=ae")).error is None
 
 
 def test_preflight_is_run_or_skip():

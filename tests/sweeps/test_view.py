@@ -7,9 +7,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from genlab.sweeps.bill import bill
+from genlab.sweeps.cost import DryRun, estimate_cost
 from genlab.sweeps.plan import Cell
-from genlab.sweeps.preflight import Rehearsal
 from genlab.sweeps.progress import progress
 from genlab.sweeps.ranking import failures, rankings
 from genlab.sweeps.view import LiveView, View, view_of
@@ -119,8 +118,8 @@ def test_the_bill_counts_cells_parameters_and_bytes(tmp_path):
     (stopped.folder / "checkpoints" / "last.ckpt").touch()
     new = cell(tmp_path, "gan")
     new.config["callbacks"] = {"checkpoint": {"keep": 1}}
-    rehearsals = [Rehearsal(None, 1000, 4000), Rehearsal(None, 2500, 10_000), Rehearsal("broken")]
-    lines = bill([complete, stopped, new], rehearsals, tmp_path, "2 at a time")
+    dry_runs = [DryRun(None, 1000, 4000), DryRun(None, 2500, 10_000), DryRun("broken")]
+    lines = estimate_cost([complete, stopped, new], dry_runs, tmp_path, "2 at a time")
     assert lines[0] == f"3 cell(s) in {tmp_path}: 1 complete, 1 to go on, 1 new"
     assert lines[2] == "parameters: 1,000 to 2,500"
     assert lines[3].startswith("disk: about 224 kB of checkpoints (4 files a cell, each 4 times the weights")

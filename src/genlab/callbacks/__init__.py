@@ -8,7 +8,6 @@ from genlab.callbacks.guard import Guard
 from genlab.callbacks.health import Health
 from genlab.callbacks.pictures import ReconstructionGrid, SampleGrid
 from genlab.callbacks.progress import Progress
-from genlab.callbacks.prune import Prune
 from genlab.callbacks.summary import Summary
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "Guard",
     "Health",
     "Progress",
-    "Prune",
     "ReconstructionGrid",
     "SampleGrid",
     "Summary",

@@ -10,11 +10,12 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from genlab.callbacks.state import is_due, scorer, signals
 from genlab.errors import UsageError, positive, whole_number
-from genlab.faults import missing, replacing, survived
+from genlab.files import missing, replacing, survived
 from genlab.protocols import Scores
-from genlab.runs.checkpoints import link, read_checkpoint, spoiled, write_checkpoint
+from genlab.run.checkpoint import link, read_checkpoint, spoiled, write_checkpoint
+from genlab.trainer.internals import make_checkpoint
+from genlab.trainer.schedule import is_due, scorer, signals
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Checkpoint(LightningCheckpoint):
         Raises:
             UsageError: on all processes, if the disk is full or the folder can't be written to.
         """
-        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        checkpoint = make_checkpoint(trainer)
         reason = self._trial(checkpoint) if trainer.is_global_zero else None
         reason, has_best = trainer.strategy.broadcast((reason, (self.dirpath / "best.ckpt").is_file()))
         if reason:
@@ -160,7 +161,7 @@ class Checkpoint(LightningCheckpoint):
         Raises:
             UsageError: on all processes, if weights are no numbers any more: the checkpoints that there are stay.
         """
-        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        checkpoint = make_checkpoint(trainer)
         if names := trainer.strategy.broadcast(spoiled(checkpoint) if trainer.is_global_zero else None):
             raise UsageError(
                 f"Training has diverged: after step {trainer.global_step} weights of {names} are not finite. They "

@@ -8,9 +8,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from matplotlib.figure import Figure
 
-from genlab.callbacks.state import is_due
 from genlab.errors import whole_number
-from genlab.faults import replacing, survived
+from genlab.files import replacing, survived
+from genlab.trainer.schedule import is_due
 
 
 class Curves(Callback):

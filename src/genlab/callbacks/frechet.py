@@ -9,16 +9,16 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Generator, Tensor
 
-from genlab.callbacks.state import is_measured, must_stop
+from genlab.distributed import Interrupted
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
 from genlab.metrics.population import Population, described, frechet
 from genlab.metrics.reference import reference
-from genlab.processes import Interrupted
 from genlab.protocols import FeatureEncoder, Samples, require
-from genlab.samples import kind, sampler
+from genlab.sampling import kind, sampler
 from genlab.stamp import Stamp, encoder_fields
+from genlab.trainer.schedule import is_measured, must_stop
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
-from genlab.callbacks.before import Before
+from genlab.distributed import gathered
 from genlab.errors import UsageError, unknown, whole_number
-from genlab.faults import replacing, survived
-from genlab.processes import gathered
-from genlab.runs.folder import update_summary
+from genlab.files import replacing, survived
+from genlab.run.folder import update_summary
+from genlab.trainer.undo_buffers import Before
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,15 @@ from torch import Generator
 from torch.optim import Optimizer
 
 from genlab.callbacks.gradients import GradientNorms, fused_scale
-from genlab.callbacks.signs import HOPELESS, Finding, Limits, findings
+from genlab.callbacks.health_rules import HOPELESS, Finding, Limits, findings
 from genlab.errors import whole_number
 from genlab.images import to_float
 from genlab.metrics import active_units
 from genlab.metrics.variety import distinctness, diversity, saturation
 from genlab.protocols import Reconstructs, Samples, TakesNotes, require
-from genlab.runs.folder import update_summary
-from genlab.samples import sampler
+from genlab.run.folder import update_summary
+from genlab.sampling import sampler
+from genlab.trainer.internals import loggers_are_due
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Health(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Measure the gradients, on the steps on which the loggers write: it takes a pass over the weights."""
-        if trainer._logger_connector.should_update_logs:
+        if loggers_are_due(trainer):
             self.gradients.note(pl_module, optimizer, fused_scale(trainer, optimizer))
 
     def on_train_batch_end(

@@ -9,12 +9,12 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from genlab.callbacks.state import is_measured
 from genlab.errors import whole_number
-from genlab.faults import survived
-from genlab.images import grid, save_png, to_float
+from genlab.files import survived
+from genlab.images import above, grid, save_png, to_float
 from genlab.protocols import Reconstructs, Samples, require
-from genlab.samples import sampler
+from genlab.sampling import sampler
+from genlab.trainer.schedule import is_measured
 
 
 def show(trainer: Trainer, key: str, picture: Tensor) -> None:
@@ -95,13 +95,3 @@ class ReconstructionGrid(Callback):
         picture = grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)
         keep(picture, self.dirpath, trainer)
         show(trainer, "reconstructions/grid", picture)
-
-
-def above(x: Tensor, x_hat: Tensor, n_columns: int) -> Tensor:
-    """Order images (N, C, H, W) and their reconstructions so that in rows of n_columns each stands above its own.
-
-    Only whole rows are kept, or the one row that there is.
-    """
-    n = len(x) // n_columns * n_columns or len(x)
-    rows = zip(x[:n].split(n_columns), x_hat[:n].split(n_columns), strict=True)
-    return torch.cat([row for pair in rows for row in pair])

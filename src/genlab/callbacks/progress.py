@@ -8,8 +8,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from rich import get_console
 
-from genlab.callbacks.state import newest_score
 from genlab.console import PLAIN
+from genlab.trainer.schedule import newest_score
 
 NARROW = 100  # columns of a terminal below which the bar itself is short
 TIMES = len("0:00:00 • 0:00:00")

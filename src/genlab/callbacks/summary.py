@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from genlab.callbacks.state import newest_score, scorer
-from genlab.runs.folder import update_summary
+from genlab.run.folder import update_summary
+from genlab.trainer.schedule import newest_score, scorer
 
 
 class Summary(Callback):

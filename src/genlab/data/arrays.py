@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genlab.faults import flush, replacing
+from genlab.files import flush, replacing
 from genlab.protocols import ImageArray
 
 SMALL = 2**28  # bytes; a map of a smaller array may stay resident as a whole

@@ -25,7 +25,7 @@ from genlab.data.manifest import check_rejects, describe, disk_error
 from genlab.data.sums import check_sums, sums
 from genlab.data.view import View
 from genlab.errors import UsageError
-from genlab.faults import flush, reason, write_text
+from genlab.files import flush, reason, write_text
 from genlab.locks import lock_file
 from genlab.names import LONGEST, shorten
 from genlab.protocols import Split

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
 
+from genlab.config.values import text
 from genlab.data.arrays import fingerprint
 from genlab.data.binary import BINARIZATIONS, binarized
 from genlab.data.derived import Drawn, Joined
@@ -17,7 +18,6 @@ from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
 from genlab.redaction import redact
-from genlab.values import text
 
 SPLITS = ("train", "val", "test")  # each has noise of its own
 

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from genlab.errors import UsageError
-from genlab.faults import reason
+from genlab.files import reason
 from genlab.images import resized, with_channels
 from genlab.protocols import Source, Split
 

@@ -11,7 +11,7 @@ from genlab.data.decode import RawImages
 from genlab.data.files import versions
 from genlab.data.prepared import PreparedSource, held_out
 from genlab.errors import UsageError, share
-from genlab.faults import reason
+from genlab.files import reason
 
 SPLIT_NAMES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 

@@ -2,8 +2,8 @@
 
 from genlab.evaluation.applicable import NotApplicable
 from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
-from genlab.evaluation.honesty import Classes, Diversity, Memorisation
 from genlab.evaluation.measure import Evaluation, measured
+from genlab.evaluation.memorisation import Classes, Diversity, Memorisation
 from genlab.evaluation.samples import Frechet, InceptionScore, Kernel, Manifold, Sharpness
 from genlab.evaluation.subject import Subject
 

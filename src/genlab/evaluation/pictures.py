@@ -7,11 +7,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from genlab.callbacks.pictures import above
+from genlab.distributed import rank_and_world_size
 from genlab.evaluation.subject import Subject
-from genlab.faults import replacing
-from genlab.images import grid, save_png, to_float
-from genlab.processes import rank_and_world_size
+from genlab.files import replacing
+from genlab.images import above, grid, save_png, to_float
 from genlab.protocols import HasPosterior, Reconstructs
 
 N_COLUMNS, N_ROWS, N_PAIRS = 8, 8, 24

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor
 
-from genlab import samples
+from genlab import sampling
+from genlab.distributed import in_batches
 from genlab.evaluation.applicable import NotApplicable, too_few
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
@@ -17,7 +18,6 @@ from genlab.metrics.neighbours import nearest
 from genlab.metrics.population import Population, described
 from genlab.metrics.reference import reference
 from genlab.models.autoencoding import reparametrise
-from genlab.processes import in_batches
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
 from genlab.stamp import Stamp, encoder_fields
 
@@ -115,8 +115,8 @@ class Subject:
 
         def reconstruct(rows: slice) -> Tensor:
             x_hat = model.reconstruct(to_float(held_out[rows].to(self.device)))
-            if samples.is_drawn(model, self.datamodule):
-                x_hat = samples.drawn(x_hat, rows.start, f"reconstructions {self.seed}")
+            if sampling.is_drawn(model, self.datamodule):
+                x_hat = sampling.drawn(x_hat, rows.start, f"reconstructions {self.seed}")
             return to_uint8(x_hat)
 
         return self._described(reconstruct, len(held_out))
@@ -164,7 +164,7 @@ class Subject:
 
     @property
     def _generated(self) -> str | None:
-        return samples.kind(self.model, self.datamodule) if self.model is not None else None
+        return sampling.kind(self.model, self.datamodule) if self.model is not None else None
 
     def stamp(self, metric: str, split: str, encoded: bool = False, **fields: Any) -> Stamp:
         """The protocol of a value.

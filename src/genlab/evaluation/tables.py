@@ -11,7 +11,7 @@ from rich.text import Text
 from genlab.console import console
 from genlab.errors import UsageError
 from genlab.evaluation.measure import Evaluation
-from genlab.faults import write_text
+from genlab.files import write_text
 from genlab.stamp import Measurement, Stamp, ranked, require_same_protocol
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}

@@ -15,8 +15,8 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from genlab import faults
-from genlab.faults import replacing, survived
+from genlab import files
+from genlab.files import replacing, survived
 
 RETRY = 1.0  # seconds between attempts while the file can't be written
 ODD = "\ufffd"  # stands for a byte that is no text
@@ -78,7 +78,7 @@ class CSVLogger(Logger):
         """Have the rows on the disk before a checkpoint that relies on them; returns their number."""
         if getattr(rank_zero_only, "rank", 0) == 0 and self.path.is_file():
             with suppress(OSError):
-                faults.flush(self.path)
+                files.flush(self.path)
         return self.n_rows
 
     @rank_zero_only

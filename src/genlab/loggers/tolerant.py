@@ -7,7 +7,8 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 
-from genlab.faults import survived
+from genlab.files import survived
+from genlab.trainer.internals import forget_events
 
 METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize", "after_save_checkpoint")
 
@@ -32,7 +33,7 @@ def _surviving(method: Callable[..., Any], logger: Any) -> Callable[..., Any]:
                 return method(*args, **kwargs)
             except Exception:
                 if isinstance(logger, TensorBoardLogger):
-                    logger._experiment = None  # its thread has ended: the next call begins another file
+                    forget_events(logger)
                 raise
 
     return call

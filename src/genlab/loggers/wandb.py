@@ -18,7 +18,7 @@ from lightning.pytorch import loggers
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from genlab.faults import reason, survived, write_text
+from genlab.files import reason, survived, write_text
 from genlab.loggers.arguments import LONGEST, as_texts, check_arguments, clean_repository, import_wandb
 from genlab.loggers.tolerant import Nothing
 from genlab.names import shorten

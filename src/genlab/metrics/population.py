@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genlab.distributed import in_batches
 from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
 from genlab.metrics.sharpness import high_frequency_energy
 from genlab.moments import Moments, symmetric_root
-from genlab.processes import in_batches
 from genlab.protocols import FeatureEncoder
 
 AT_ONCE = 1000  # images whose features enter the moments together: each time costs a pass over a covariance

@@ -11,10 +11,10 @@ import torch
 
 from genlab.data.arrays import fingerprint, write_array
 from genlab.data.sums import check_sums, sums
-from genlab.faults import replacing, survived
+from genlab.distributed import gathered, rank_and_world_size
+from genlab.files import replacing, survived
 from genlab.metrics.population import Population, described
 from genlab.moments import Moments
-from genlab.processes import gathered, rank_and_world_size
 from genlab.protocols import FeatureEncoder, ImageArray
 from genlab.stamp import encoder_fields
 

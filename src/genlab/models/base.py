@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from genlab.errors import UsageError, whole_number
 from genlab.networks.layers import ImageShape
+from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
 
 Network = Callable[..., nn.Module]  # (in_shape, out_shape) -> module
 OptimizerFactory = Callable[..., Optimizer]  # parameters -> optimiser
@@ -109,18 +110,11 @@ class ImageModel(LightningModule):
         self._notes.update(values)
 
     def _write_log(self) -> None:
-        """Hand the newest terms and notes to the loggers, if it is time to.
-
-        `self.log` would cost about a millisecond a call, and some more at every step that follows: as much as the step
-        of a small network.
-        """
-        connector = self.trainer._logger_connector
-        if connector.should_update_logs:
+        """Hand the newest terms and notes to the loggers, if it is time to."""
+        if loggers_are_due(self.trainer):
             values = {f"train/{name}": term for name, term in self.terms.items()}
             values["train/images_seen"] = torch.tensor(float(self.images_seen))
-            values |= self._notes
-            self.trainer.callback_metrics.update(values)
-            connector.log_metrics(values)
+            log_row(self.trainer, values | self._notes)
         self._notes.clear()
 
     def on_fit_start(self) -> None:
@@ -157,7 +151,7 @@ class ImageModel(LightningModule):
 
     def closes_update(self) -> bool:
         """Whether no gradient of the batch that ends waits for those of more batches."""
-        return not self.trainer.fit_loop._should_accumulate()
+        return is_last_accumulation(self.trainer)
 
     def on_validation_start(self) -> None:
         """Evaluate the same model with the same noise every time and on all processes."""

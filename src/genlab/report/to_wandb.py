@@ -11,7 +11,7 @@ from shlex import quote
 from typing import Any
 
 from genlab.errors import UsageError
-from genlab.faults import write_text
+from genlab.files import write_text
 from genlab.names import shorten
 from genlab.report.dashboard import dashboard, specification
 from genlab.report.keys import LATENT, MODEL

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig
 
+from genlab.config.keys import check_keys
 from genlab.errors import UsageError, unknown
-from genlab.faults import write_bytes, write_text
+from genlab.files import write_bytes, write_text
 from genlab.foreign import printable
-from genlab.keys import check_keys
 from genlab.report.commands import report_command
 from genlab.report.figures import drawn_figures
 from genlab.report.find import named_folders, run_folders, sweep_folder

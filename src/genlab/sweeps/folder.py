@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from genlab.errors import UsageError
-from genlab.faults import write_text
+from genlab.files import write_text
 from genlab.foreign import Unreadable, parse_yaml, printable, read_mapping
 
 LOCK = ".sweep.lock"

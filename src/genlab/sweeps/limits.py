@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from genlab.config.values import convert
 from genlab.errors import UsageError, whole_number
-from genlab.sweeps.lease import Demand, Pool
-from genlab.sweeps.machine import memory, n_cores
-from genlab.values import convert
+from genlab.hardware import memory, n_cores
+from genlab.sweeps.resources import Demand, Pool
 
 BYTES_PER_PROCESS = 2 * 1024**3  # of memory, on the CPU
 EVERY_DEVICE = ("auto", -1, "-1")

@@ -14,8 +14,8 @@ from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from genlab.command_line import quoted
-from genlab.record import as_typed
-from genlab.sweeps.cell import IRRELEVANT, PRUNE, fingerprint, telling
+from genlab.config.record import as_typed
+from genlab.run.identity import IRRELEVANT, PRUNE, fingerprint, telling
 
 NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
 

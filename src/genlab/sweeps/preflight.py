@@ -1,26 +1,10 @@
 """Before the first cell starts: can all of them be built, and what will the sweep cost?"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from genlab.errors import UsageError, unknown
 from genlab.sweeps.process import Server
-
-
-class Rehearsal(NamedTuple):
-    """What has been found out of a configuration.
-
-    Attributes:
-        error: why training would refuse it, in a sentence; None if nothing speaks against it.
-        n_parameters: of the model.
-        n_bytes: of its weights.
-        unscored: why it will end without a score; None if it will have one.
-    """
-
-    error: str | None = None
-    n_parameters: int = 0
-    n_bytes: int = 0
-    unscored: str | None = None
 
 
 def is_wanted(config: Mapping[str, Any]) -> bool:
@@ -36,10 +20,10 @@ def is_wanted(config: Mapping[str, Any]) -> bool:
 
 
 def preflight(server: Server, configs: Sequence[dict[str, Any]]) -> Iterator[Any]:
-    """Have a process of the server look at the machine and rehearse configurations.
+    """Have a process of the server look at the machine and try configurations out.
 
     Yields:
-        The number of GPUs, and then a Rehearsal of each configuration.
+        The number of GPUs, and then a DryRun of each configuration.
     """
     process, pipe = server.ask(_answer, list(configs))
     try:
@@ -62,11 +46,11 @@ def _answer(pipe: Any, configs: Sequence[dict[str, Any]]) -> None:
 
     import torch
 
-    from genlab.runs.machine import quieten
-    from genlab.runs.rehearse import rehearse
+    from genlab.commands.machine import quieten
+    from genlab.sweeps.dry_run import dry_run
 
     quieten()
     logging.getLogger("genlab").setLevel(logging.ERROR)
     pipe.send(torch.cuda.device_count() or int(torch.backends.mps.is_available()))
     for config in configs:
-        pipe.send(rehearse(config))
+        pipe.send(dry_run(config))

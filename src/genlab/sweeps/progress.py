@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from genlab.sweeps.cell import Outcome, outcome
+from genlab.run.identity import Outcome, outcome
 from genlab.sweeps.plan import Cell
 
 TAIL = 4096  # bytes of metrics.csv that hold its last rows

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
-from genlab.sweeps.cell import Outcome, outcome
+from genlab.run.identity import Outcome, outcome
 from genlab.sweeps.plan import Cell
 from genlab.sweeps.view import duration, number
 

@@ -14,22 +14,22 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from genlab.command_line import quoted
+from genlab.config.values import convert
 from genlab.console import console
 from genlab.errors import UsageError
+from genlab.run.identity import outcome
 from genlab.sweeps import ending
-from genlab.sweeps.bill import bill
-from genlab.sweeps.cell import outcome
-from genlab.sweeps.crew import Crew
+from genlab.sweeps.cost import DryRun, estimate_cost
 from genlab.sweeps.folder import claim
-from genlab.sweeps.lease import Demand, Pool, Queue
 from genlab.sweeps.limits import Limits, check_gpus, demand, n_threads, pool, visible_gpus
 from genlab.sweeps.objectives import SCORE
 from genlab.sweeps.plan import Cell, planned
-from genlab.sweeps.preflight import Rehearsal, is_wanted, preflight
+from genlab.sweeps.preflight import is_wanted, preflight
 from genlab.sweeps.process import Server
 from genlab.sweeps.ranking import failures, rankings
+from genlab.sweeps.resources import Demand, Pool, Queue
+from genlab.sweeps.runner import Crew
 from genlab.sweeps.view import view_of
-from genlab.values import convert
 
 
 class CellReturn(JobReturn):
@@ -90,14 +90,14 @@ class Sweep:
         unique = {cell.folder: cell for cell in cells}
         self.cells += [cell for folder, cell in unique.items() if folder not in {c.folder for c in self.cells}]
         todo = [cell for cell in unique.values() if not _settle(cell)]
-        rehearsals = self._prepare(todo)
+        dry_runs = self._prepare(todo)
         configs = [cell.config for cell in todo]
         check_gpus(self.limits, len(self._gpus or ()), configs)
         demands = [demand(config, len(self._gpus or ()), self.limits.gpus_per_job) for config in configs]
         lent = pool(self.limits, self._gpus or (), demands)
         threads = n_threads(lent, demands)
         if is_first:
-            self._print(*bill(list(unique.values()), rehearsals, self.folder, _at_once(lent, threads)))
+            self._print(*estimate_cost(list(unique.values()), dry_runs, self.folder, _at_once(lent, threads)))
         self._run(todo, list(unique.values()), lent, demands, threads)
         return [self._result(unique[cell.folder]) for cell in cells]
 
@@ -110,8 +110,8 @@ class Sweep:
         self._lock.close()
         return 0 if all(cell.state in ("completed", "pruned") for cell in self.cells) else 1
 
-    def _prepare(self, todo: Sequence[Cell]) -> list[Rehearsal]:
-        """Before the first batch: look at the machine, and rehearse the cells.
+    def _prepare(self, todo: Sequence[Cell]) -> list[DryRun]:
+        """Before the first batch: look at the machine, and try the cells out.
 
         Raises:
             UsageError: with a line for each cell that can't be built.
@@ -119,19 +119,19 @@ class Sweep:
         if self._gpus is not None or not todo:
             return []
         configs = [cell.config for cell in todo] if self._preflight else []
-        n_gpus, *rehearsals = preflight(self._server, configs)
+        n_gpus, *dry_runs = preflight(self._server, configs)
         self._gpus = visible_gpus(n_gpus)
         if _goes_by_score(self.master):
             why = "the search goes by the score, and there will be none"
-            rehearsals = [r._replace(error=f"{why}: {r.unscored}") if r.unscored else r for r in rehearsals]
-        wrong = [f"  {cell.label}: {r.error}" for cell, r in zip(todo, rehearsals, strict=False) if r.error]
+            dry_runs = [r._replace(error=f"{why}: {r.unscored}") if r.unscored else r for r in dry_runs]
+        wrong = [f"  {cell.label}: {r.error}" for cell, r in zip(todo, dry_runs, strict=False) if r.error]
         if wrong:
             self._print(*wrong)
             raise UsageError(
                 f"{len(wrong)} of {len(todo)} cells can't be built, as said above, and none has been started: mend "
                 "them, or run the others with preflight=skip."
             )
-        return rehearsals
+        return dry_runs
 
     def _run(
         self, todo: Sequence[Cell], cells: Sequence[Cell], lent: Pool, demands: Sequence[Demand], threads: int

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from genlab.sweeps.cell import outcome
+from genlab.run.identity import outcome
 from genlab.sweeps.plan import Cell
 from genlab.sweeps.progress import Progress, progress
 

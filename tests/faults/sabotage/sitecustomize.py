@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 
-from genlab.runs import build
+from genlab.config import build
 
 build.ALLOWED_PACKAGES += ("saboteur",)
 

@@ -1,0 +1,1 @@
+"""What the entry scripts do: one module a script, and what they share."""

@@ -1,0 +1,86 @@
+"""From a run folder or a checkpoint file back to a model. What is loaded is data, never code."""
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import OmegaConf
+
+from genlab.commands.memory import check_size
+from genlab.config.build import build
+from genlab.config.references import References
+from genlab.errors import UsageError, unknown
+from genlab.foreign import own_path
+from genlab.models.base import ImageModel
+from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, explain_memory, read_checkpoint
+from genlab.run.newest import checkpoint_folder
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Run", "find_checkpoint", "load_run", "read_checkpoint"]
+
+
+class Run(NamedTuple):
+    """A trained model, its data and the whole configuration it was trained with."""
+
+    model: ImageModel
+    datamodule: Any
+    config: dict[str, Any]
+    checkpoint: Path
+
+
+def load_run(run: str, weights: str = "ema") -> Run:
+    """Rebuild a model from a run folder or from a checkpoint file alone, wherever it was moved.
+
+    A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt` (`previous.ckpt` if that is damaged). The
+    file is read with weights_only=True, no reference in it is followed but to its own keys and to variables where they
+    have their place, and only targets of the allow-list are instantiated.
+
+    Args:
+        run: path of the folder or file.
+        weights: `ema`, the averaged ones where the run has them, or `raw`.
+
+    Raises:
+        UsageError: if there is no such run, or if the file is no checkpoint of this project.
+    """
+    if weights not in ("ema", "raw"):
+        raise UsageError(unknown("value of weights", weights, ["ema", "raw"]))
+    path = find_checkpoint(Path(run))
+    try:
+        checkpoint = read_checkpoint(path)
+    except DamagedCheckpoint as error:
+        previous = path.with_name("previous.ckpt")
+        if path == Path(run) or path.name != "last.ckpt" or not previous.is_file():
+            raise
+        log.warning("%s %s is taken instead.", error, previous)
+        path, checkpoint = previous, read_checkpoint(previous)
+    with explain_memory(path), explain_damage(path):
+        check_parts(checkpoint["config"], "model", "data")
+        References(checkpoint["config"]).check(("model", "data"))
+        config = OmegaConf.create(checkpoint["config"])
+        check_size(config)
+        model: ImageModel = build(config.model)
+        averaged = checkpoint.get("ema", {}) if weights == "ema" else {}
+        model.load_state_dict(checkpoint["state_dict"] | averaged)
+        model.on_load_checkpoint(checkpoint)
+        model.weights_in_use = "ema" if averaged else "raw"
+        return Run(model.eval(), build(config.data), checkpoint["config"], path)
+
+
+def find_checkpoint(run: Path) -> Path:
+    """The checkpoint file of a run folder, where no link leads out of it, or the file itself."""
+    if run.is_file():
+        return run
+    if not run.is_dir():
+        raise UsageError(
+            f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file."
+        )
+    folder = checkpoint_folder(run)
+    base = run if folder == run / "checkpoints" else folder
+    for name in ("best.ckpt", "last.ckpt", "previous.ckpt"):
+        if (path := own_path(base, str((folder / name).relative_to(base)))).is_file():
+            return path
+    raise UsageError(
+        f"run={run} is no run folder: checkpoints/best.ckpt and checkpoints/last.ckpt are missing. Give the folder "
+        "that holds config.yaml and checkpoints/, or a .ckpt file."
+    )

@@ -1,0 +1,197 @@
+"""Which run is resumed, from which checkpoint, with which configuration."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from genlab.command_line import typed_keys
+from genlab.config.build import check_config
+from genlab.config.record import record_config
+from genlab.data import ImageDataModule
+from genlab.errors import UsageError, unknown
+from genlab.foreign import check_folder
+from genlab.run.adopt import adopt, check_places
+from genlab.run.checkpoint import explain_damage
+from genlab.run.identity import fingerprint, run_folder
+from genlab.run.newest import checkpoint_folder, checkpoints_in, is_first_damaged, read_newest, why_no_checkpoint
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = ("trainer", "callbacks", "logger", "paths", "tags")
+# Where the data lie and how they are read, not what they are: a checkpoint knows their images.
+CHANGEABLE_DATA = ("data.root", "data.path", "data.cache_dir", "data.num_workers", "data.decode_workers")
+
+
+class Resumption(NamedTuple):
+    """A run that goes on."""
+
+    checkpoint: Path
+    config: DictConfig
+    images: dict[str, Any]  # what the data module has to find again; nothing in an older checkpoint
+    n_rows: int | None  # of metrics.csv; None in a checkpoint that does not know
+    n_steps: int
+    is_complete: bool  # nothing is left to do; only with resume=auto
+    is_changed: bool  # it goes on with another configuration than it had
+
+
+def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
+    """Find out what `resume` asks for.
+
+    Args:
+        cfg: the configuration of the command line.
+        typed: the overrides that it was composed with; `resume=RUN` applies them to the run's own configuration.
+
+    Returns:
+        None where a new run starts.
+
+    Raises:
+        UsageError: if there is nothing to resume, nothing left to do for `resume=RUN`, or the weights would not fit.
+    """
+    if not cfg.get("resume"):
+        return None
+    automatic = cfg.resume == "auto"
+    folder = Path(cfg.paths.run_dir) if automatic else run_folder(cfg.resume)
+    if automatic:
+        check_folder(folder)
+    where = checkpoint_folder(folder, cfg.callbacks)
+    checkpoints = [Path(cfg.resume)] if not automatic and Path(cfg.resume).is_file() else checkpoints_in(where)
+    if automatic and (not checkpoints or is_first_damaged(checkpoints)):
+        return None
+    if not checkpoints:
+        raise UsageError(why_no_checkpoint(folder, cfg.resume))
+    path, state = read_newest(checkpoints)
+    if automatic:
+        recorded = record_config(cfg)
+        with explain_damage(path):
+            config, is_changed = _as_typed(cfg, recorded, state["config"], folder, where), False
+    else:
+        with explain_damage(path):
+            stored = OmegaConf.create(adopt(state["config"], folder))
+            config = _moved(stored, "run_dir", str(folder))
+            check_config(config, keep_references=True)
+        config = _changed(config, typed, cfg)
+        check_config(config, keep_references=True)
+        check_places(config, typed_keys(typed), folder)
+        is_changed = fingerprint(config) != fingerprint(stored)
+    with explain_damage(path):
+        reached = _limit_reached(config, state)
+        images, n_rows = state.get(ImageDataModule.__qualname__, {}), state.get("resume", {}).get("rows")
+    if reached and not (automatic and config.trainer[reached[0]] == reached[1]):
+        key, done = reached
+        raise UsageError(
+            f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above {done}."
+        )
+    return Resumption(path, config, images, n_rows, state["global_step"], reached is not None, is_changed)
+
+
+def _as_typed(cfg: DictConfig, recorded: Any, stored: dict[str, Any], folder: Path, where: Path) -> DictConfig:
+    """The configuration of a command that says all of it, if it is that of the run in the folder."""
+    _check_own(folder, where, Path(stored["paths"]["run_dir"]))
+    _check_same(recorded, stored, folder)
+    if "${" not in (name := stored["data"]["name"]):
+        cfg.data.name = name  # a folder's name is its path, and part of each score's protocol
+    return cfg
+
+
+def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
+    """The configuration with one of its paths elsewhere, and all that lies below it."""
+    old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
+
+    def there(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: there(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [there(part) for part in value]
+        return new + value[len(old) :] if isinstance(value, str) and f"{value}/".startswith(f"{old}/") else value
+
+    return OmegaConf.create(there(OmegaConf.to_container(config)))
+
+
+def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> DictConfig:
+    """The configuration of a run with what has been typed, of which `command` is composed."""
+    overrides = OverridesParser.create().parse_overrides(list(typed))
+    loggers = command.get("logger") if "logger" in typed_keys(typed) else config.logger
+    config = _with_loggers(config, command, OmegaConf.to_container(loggers or OmegaConf.create()))
+    for override in overrides:
+        key = override.key_or_group
+        if key in ("resume", "logger") or key.startswith("hydra."):
+            continue
+        _check_changeable(override, config)
+        if override.is_delete():
+            del OmegaConf.select(config, key.rpartition(".")[0])[key.rpartition(".")[2]]
+        elif key.startswith("paths."):
+            config = _moved(config, key.removeprefix("paths."), str(override.value()))
+        else:
+            with open_dict(config):
+                OmegaConf.update(config, key, override.value(), force_add=True)
+    return config
+
+
+def _with_loggers(config: DictConfig, command: DictConfig, loggers: Any) -> DictConfig:
+    """The configuration with loggers of the command: what they refer to is looked up in the run's own configuration."""
+    own: Any = OmegaConf.to_container(config)
+    given: Any = OmegaConf.to_container(command)
+    missing = {key: given.get(key) for key in ("sweep", "tags") if key not in own}
+    return OmegaConf.create(own | missing | {"logger": loggers})
+
+
+def _check_changeable(override: Override, config: DictConfig) -> None:
+    key, text = override.key_or_group, str(override.input_line).lstrip("+")
+    if key.split(".")[0].split("/")[0] not in CHANGEABLE and key not in CHANGEABLE_DATA:
+        raise UsageError(
+            f"{text} can't be changed when a run is resumed: its weights and its place in the data belong to the "
+            f"model, the data and the seed that it was started with. Keys of {', '.join(CHANGEABLE)} can."
+        )
+    parent, _, name = key.rpartition(".")
+    if "/" in key or (not parent and key != "tags"):
+        raise UsageError(f"{text} chooses a whole group, and a run keeps its own: type values, as {key}.NAME=VALUE.")
+    node: Any = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig):
+        raise UsageError(f"The run has no {parent}, so {text} can't be set.")
+    may_add = override.is_add() or override.is_force_add() or parent == "trainer"  # which takes all that Lightning does
+    if name not in node and (parent == "data" or not may_add):
+        raise UsageError(unknown(f"{parent} key", name, [str(valid) for valid in node]))
+
+
+def _check_own(run: Path, where: Path, other: Path) -> None:
+    """Raise a UsageError if checkpoints that lie elsewhere are those of another run."""
+    if where != run / "checkpoints" and other.absolute() != run.absolute():
+        raise UsageError(
+            f"callbacks.checkpoint.dirpath={where} holds checkpoints of another run, {other}: choose another folder, "
+            f"or go on with that run by resume={other}."
+        )
+
+
+def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
+    """Raise a UsageError if model, data or seed differ from those of a run, naming the first key."""
+    for part in ("model", "data", "seed"):
+        mine, theirs = (dict(_leaves(c[part], part)) for c in (config, stored))
+        for key in sorted(mine.keys() | theirs.keys()):
+            if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name"):
+                raise UsageError(
+                    f"{folder} holds a run with {key}={theirs.get(key)} and {key}={mine.get(key)} is asked for: its "
+                    "weights would not fit. Choose another folder with hydra.run.dir=PATH."
+                )
+
+
+def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and node:
+        for name, value in node.items():
+            yield from _leaves(value, f"{key}.{name}")
+    else:
+        yield key, node
+
+
+def _limit_reached(config: DictConfig, state: dict[str, Any]) -> tuple[str, int] | None:
+    """The limit of the trainer at which a checkpoint was made, and how far that is; None if it can go on."""
+    epochs, steps = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], state["global_step"]
+    for key, done in {"max_epochs": epochs, "max_steps": steps}.items():
+        limit = config.trainer.get(key)
+        if isinstance(limit, int) and 0 <= limit <= done:
+            return key, done
+    return None

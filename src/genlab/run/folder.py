@@ -1,0 +1,178 @@
+"""The run folder: its configuration, its lock, and what its summary says from the start to the end."""
+
+import logging
+import platform
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import OmegaConf
+
+from genlab import files
+from genlab.command_line import typed
+from genlab.errors import UsageError
+from genlab.locks import lock_file
+from genlab.run.summary import read_summary, write_summary
+
+log = logging.getLogger(__name__)
+
+
+@rank_zero_only
+def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> None:
+    """Write the configuration into a run folder that holds no run yet, or whose run goes on.
+
+    Args:
+        path: the folder.
+        config: the configuration as it is recorded.
+        again: whether a run may be in it.
+
+    Raises:
+        UsageError: if there is a run in it already, or if nothing can be written there.
+    """
+    try:
+        if not again and (path / "config.yaml").exists():
+            raise UsageError(
+                f"{path} already holds a run: choose another folder with hydra.run.dir=PATH (hydra.sweep.dir=PATH for "
+                f"a sweep), go on with it by {typed('resume', path)}, or remove it."
+            )
+        files.write_text(path / "config.yaml", OmegaConf.to_yaml(config))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+@contextmanager
+def taken(path: Path, seconds: float = 0) -> Iterator[None]:
+    """Keep other commands from training in a run folder at the same time.
+
+    The lock goes with the process that holds it, however that ends. Of a run's processes the first holds it.
+
+    Args:
+        path: the folder; it is made.
+        seconds: how long to wait for a process that has been told to stop.
+
+    Raises:
+        UsageError: if another process keeps training there, or if nothing can be written there.
+    """
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        yield
+        return
+    busy = f"Another process is training in {path}: wait until it has ended, or stop it."
+    with ExitStack() as held:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            held.enter_context(lock_file(path / ".lock", busy, seconds))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"The run folder {path} can't be written to: {error}.")
+
+
+@contextmanager
+def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
+    """Leave a run as it was, should it end within this before it has `begun`: nothing has come of what was typed."""
+    is_first = getattr(rank_zero_only, "rank", 0) == 0
+    files = [path / name for name in ("config.yaml", "summary.json") if is_first and (path / name).is_file()]
+    kept = {file: file.read_bytes() for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in kept.items() if not begun() else ():
+            files.write_bytes(file, content)
+        raise
+
+
+@rank_zero_only
+def update_summary(path: Path, **fields: Any) -> None:
+    """Set fields of `summary.json` in a run folder; the first process does."""
+    write_summary(path, fields)
+
+
+@contextmanager
+def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[str, Any]]:
+    """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
+
+    The traceback of an error goes to the log file alone: the entry script says what the user needs to know.
+
+    Args:
+        path: the run folder.
+        resumed: whether the run has been going on before: then its seconds are added up, and errors are forgotten.
+        **fields: what else is known of it.
+
+    Yields:
+        What to write if all goes well: its `status` is `completed`, unless it is changed.
+    """
+    now = datetime.now().astimezone().isoformat("T", "seconds")
+    times: dict[str, Any] = {"started": now, "error": None}
+    start = perf_counter()
+    files.forget()
+    if resumed and (before := read_summary(path)):
+        parts = (before.get(key) or 0 for key in ("training_seconds", "evaluation_seconds"))
+        start -= before.get("seconds") or sum(parts)
+        times = {"resumed": [*(before.get("resumed") or []), now], "error": None}
+    update_summary(path, status="running", **times, **fields, **_origin())
+
+    def end(status: str, **fields: Any) -> None:
+        update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)
+        if missing := files.missing():
+            what = ", ".join(f"{name} ({reason})" for name, reason in missing.items())
+            log.warning("The run is %s. Missing, or not of its end, as they can't be written: %s.", status, what)
+
+    good = {"status": "completed"}
+    try:
+        yield good
+    except Exception as error:
+        end("failed", error=f"{type(error).__name__}: {error}")
+        log.debug("The run failed", exc_info=True)
+        raise
+    except BaseException as error:  # KeyboardInterrupt, SystemExit
+        end("interrupted", error=_interruption(error))
+        raise
+    end(**good)
+
+
+def _interruption(error: BaseException) -> str:
+    """The name of the signal that has ended a run, if one has."""
+    number = error.code - 128 if isinstance(error, SystemExit) and isinstance(error.code, int) else 0
+    return signal.Signals(number).name if number in set(signal.Signals) else type(error).__name__
+
+
+def _origin() -> dict[str, Any]:
+    """Versions and the commit that a run came from."""
+    packages = ("genlab", "torch", "lightning", "torchmetrics", "torch-fidelity")
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+    return {"versions": versions, "git_commit": _git_commit()}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except ImportError:
+        return None  # genlab itself, run from a clone that is not installed
+
+
+def _git_commit() -> str | None:
+    """Hash of the checked-out commit of this code, with "-dirty" if files differ from it; None outside of git."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, timeout=10).stdout.decode().strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,1 @@
+"""A search: a sweep whose values Optuna chooses."""

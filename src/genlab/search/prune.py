@@ -1,0 +1,83 @@
+"""Ends a trial of a search whose score lags behind that of the others."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from genlab.errors import UsageError
+from genlab.trainer.schedule import is_ending, newest_score, scorer, why_unscored
+
+log = logging.getLogger(__name__)
+
+
+class Prune(Callback):
+    """Hands every new score to the study of a search, and stops training if the pruner says so.
+
+    The sweeper adds it (`hydra/sweeper/pruner`). At the end of training nobody is asked. Once the trial is over in the
+    study, or the study is gone, the callback does nothing: such a run can be resumed like any other.
+
+    Args:
+        study: the study's file.
+        trial: the number of the trial in it.
+        pruner: of Optuna.
+    """
+
+    def __init__(self, study: str, trial: int, pruner: Any) -> None:
+        self.file, self.number, self.pruner = Path(study), trial, pruner
+        self.pruned = False
+        self._study: Any = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a run that nobody scores."""
+        if reason := why_unscored(trainer):
+            raise UsageError(f"hydra.sweeper.pruner goes by the score, and there will be none: {reason}.")
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the study, on the first process alone."""
+        if trainer.is_global_zero and self.file.is_file():
+            from genlab.search.study import load_study
+
+            study = load_study(self.file, self.pruner)
+            if self.number < len(study.known()) and not study.known()[self.number].state.is_finished():
+                self._study = study
+        if trainer.is_global_zero and self._study is None:
+            log.warning("%s has no trial %d that is open: nothing is pruned.", self.file, self.number)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Do not go on with a run that was pruned and then killed before it could end, while its trial is open."""
+        self.pruned = trainer.strategy.broadcast(self.pruned and self._study is not None)
+        self._stop(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask, if there is a new score."""
+        who = scorer(trainer)
+        newest = newest_score(trainer) if who and who.score is not None else None
+        if trainer.state.fn != TrainerFn.FITTING or newest is None:
+            return
+        score = newest[1]
+        epoch = trainer.current_epoch + 1
+        is_hopeless = self._study is not None and self._report(epoch, score)
+        if trainer.strategy.broadcast(is_hopeless and not is_ending(trainer)):
+            self.pruned = True
+            log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, score)
+        self._stop(trainer)
+
+    def _report(self, epoch: int, score: float) -> bool:
+        """Hand a score over, once an epoch also if the run is resumed, and ask whether to stop."""
+        self._study.report(self.number, epoch, score)
+        return bool(self.pruner.prune(self._study, self._study.trials[self.number]))
+
+    def _stop(self, trainer: Trainer) -> None:
+        if self.pruned:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether the run was pruned."""
+        return {"pruned": self.pruned}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Stay pruned."""
+        self.pruned = state_dict["pruned"]

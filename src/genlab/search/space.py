@@ -1,0 +1,118 @@
+"""The search space, in Hydra's own syntax for sweeps."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    ParsedElementType,
+    RangeSweep,
+    Transformer,
+)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from genlab.errors import UsageError
+from genlab.run.identity import IRRELEVANT
+
+EXAMPLE = "'model.latent_dim=choice(8,32,128)' or 'model.optimizer.lr=tag(log,interval(1e-5,1e-2))'"
+
+
+class Space(NamedTuple):
+    """What is searched, and what all trials have in common."""
+
+    fixed: list[str]  # overrides
+    distributions: dict[str, BaseDistribution]  # by the key, as it is typed
+    typed: dict[str, str]  # all that bears on the result, to tell searches apart
+
+    def overrides(self, params: dict[str, Any]) -> list[str]:
+        """What one trial is started with."""
+        return [*self.fixed, *(f"{key}={params[key]}" for key in self.distributions)]
+
+
+def parse(arguments: Sequence[str]) -> Space:
+    """Read the overrides of a command line.
+
+    `choice(a,b)` and `a,b` are categories, `interval(a,b)` is a real number, `int(interval(a,b))` a whole one with
+    both ends, `range(a,b,step)` one of its steps, without b as in Python; `tag(log,...)` searches by magnitude.
+
+    Raises:
+        UsageError: naming the key, for what can't be searched, or if nothing is to be.
+    """
+    space = Space([], {}, {})
+    for override in OverridesParser.create().parse_overrides(list(arguments)):
+        key = override.get_key_element()
+        bears = override.key_or_group.split(".")[0].split("/")[0] not in IRRELEVANT
+        if key in space.typed:
+            raise UsageError(f"{key} is given twice: type it once.")
+        if bears:
+            space.typed[key] = "" if override.is_delete() else override.get_value_string()
+        if not override.is_sweep_override():
+            space.fixed.append(str(override.input_line))
+        elif bears:
+            space.distributions[key] = _distribution(key, override)
+        else:
+            raise UsageError(f"{key} can't be searched, as it does not bear on the result: give it one value.")
+    if not space.distributions:
+        raise UsageError(f"There is nothing to search: give a key several values, such as {EXAMPLE}.")
+    return space
+
+
+def _distribution(key: str, override: Override) -> BaseDistribution:
+    sweep: Any = override.value()
+    kinds: dict[type, Any] = {ChoiceSweep: _categories, IntervalSweep: _interval, RangeSweep: _range}
+    if type(sweep) not in kinds:
+        raise UsageError(
+            f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B), in quotes."
+        )
+    if unknown := sweep.tags - {"log"}:
+        raise UsageError(f"{key} has the tag {min(unknown)}, which says nothing here: the only one is log.")
+    distribution: BaseDistribution = kinds[type(sweep)](key, sweep, "log" in sweep.tags)
+    return distribution
+
+
+def _categories(key: str, sweep: ChoiceSweep, log: bool) -> BaseDistribution:
+    if log:
+        raise UsageError(
+            f"{key} can't have the tag log, as categories have no order: type '{key}=tag(log,interval(A,B))'."
+        )
+    return CategoricalDistribution(list(dict.fromkeys(_category(element) for element in sweep.list)))
+
+
+def _category(element: ParsedElementType) -> int | float | str:
+    """Numbers as they are, all else as it is typed."""
+    is_number = isinstance(element, int | float) and not isinstance(element, bool)
+    return element if is_number else Transformer.str(element)  # type: ignore[return-value]
+
+
+def _interval(key: str, sweep: IntervalSweep, log: bool) -> BaseDistribution:
+    low, high = sweep.start, sweep.end
+    assert low is not None
+    assert high is not None
+    if not low < high:
+        raise UsageError(f"{key}=interval({low:g},{high:g}) holds nothing: the lower end comes first.")
+    _check_log(key, low, log)
+    if isinstance(low, int):
+        return IntDistribution(low, int(high), log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _range(key: str, sweep: RangeSweep, log: bool) -> BaseDistribution:
+    if sweep.step == 0:
+        raise UsageError(f"{key}=range(...) has a step of 0: give another.")
+    values = sorted(sweep.range())
+    if not values:
+        raise UsageError(f"{key}=range({sweep.start},{sweep.stop},{sweep.step}) is empty: the lower end comes first.")
+    if log and (not isinstance(values[0], int) or sweep.step not in (1, -1)):
+        raise UsageError(f"{key} can't have both a step and the tag log: type '{key}=tag(log,interval(A,B))'.")
+    _check_log(key, values[0], log)
+    if isinstance(values[0], int):
+        return IntDistribution(values[0], values[-1], log=log, step=abs(int(sweep.step)))
+    return FloatDistribution(values[0], values[-1], step=abs(sweep.step))
+
+
+def _check_log(key: str, low: float, log: bool) -> None:
+    if log and low <= 0:
+        raise UsageError(f"{key} has the tag log, and its lower end {low:g} has no logarithm: type one above 0.")

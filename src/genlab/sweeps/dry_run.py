@@ -1,0 +1,91 @@
+"""What can be known of a run before it starts: whether its parts can be built, and how large it is."""
+
+from typing import Any
+
+import torch
+from hydra.errors import HydraException
+from lightning.pytorch.callbacks import ProgressBar
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from genlab.commands.machine import check_machine
+from genlab.commands.memory import check_size, memory_explained
+from genlab.commands.optimisers import try_optimizers
+from genlab.commands.trainer_arguments import check_trainer
+from genlab.config.build import build, check_config
+from genlab.errors import UsageError
+from genlab.protocols import Reconstructs
+from genlab.sentences import sentence
+from genlab.sweeps.cost import DryRun
+from genlab.trainer.schedule import why_unscored
+
+
+def dry_run(config: dict[str, Any]) -> DryRun:
+    """Build what a run is made of, without data, loggers or a step.
+
+    Args:
+        config: resolved, plain containers.
+    """
+    cfg = OmegaConf.create(config)
+    try:
+        check_config(cfg)
+        check_machine(cfg.trainer)
+        check_trainer(cfg)
+        build(cfg.data)
+        with memory_explained(cfg):
+            check_size(cfg)
+            model = _model(cfg)
+        try_optimizers(model)
+        unscored = _check_callbacks(cfg, model)
+    except Exception as error:
+        known = isinstance(error, UsageError | HydraException | OmegaConfBaseException)
+        text = sentence(error)
+        return DryRun(text if known else f"{type(error).__name__}: {text}")
+    weights = [*model.parameters(), *model.buffers()]
+    n_bytes = sum(w.numel() * w.element_size() for w in weights)
+    return DryRun(None, sum(p.numel() for p in model.parameters()), n_bytes, unscored)
+
+
+def _model(cfg: DictConfig) -> Any:
+    """The model: without memory, on PyTorch's meta device; what can't be built there is tried on the CPU."""
+    try:
+        return _checked_model(cfg, "meta")
+    except UsageError:
+        raise
+    except Exception:
+        return _checked_model(cfg, "cpu")
+
+
+def _checked_model(cfg: DictConfig, device: str) -> Any:
+    """Build a model, and see that what it makes of a code and of an image has the shape of an image."""
+    with torch.device(device), torch.no_grad():
+        model = build(cfg.model)
+        shape = tuple(cfg.data.image_shape)
+        x = torch.zeros(2, *shape)
+        made = {"decode": model.decode(torch.zeros(2, model.latent_dim))}
+        if isinstance(model, Reconstructs):
+            made["reconstruct"] = model.reconstruct(x)
+    for name, images in made.items():
+        if tuple(images.shape[1:]) != shape:
+            raise UsageError(
+                f"{type(model).__name__}.{name} makes images of shape {tuple(images.shape[1:])}, and data.image_shape "
+                f"is {shape}."
+            )
+    return model
+
+
+def _check_callbacks(cfg: DictConfig, model: Any) -> str | None:
+    """Build callbacks, loggers and trainer, and let the callbacks look at the model.
+
+    Returns:
+        Why there will be no score.
+    """
+    for node in (cfg.get("logger") or {}).values():
+        build(node)
+    callbacks = [build(node) for node in cfg.callbacks.values()]
+    bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    quiet = {"logger": False, "enable_checkpointing": True, "enable_progress_bar": bar}
+    trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, **quiet)
+    for callback in callbacks:
+        callback.setup(trainer, model, "fit")
+    return why_unscored(trainer)

@@ -1,0 +1,1 @@
+"""Every adaptation to Lightning's Trainer. Its private names occur nowhere else."""

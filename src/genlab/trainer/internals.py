@@ -1,0 +1,43 @@
+"""What others of this package need of Lightning's private state. Read in Lightning 2.6.6."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+
+def loggers_are_due(trainer: Trainer) -> bool:
+    """Whether the loggers write at this step, by `trainer.log_every_n_steps`."""
+    return bool(trainer._logger_connector.should_update_logs)  # models/test_records.py
+
+
+def log_row(trainer: Trainer, values: Mapping[str, Tensor]) -> None:
+    """Hand scalars to all loggers in one row, and to callbacks.
+
+    `LightningModule.log` costs about a millisecond a call, and some more at every step that follows: as much as the
+    step of a small network.
+    """
+    trainer.callback_metrics.update(values)
+    trainer._logger_connector.log_metrics(dict(values))  # models/test_records.py
+
+
+def is_last_accumulation(trainer: Trainer) -> bool:
+    """Whether no gradient of the batch that ends waits for those of more batches."""
+    return not trainer.fit_loop._should_accumulate()  # callbacks/test_guard.py
+
+
+def make_checkpoint(trainer: Trainer) -> dict[str, Any]:
+    """All of a checkpoint, not yet written. To be called on all processes."""
+    return trainer._checkpoint_connector.dump_checkpoint(weights_only=False)  # callbacks/test_checkpoint.py
+
+
+def forget_events(logger: TensorBoardLogger) -> None:
+    """After its thread has died by an error: the next call begins another file."""
+    logger._experiment = None  # commands/test_resume.py
+
+
+def purge_events(logger: TensorBoardLogger, step: int) -> None:
+    """Have TensorBoard forget what was written from a step on, before its first file is opened."""
+    logger._kwargs["purge_step"] = step  # commands/test_resume.py

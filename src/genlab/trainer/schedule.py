@@ -1,0 +1,82 @@
+"""What callbacks ask of the trainer: whether it is time to act, whether training ends, and who scores."""
+
+from math import ceil
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from genlab.protocols import Scores
+from genlab.trainer.signals import Signals
+
+
+def is_ending(trainer: Trainer) -> bool:
+    """Whether no batch follows the one that was trained on last, by all that is known so far."""
+    loop: Any = trainer.fit_loop
+    epochs = trainer.current_epoch + loop.epoch_loop._num_ready_batches_reached()  # complete ones
+    if 0 <= trainer.max_steps <= trainer.global_step or 0 <= loop.max_epochs <= epochs:
+        return True
+    return trainer.should_stop and epochs >= (loop.min_epochs or 0) and trainer.global_step >= (loop.min_steps or 0)
+
+
+def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
+    """Whether the epoch that goes on is an n-th one or the last; always outside of training."""
+    if trainer.state.fn != TrainerFn.FITTING:
+        return True
+    return (trainer.current_epoch + 1) % every_n_epochs == 0 or is_ending(trainer)
+
+
+def is_measured(trainer: Trainer, every_n_epochs: int) -> bool:
+    """Whether a validation lies in an n-th epoch, is the first one after it, or the last of the run.
+
+    Where validations go by the clock it is each of them.
+    """
+    if is_due(trainer, every_n_epochs) or trainer.val_check_batch is None:
+        return True
+    return (trainer.current_epoch + 1) // every_n_epochs > _validated_before(trainer) // every_n_epochs
+
+
+def _validated_before(trainer: Trainer) -> int:
+    """The epoch of the validation before the one that goes on, by the trainer's arguments; 0 for none."""
+    if trainer.check_val_every_n_epoch is not None:
+        return max(0, trainer.current_epoch + 1 - trainer.check_val_every_n_epoch)
+    batches: Any = trainer.fit_loop.total_batch_idx + 1 - trainer.val_check_batch  # type: ignore[operator]
+    return max(0, ceil(batches / trainer.num_training_batches))
+
+
+def why_unvalidated(trainer: Trainer) -> str | None:
+    """Why a run will end without a validation, by the trainer's arguments; None if it ends with one."""
+    for name in ("max_epochs", "max_steps", "limit_train_batches"):
+        if getattr(trainer, name) == 0:
+            return f"trainer.{name}=0 leaves nothing to train"
+    return "trainer.limit_val_batches=0 leaves nothing to validate" if trainer.limit_val_batches == 0 else None
+
+
+def why_unscored(trainer: Trainer) -> str | None:
+    """Why a run will end without a score; None if it ends with one."""
+    return why_unvalidated(trainer) or (None if scorer(trainer) else "nothing scores: keep callbacks.frechet")
+
+
+def scorer(trainer: Trainer) -> Scores | None:
+    """The callback by whose score runs and checkpoints are ranked: the first that has one."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, Scores)), None)
+
+
+def newest_score(trainer: Trainer) -> tuple[str, float] | None:
+    """Key and value of the latest score; None before the first."""
+    who = scorer(trainer)
+    value = trainer.callback_metrics.get(who.score_key) if who else None
+    return None if who is None or value is None else (who.score_key, value.item())
+
+
+def signals(trainer: Trainer) -> Signals | None:
+    """The callback that notes signals; None where there is none."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, Signals)), None)
+
+
+def must_stop(trainer: Trainer) -> bool:
+    """Whether a signal has asked this process to stop."""
+    noted = signals(trainer)
+    return trainer.received_sigterm or (noted is not None and noted.stop != 0)

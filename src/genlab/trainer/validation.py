@@ -1,0 +1,96 @@
+"""When a run validates: always at its end, and never before its first step."""
+
+import logging
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+
+from genlab.trainer.schedule import is_ending, scorer, why_unvalidated
+
+log = logging.getLogger(__name__)
+
+
+class Validation(Callback):
+    """Has every run end with a validation, and keeps all callbacks out of Lightning's sanity check.
+
+    Lightning validates where `check_val_every_n_epoch` and `val_check_interval` say so, which may not be at the end.
+    Here it also does after the last batch, whatever makes it the last one. Where that is known only after its own
+    validation (early stopping by what was validated) and nothing was scored in that one, there is another.
+
+    In the sanity check an untrained network is validated, to find errors early: Lightning's own callbacks see it, and
+    the progress bar, but none that measures, draws, logs or saves.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[Any] | None = None  # the callbacks, while there is a sanity check
+        self._first_step = 0  # of this start
+        self._validated: tuple[int, bool] = (-1, False)  # after which step, and whether as the last one
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have Lightning validate at the end too, and say so if it can't."""
+        if stage != "fit":
+            return
+        loop: Any = trainer.fit_loop.epoch_loop
+        epoch_is_due, batch_is_due = loop._should_check_val_epoch, loop._should_check_val_fx
+
+        def at_the_end() -> bool:
+            return trainer.enable_validation and is_ending(trainer)
+
+        loop._should_check_val_epoch = lambda: epoch_is_due() or at_the_end()
+        loop._should_check_val_fx = lambda fetcher: batch_is_due(fetcher) or at_the_end()
+        if trainer.is_global_zero and (reason := why_unvalidated(trainer)):
+            log.warning("%s: the run ends without a validation, so without a score and pictures.", reason)
+
+    def on_sanity_check_start(self, trainer: Any, pl_module: LightningModule) -> None:
+        """Put aside who measures, draws, logs or saves."""
+        self._all = trainer.callbacks
+        trainer.callbacks = [callback for callback in self._all if self._may_see(callback)]
+
+    def _may_see(self, callback: Any) -> bool:
+        is_lightnings = type(callback).__module__.startswith("lightning.")
+        return callback is self or is_lightnings or isinstance(callback, ProgressBar)
+
+    def on_sanity_check_end(self, trainer: Any, pl_module: LightningModule) -> None:
+        """Take them back."""
+        if self._all is not None:
+            trainer.callbacks, self._all = self._all, None
+
+    def on_exception(self, trainer: Any, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take them back, should the sanity check have failed, and let them know: Lightning tells who has seen it."""
+        left_out = [callback for callback in self._all or () if not self._may_see(callback)]
+        self.on_sanity_check_end(trainer, pl_module)
+        for callback in left_out:
+            callback.on_exception(trainer, pl_module, exception)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note where training starts."""
+        self._first_step = trainer.global_step
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what was validated, before early stopping looks at it."""
+        self._validated = (trainer.global_step, is_ending(trainer))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate once more if nobody knew that the newest validation was the last one."""
+        if trainer.global_step == self._first_step:
+            if trainer.global_step == 0 and trainer.is_global_zero:
+                log.warning("The run has ended before its first step: there is nothing to validate.")
+            return
+        step, was_last = self._validated
+        who = scorer(trainer)
+        is_measured = was_last if who is None else who.score is not None
+        if trainer.enable_validation and not (is_measured and step == trainer.global_step):
+            _validate(trainer)
+
+
+def _validate(trainer: Any) -> None:
+    """As after the last batch: the epoch that has just been counted as complete goes on, and the step is the same."""
+    loop = trainer.fit_loop.epoch_loop
+    trainer.fit_loop.epoch_progress.current.completed -= 1
+    loop._batches_that_stepped -= 1
+    trainer.validating = True
+    loop.val_loop.run()
+    trainer.training = True
+    loop._batches_that_stepped += 1
+    trainer.fit_loop.epoch_progress.current.completed += 1
