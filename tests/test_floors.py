@@ -6,23 +6,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "src"
-FLOORS = (  # top floor first; a single module that is not named here stands on the ground
-    *(
-        "entry",
-        "cli",
-        "search",
-        "sweeps",
-        "commands",
-        "report",
-        "callbacks",
-        "evaluation",
-        "models",
-        "loggers",
-        "trainer",
-        "run",
-    ),
-    *("metrics", "data", "losses", "networks", "config"),
-)
+FLOORS = """
+    entry cli search sweeps commands report callbacks evaluation models loggers trainer run
+    metrics data losses networks config
+""".split()  # top floor first; a module that is not named here stands on the ground
 PRIVATE = re.compile(
     r"(trainer|loop|connector|strategy|launcher|progress|logger)\._(?!target_)[a-z]|^from lightning\S* import .*\b_\w+",
     re.MULTILINE,

@@ -35,9 +35,9 @@ def make_checkpoint(trainer: Trainer) -> dict[str, Any]:
 
 def forget_events(logger: TensorBoardLogger) -> None:
     """After its thread has died by an error: the next call begins another file."""
-    logger._experiment = None  # commands/test_resume.py
+    logger._experiment = None  # run/test_full_disk.py
 
 
 def purge_events(logger: TensorBoardLogger, step: int) -> None:
     """Have TensorBoard forget what was written from a step on, before its first file is opened."""
-    logger._kwargs["purge_step"] = step  # commands/test_resume.py
+    logger._kwargs["purge_step"] = step  # run/test_full_disk.py
