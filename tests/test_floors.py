@@ -6,10 +6,25 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "src"
-FLOORS = """
-    entry cli search sweeps commands report callbacks evaluation models loggers trainer run
-    metrics data losses networks config
-""".split()  # top floor first; a module that is not named here stands on the ground
+FLOORS = [
+    "entry",
+    "cli",
+    "search",
+    "sweeps",
+    "commands",
+    "report",
+    "callbacks",
+    "evaluation",
+    "models",
+    "loggers",
+    "trainer",
+    "run",
+    "metrics",
+    "data",
+    "losses",
+    "networks",
+    "config",
+]  # top floor first; a module that is not named here stands on the ground
 PRIVATE = re.compile(
     r"(trainer|loop|connector|strategy|launcher|progress|logger)\._(?!target_)[a-z]|^from lightning\S* import .*\b_\w+",
     re.MULTILINE,

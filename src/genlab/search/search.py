@@ -13,12 +13,13 @@ from optuna.trial import FrozenTrial, TrialState
 from genlab.command_line import typed
 from genlab.errors import UsageError
 from genlab.run.identity import Outcome, outcome
+from genlab.search import results
 from genlab.search.locks import alone_in, wait_for
 from genlab.search.overrides import prune_override
 from genlab.search.settings import Settings
 from genlab.search.space import Space, parse
 from genlab.search.study import FILE, Study, open_study
-from genlab.sweeps import objectives, results
+from genlab.sweeps import objectives
 
 
 class Search:

@@ -18,7 +18,7 @@ from genlab.config.values import convert
 from genlab.console import console
 from genlab.errors import UsageError
 from genlab.run.identity import outcome
-from genlab.sweeps import ending
+from genlab.sweeps import report_hook
 from genlab.sweeps.cost import DryRun, estimate_cost
 from genlab.sweeps.folder import claim
 from genlab.sweeps.limits import Limits, check_gpus, demand, n_threads, pool, visible_gpus
@@ -76,7 +76,7 @@ class Sweep:
         self._console = console() if sys.stdout.isatty() else console(width=200)  # a file has room for long names
         self._gpus: list[str] | None = None  # not known yet
         self.cells: list[Cell] = []  # of all batches
-        ending.begun.append(self)
+        report_hook.begun.append(self)
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Run the cells of a batch; what is complete is left as it is.
