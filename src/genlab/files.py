@@ -14,7 +14,7 @@ _failing: dict[str, str] = {}  # what can't be written at the moment, and why
 
 
 @contextmanager
-def survived(what: str, errors: type[Exception] | tuple[type[Exception], ...] = OSError) -> Iterator[None]:
+def warn_on_failure(what: str, errors: type[Exception] | tuple[type[Exception], ...] = OSError) -> Iterator[None]:
     """Let errors pass within it: training goes on. They are said once, and once more when it works again.
 
     Args:
@@ -49,7 +49,7 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def replacing(path: Path, shared: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, shared: bool = False) -> Iterator[Path]:
     """Give a name to write to. The file becomes `path` once it is whole; if something fails, nothing stays of it.
 
     Whoever reads `path` sees the old file or the new one, also after a power cut: it gets its name when it is on the
@@ -92,9 +92,9 @@ def write_bytes(path: Path, content: bytes, shared: bool = False) -> None:
     Args:
         path: the file; its folder is made.
         content: what it will hold.
-        shared: see `replacing`.
+        shared: see `atomic_write`.
     """
-    with replacing(path, shared) as unfinished:
+    with atomic_write(path, shared) as unfinished:
         unfinished.write_bytes(content)
 
 
@@ -106,6 +106,6 @@ def write_text(path: Path, text: str, shared: bool = False) -> None:
     Args:
         path: the file; its folder is made.
         text: what it will hold, with its ends of lines.
-        shared: see `replacing`.
+        shared: see `atomic_write`.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"), shared)

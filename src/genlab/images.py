@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as TF
 from torchvision.utils import make_grid
 from torchvision.utils import save_image as write_png
 
-from genlab.files import replacing
+from genlab.files import atomic_write
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def save_png(picture: Tensor, path: Path, kind: str = "png") -> None:
     small; makes the folder.
     """
     factor = max(1, 512 // max(picture.shape[-2:]))
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format=kind)
 
 

@@ -26,7 +26,7 @@ from genlab.commands.evaluate import evaluate
 from genlab.commands.machine import quieten
 from genlab.commands.train import train
 from genlab.metrics import EfficientNetLite0, Inception, frechet_distance, frechet_distance_of_few
-from genlab.metrics.population import described
+from genlab.metrics.population import feature_statistics
 from genlab.models import VAE
 from genlab.moments import Moments, symmetric_root
 
@@ -71,7 +71,7 @@ def memory() -> None:
     image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
     peaks = []
     for n in (5_000, 50_000):
-        described(lambda rows: image.expand(rows.stop - rows.start, -1, -1, -1), n, Wide(), 100, "cpu")
+        feature_statistics(lambda rows: image.expand(rows.stop - rows.start, -1, -1, -1), n, Wide(), 100, "cpu")
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print(f"{'memory: 50,000 images instead of 5,000 add to the peak (MB)':75s} {peaks[1] - peaks[0]:6.0f}")
 

@@ -29,7 +29,7 @@ from genlab.commands.machine import keep_freed_memory, quieten
 from genlab.commands.train import _only
 from genlab.config.build import build
 from genlab.loggers import CSVLogger
-from genlab.trainer.resume_state import ExactState
+from genlab.trainer.resume_state import ResumeState
 
 SECONDS = 15  # of training, a model
 BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA
@@ -74,7 +74,7 @@ def measure(name: str, *overrides: str) -> None:
     cfg = config(f"model={name}", *every, *overrides, run_dir=folder)
     torch.manual_seed(0)
     in_turn = InTurn(f"model={name}", *every, *overrides)
-    callbacks = [ExactState({}), *(build(node) for node in cfg.callbacks.values()), in_turn]
+    callbacks = [ResumeState({}), *(build(node) for node in cfg.callbacks.values()), in_turn]
     trainer = build(cfg.trainer, callbacks=callbacks, logger=CSVLogger(folder), **_only(callbacks))
     trainer.fit(build(cfg.model), build(cfg.data))
     in_turn.hand.communicate()

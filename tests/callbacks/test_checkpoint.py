@@ -19,7 +19,7 @@ from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.models import GAN
 from genlab.run.checkpoint import DamagedCheckpoint, read_checkpoint, write_checkpoint
-from genlab.trainer.resume_state import ExactState
+from genlab.trainer.resume_state import ResumeState
 from genlab.trainer.signals import Signals
 
 
@@ -38,7 +38,7 @@ class Scorer(Callback):
 def fit(tmp_path, *overrides, scores=(), n_fake=(), signals=None, **options):
     cfg = config(*TINY, "model=gan", *overrides)
     callbacks = [
-        ExactState({"model": {}, "data": {}}),
+        ResumeState({"model": {}, "data": {}}),
         signals or Signals(),
         Checkpoint(str(tmp_path), **options),
         *([Scorer(scores, n_fake)] if scores else []),

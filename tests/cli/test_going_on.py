@@ -107,10 +107,10 @@ def test_auto_goes_on_with_checkpoints_that_lie_elsewhere_and_every_command_find
 
 
 def test_a_summary_says_which_signal_has_ended_a_run(tmp_path):
-    from genlab.run.folder import recorded
+    from genlab.run.folder import record_run
 
     for error, said in ((SystemExit(143), "SIGTERM"), (SystemExit(129), "SIGHUP"), (SystemExit(3), "SystemExit")):
-        with pytest.raises(SystemExit), recorded(tmp_path):
+        with pytest.raises(SystemExit), record_run(tmp_path):
             raise error
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert (summary["status"], summary["error"]) == ("interrupted", said)

@@ -11,7 +11,7 @@ from resuming import SMALL
 from settings import config
 from typed import type_in
 
-from genlab.commands.memory import OutOfMemory, memory_explained
+from genlab.commands.memory import OutOfMemory, explain_memory_errors
 from genlab.commands.train import train
 from genlab.models import VAE
 
@@ -23,7 +23,7 @@ MPS = "MPS backend out of memory (MPS allocated: 17.90 GiB, max allowed: 18.13 G
 
 
 def said(error: Exception, *overrides: str) -> str:
-    with pytest.raises(OutOfMemory) as caught, memory_explained(config(*overrides)):
+    with pytest.raises(OutOfMemory) as caught, explain_memory_errors(config(*overrides)):
         raise error
     return str(caught.value)
 
@@ -55,12 +55,12 @@ def test_so_are_other_devices():
 
 def test_an_error_that_is_its_own_cause_passes():
     error = RuntimeError("shapes differ")
-    with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory_explained(OmegaConf.create()):
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), explain_memory_errors(OmegaConf.create()):
         raise error from error
 
 
 def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory_explained(OmegaConf.create()):
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), explain_memory_errors(OmegaConf.create()):
         raise RuntimeError("shapes differ")
 
 

@@ -9,7 +9,7 @@ from random_weights import write_random_weights
 from genlab.data import Digits
 from genlab.distributed import Interrupted
 from genlab.metrics import Inception, frechet_distance, high_frequency_energy
-from genlab.metrics.population import described, frechet
+from genlab.metrics.population import feature_statistics, frechet
 from genlab.moments import Moments
 
 
@@ -48,7 +48,7 @@ def test_it_stops_before_the_next_batch_when_it_is_told_to(digits):
         return digits[rows]
 
     with pytest.raises(Interrupted):
-        described(images, 50, Brightness(), 10, "cpu", interrupted=lambda: len(seen) == 2)
+        feature_statistics(images, 50, Brightness(), 10, "cpu", interrupted=lambda: len(seen) == 2)
     assert seen == [0, 10]
 
 

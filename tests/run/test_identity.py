@@ -11,8 +11,8 @@ from settings import TINY, config
 
 from genlab.commands.train import train
 from genlab.errors import UsageError
-from genlab.run.folder import taken
-from genlab.run.identity import cell_name, fingerprint, outcome, swept_keys
+from genlab.run.folder import lock_run
+from genlab.run.identity import cell_name, fingerprint, read_outcome, swept_keys
 
 SHORT = (*TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 
@@ -144,7 +144,7 @@ def test_the_keys_that_a_sweep_varies_are_those_with_several_values(typed, param
 def test_the_same_command_leaves_a_complete_run_and_gives_its_score_again(complete):
     before = {path: path.read_bytes() for path in complete.rglob("*") if path.is_file()}
     score = train(config(*SHORT, "resume=auto", run_dir=complete))
-    assert score == outcome(complete).score == json.loads(before[complete / "summary.json"])["score"]["value"]
+    assert score == read_outcome(complete).score == json.loads(before[complete / "summary.json"])["score"]["value"]
     assert before == {path: path.read_bytes() for path in complete.rglob("*") if path.is_file()}
 
 
@@ -152,18 +152,18 @@ def test_a_run_that_was_killed_before_it_could_say_that_it_is_complete_says_so(c
     summary = json.loads((complete / "summary.json").read_text())
     (complete / "summary.json").write_text(json.dumps(summary | {"status": "running"}))
     assert train(config(*SHORT, "resume=auto", run_dir=complete)) == summary["score"]["value"]
-    assert outcome(complete).status == "completed"
+    assert read_outcome(complete).status == "completed"
 
 
 def test_a_run_that_goes_on_with_another_configuration_is_not_taken_for_what_it_was(tmp_path):
     train(config(*SHORT, run_dir=tmp_path))
-    own = outcome(tmp_path).summary["fingerprint"]
+    own = read_outcome(tmp_path).summary["fingerprint"]
     assert own == fingerprint(config(*SHORT))
     longer = ["trainer.max_epochs=2"]
     train(config(f"resume={tmp_path}", *longer, run_dir="elsewhere"), longer)
-    assert outcome(tmp_path).summary["fingerprint"] is None
+    assert read_outcome(tmp_path).summary["fingerprint"] is None
     train(config(*SHORT, "trainer.max_epochs=3", "resume=auto", run_dir=tmp_path))
-    assert outcome(tmp_path).summary["fingerprint"] == fingerprint(config(*SHORT, "trainer.max_epochs=3"))
+    assert read_outcome(tmp_path).summary["fingerprint"] == fingerprint(config(*SHORT, "trainer.max_epochs=3"))
 
 
 def test_a_failed_run_is_tried_again_unless_it_is_to_be_left(tmp_path):
@@ -173,16 +173,16 @@ def test_a_failed_run_is_tried_again_unless_it_is_to_be_left(tmp_path):
             train(config(*SHORT, *wrong, run_dir=tmp_path))
     with pytest.raises(UsageError, match=r"is left, as retry_failed=false: UsageError: model\.latent_dim=0 "):
         train(config(*SHORT, *wrong, "retry_failed=false", run_dir=tmp_path))
-    assert outcome(tmp_path).status == "failed"
+    assert read_outcome(tmp_path).status == "failed"
 
 
 def test_outcomes_of_folders_without_a_run_or_with_a_damaged_summary(tmp_path):
-    assert outcome(tmp_path) == ("new", None, None, {})
+    assert read_outcome(tmp_path) == ("new", None, None, {})
     for text in ("", "[1]", "{", '{"score": 1}', '{"status": "completed", "score": [2]}'):
         (tmp_path / "summary.json").write_text(text)
-        assert outcome(tmp_path).status == "damaged"
+        assert read_outcome(tmp_path).status == "damaged"
     (tmp_path / "summary.json").write_text('{"status": "running"}')
-    assert outcome(tmp_path)[:3] == ("running", None, None)
+    assert read_outcome(tmp_path)[:3] == ("running", None, None)
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):
@@ -200,5 +200,5 @@ def test_two_processes_never_train_in_one_folder(tmp_path):
             train(config(*SHORT, run_dir=tmp_path))
         assert not (tmp_path / "config.yaml").exists()
         process.kill()
-    with taken(tmp_path):
+    with lock_run(tmp_path):
         pass

@@ -6,8 +6,8 @@ import pytest
 from odd_runs import Damage, folder, link, pipe, text
 from omegaconf import OmegaConf
 
-from genlab.run.folder import recorded
-from genlab.run.identity import outcome
+from genlab.run.folder import record_run
+from genlab.run.identity import read_outcome
 from genlab.run.summary import read_summary
 from genlab.sweeps.folder import OWNER, claim
 from genlab.sweeps.plan import Cell
@@ -58,16 +58,16 @@ def used(run):
     cell = Cell([], run, {"trainer": {"max_epochs": 2}}, "", OmegaConf.create(), state="completed")
     assert progress(cell).epoch >= 0
     rankings([cell])
-    with recorded(run, resumed=True):
-        assert outcome(run).status == "running"
+    with record_run(run, resumed=True):
+        assert read_outcome(run).status == "running"
     return read_summary(run)
 
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_summary_begins_anew_and_the_run_goes_on(name, tmp_path, caplog):
     DAMAGED[name](tmp_path)
-    assert outcome(tmp_path).status == "damaged"
-    assert not outcome(tmp_path).is_final
+    assert read_outcome(tmp_path).status == "damaged"
+    assert not read_outcome(tmp_path).is_final
     after = used(tmp_path)
     assert "is damaged" in caplog.text
     assert after["status"] == "completed"
@@ -77,14 +77,14 @@ def test_a_damaged_summary_begins_anew_and_the_run_goes_on(name, tmp_path, caplo
 @pytest.mark.parametrize("name", ODD)
 def test_an_odd_summary_is_taken_as_far_as_it_goes(name, tmp_path):
     ODD[name](tmp_path)
-    assert outcome(tmp_path).is_final
+    assert read_outcome(tmp_path).is_final
     after = used(tmp_path)
     assert len(after["resumed"]) == 1
 
 
 def test_a_folder_in_its_place_is_said_and_ends_nothing(tmp_path, caplog):
     folder("summary.json")(tmp_path)
-    with recorded(tmp_path, resumed=True):
+    with record_run(tmp_path, resumed=True):
         pass
     assert "summary.json can't be written" in caplog.text
 
@@ -94,12 +94,12 @@ def test_an_error_of_the_disk_does_not_make_it_begin_anew(tmp_path, monkeypatch)
     monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: (_ for _ in ()).throw(OSError(5, "Input/output")))
     with pytest.raises(OSError, match="Input/output"):
         read_summary(tmp_path)
-    assert outcome(tmp_path).status == "damaged"
+    assert read_outcome(tmp_path).status == "damaged"
 
 
 def test_what_it_says_commands_no_terminal(tmp_path):
     summary(status="failed", error="\x1b]0;owned\x07x")(tmp_path)
-    assert outcome(tmp_path).error == "\ufffd]0;owned\ufffdx"
+    assert read_outcome(tmp_path).error == "\ufffd]0;owned\ufffdx"
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b"a: &a [*a]\n"], ids=["empty", "bytes", "list", "itself"])

@@ -14,7 +14,7 @@ from typed import type_in
 
 from genlab.commands.train import train
 from genlab.errors import UsageError
-from genlab.run.identity import fingerprint, outcome
+from genlab.run.identity import fingerprint, read_outcome
 from genlab.search.overrides import literal
 from genlab.search.study import NAME, storage
 
@@ -50,7 +50,7 @@ def scores(tmp_path):
 
 def test_a_pruned_run_ends_after_the_epoch_with_its_checkpoint_its_status_and_its_score(study, tmp_path, shared_data):
     score = run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
-    end = outcome(tmp_path / "run")
+    end = read_outcome(tmp_path / "run")
     assert (end.status, end.score, end.summary["epochs"]) == ("pruned", score, 1)
     assert saved(tmp_path / "run")["global_step"] == 4  # one of three epochs
     (trial,) = study.trials
@@ -62,7 +62,7 @@ def test_a_pruned_run_ends_after_the_epoch_with_its_checkpoint_its_status_and_it
 
 def test_a_run_that_does_not_lag_behind_reports_every_epoch_and_completes(study, tmp_path, shared_data):
     score = run(tmp_path, shared_data, prune(tmp_path, NEVER))
-    assert outcome(tmp_path / "run").status == "completed"
+    assert read_outcome(tmp_path / "run").status == "completed"
     assert list(study.trials[0].intermediate_values) == [1, 2, 3]
     assert study.trials[0].intermediate_values == pytest.approx(scores(tmp_path))
     assert study.trials[0].intermediate_values[3] == score
@@ -70,7 +70,7 @@ def test_a_run_that_does_not_lag_behind_reports_every_epoch_and_completes(study,
 
 def test_a_run_that_is_hopeless_at_its_end_is_complete_all_the_same(study, tmp_path, shared_data):
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS), "trainer.max_epochs=1")
-    assert outcome(tmp_path / "run").status == "completed"
+    assert read_outcome(tmp_path / "run").status == "completed"
     assert list(study.trials[0].intermediate_values) == [1]
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_was_pruned_and_killed_before_it_could_say_so_stays_pruned(st
     file = tmp_path / "run" / "summary.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "running"}))
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
-    assert outcome(tmp_path / "run").status == "pruned"
+    assert read_outcome(tmp_path / "run").status == "pruned"
     after = saved(tmp_path / "run")
     assert after["global_step"] == 4
     assert all((after["state_dict"][key] == value).all() for key, value in before.items())
@@ -98,7 +98,7 @@ def test_a_pruned_run_whose_trial_is_over_can_be_resumed_by_hand(study, tmp_path
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
     study.tell(0, state=TrialState.PRUNED)
     train(config(f"resume={tmp_path / 'run'}", run_dir="elsewhere"), [])
-    assert outcome(tmp_path / "run").status == "completed"
+    assert read_outcome(tmp_path / "run").status == "completed"
     assert saved(tmp_path / "run")["global_step"] == 12
     assert list(study.trials[0].intermediate_values) == [1]
 
@@ -106,13 +106,13 @@ def test_a_pruned_run_whose_trial_is_over_can_be_resumed_by_hand(study, tmp_path
 def test_what_is_no_open_trial_is_not_pruned(study, tmp_path, shared_data, caplog):
     study.tell(0, 1.0)
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
-    assert outcome(tmp_path / "run").status == "completed"
+    assert read_outcome(tmp_path / "run").status == "completed"
     assert "has no trial 0 that is open: nothing is pruned" in caplog.text
     assert study.trials[0].intermediate_values == {}
     shutil.rmtree(tmp_path / "run")
     (tmp_path / "study.log").unlink()
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
-    assert outcome(tmp_path / "run").status == "completed"
+    assert read_outcome(tmp_path / "run").status == "completed"
     assert not (tmp_path / "study.log").exists()
 
 
@@ -133,6 +133,6 @@ def test_two_processes_stop_together(study, tmp_path, shared_data):
     typed = (*few, prune(tmp_path, ALWAYS), f"hydra.run.dir={tmp_path}/run")
     result = type_in("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
-    assert outcome(tmp_path / "run").status == "pruned"
+    assert read_outcome(tmp_path / "run").status == "pruned"
     assert list(study.trials[0].intermediate_values) == [1]
     assert ThresholdPruner(upper=ALWAYS).prune(study, study.trials[0])

@@ -15,7 +15,7 @@ from searching import Kill, X, best, parabola, search, trials
 from settings import ROOT, run_script
 from typed import type_in
 
-from genlab.run.identity import outcome
+from genlab.run.identity import read_outcome
 
 FOLDER = "logs/train/sweeps/s"
 TYPED = (
@@ -58,7 +58,7 @@ def test_a_search_prunes_what_lags_behind_and_leaves_all_there_is_to_know(whole)
     assert states[0] == TrialState.COMPLETE
     assert TrialState.PRUNED in states
     for trial in known:
-        cell = outcome(folder / trial.user_attrs["folder"])
+        cell = read_outcome(folder / trial.user_attrs["folder"])
         assert cell.status == {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}[trial.state]
         assert trial.values == [cell.score]
         assert len(trial.intermediate_values) == (2 if trial.state == TrialState.COMPLETE else 1)

@@ -14,7 +14,7 @@ from resuming import assert_same_end, rows
 from settings import CONFIGS, ROOT, TINY, run_script
 from typed import type_in
 
-from genlab.run.identity import outcome
+from genlab.run.identity import read_outcome
 
 SWEEP = ("-m", "sweep=mine", *TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 TASK = "submitit.core._submit"
@@ -36,7 +36,7 @@ def test_each_launcher_leaves_complete_cells_and_makes_the_others(tmp_path):
         assert result.returncode == 0, result.stderr
         found = cells(tmp_path)
         assert list(found) == models
-        assert all(outcome(cell).status == "completed" for cell in found.values())
+        assert all(read_outcome(cell).status == "completed" for cell in found.values())
         summaries = {model: (cell / "summary.json").read_bytes() for model, cell in found.items()}
         assert summaries.items() >= before.items()
         before = summaries
@@ -54,7 +54,7 @@ def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_ha
 
     script = [sys.executable, str(ROOT / "src" / "train.py"), *command, "hydra/launcher=submitit_local"]
     with subprocess.Popen(script, cwd=preempted, env=os.environ | {"OMP_NUM_THREADS": "1"}) as launcher:
-        wait_for(lambda: [cell for cell in cells(preempted).values() if len(written(cell)) > 20])
+        wait_for_lock(lambda: [cell for cell in cells(preempted).values() if len(written(cell)) > 20])
         tasks = [p for p in psutil.Process(launcher.pid).children(recursive=True) if TASK in p.cmdline()]
         for task in tasks:
             task.send_signal(signal.SIGUSR2)
@@ -62,7 +62,7 @@ def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_ha
         assert launcher.wait(120) == 0
     run = cells(preempted)["ae"]
     assert "SIGUSR2: the run saves and stops" in (run / "train.log").read_text()
-    assert len(outcome(run).summary["resumed"]) == 1
+    assert len(read_outcome(run).summary["resumed"]) == 1
     assert_same_end(run, cells(whole)["ae"])
 
 
@@ -71,7 +71,7 @@ def written(run: Path) -> list[dict[str, str]]:
     return rows(run) if (run / "metrics.csv").is_file() else []
 
 
-def wait_for(condition) -> None:
+def wait_for_lock(condition) -> None:
     """Wait at most a minute."""
     for _ in range(3000):
         if condition():

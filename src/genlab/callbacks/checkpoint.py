@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genlab.errors import UsageError, positive, whole_number
-from genlab.files import missing, replacing, survived
+from genlab.files import atomic_write, missing, warn_on_failure
 from genlab.protocols import Scores
 from genlab.run.checkpoint import link, read_checkpoint, spoiled, write_checkpoint
 from genlab.trainer.internals import make_checkpoint
@@ -171,7 +171,7 @@ class Checkpoint(LightningCheckpoint):
         if not trainer.is_global_zero:
             return False
         path = self.dirpath / name
-        with survived(name), replacing(path) as unfinished:  # or the one before stays
+        with warn_on_failure(name), atomic_write(path) as unfinished:  # or the one before stays
             write_checkpoint(checkpoint, unfinished)
             if name == "last.ckpt":
                 self._move_back(path)

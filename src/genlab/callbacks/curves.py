@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from matplotlib.figure import Figure
 
 from genlab.errors import whole_number
-from genlab.files import replacing, survived
+from genlab.files import atomic_write, warn_on_failure
 from genlab.trainer.schedule import is_due
 
 
@@ -38,7 +38,7 @@ class Curves(Callback):
     def _draw(self, trainer: Trainer) -> None:
         source = self.dirpath / "metrics.csv"
         if trainer.is_global_zero and source.is_file():
-            with survived("curves.png"):
+            with warn_on_failure("curves.png"):
                 draw_curves(pd.read_csv(source), self.dirpath / "curves.png")
 
 
@@ -67,7 +67,7 @@ def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
         axis.grid(alpha=0.3)
     for axis in axes[len(panels) :]:
         axis.remove()
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         figure.savefig(file, dpi=110, format="png")
 
 

@@ -13,7 +13,7 @@ from genlab.distributed import Interrupted
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
-from genlab.metrics.population import Population, described, frechet
+from genlab.metrics.population import Population, feature_statistics, frechet
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder, Samples, require
 from genlab.sampling import kind, sampler
@@ -100,7 +100,7 @@ class FrechetDistance(Callback):
             return to_uint8(samples(rows))
 
         few = self.n_samples < self.encoder.dim
-        found = described(levels, self.n_samples, *how, keep=few, interrupted=lambda: must_stop(trainer))
+        found = feature_statistics(levels, self.n_samples, *how, keep=few, interrupted=lambda: must_stop(trainer))
         score = frechet(found, self._reference)
         self.protocol = Stamp(
             metric=self.encoder.metric,

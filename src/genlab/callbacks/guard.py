@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from genlab.distributed import gathered
 from genlab.errors import UsageError, unknown, whole_number
-from genlab.files import replacing, survived
+from genlab.files import atomic_write, warn_on_failure
 from genlab.run.folder import update_summary
-from genlab.trainer.undo_buffers import Before
+from genlab.trainer.undo_buffers import UndoBuffers
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Guard(Callback):
         self._is_due = False  # whether one of them is an n-th
         self._culprits: list[str] = []  # in the losses of this process since the last batch that closed an update
         self._left_out = False  # whether an update was left out since then, which all processes know
-        self._before = Before()
+        self._before = UndoBuffers()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say from the start how many updates were left out."""
@@ -129,7 +129,7 @@ class Guard(Callback):
     def _keep_batch(self, trainer: Trainer, terms: dict[str, float]) -> None:
         x, y = (torch.cat(part) for part in zip(*self._batches, strict=True))
         path = self.dirpath / f"nonfinite_batch{'' if trainer.is_global_zero else f'_{trainer.global_rank}'}.pt"
-        with survived(path.name), replacing(path) as unfinished:
+        with warn_on_failure(path.name), atomic_write(path) as unfinished:
             torch.save({"x": x.cpu(), "y": y.cpu(), "terms": terms}, unfinished)
 
     def _stop(self, trainer: Trainer, culprits: list[str], what: str) -> None:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.errors import whole_number
-from genlab.files import survived
+from genlab.files import warn_on_failure
 from genlab.images import above, grid, save_png, to_float
 from genlab.protocols import Reconstructs, Samples, require
 from genlab.sampling import sampler
@@ -20,7 +20,7 @@ from genlab.trainer.schedule import is_measured
 def show(trainer: Trainer, key: str, picture: Tensor) -> None:
     """Hand a picture (3, H, W) in [0, 1] to every logger that shows images."""
     for logger in trainer.loggers:
-        with survived(type(logger).__name__, Exception):
+        with warn_on_failure(type(logger).__name__, Exception):
             if isinstance(logger, WandbLogger):
                 logger.log_image(key, [to_pil_image(picture)], step=trainer.global_step)
             elif isinstance(logger, TensorBoardLogger):
@@ -29,7 +29,7 @@ def show(trainer: Trainer, key: str, picture: Tensor) -> None:
 
 def keep(picture: Tensor, folder: Path, trainer: Trainer) -> None:
     """Write a picture (3, H, W) in [0, 1] as `epoch_0005.png`, if the disk takes it."""
-    with survived(f"{folder.name}/"):
+    with warn_on_failure(f"{folder.name}/"):
         save_png(picture, folder / f"epoch_{trainer.current_epoch + 1:04d}.png")
 
 

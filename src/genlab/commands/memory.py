@@ -62,7 +62,7 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def memory_explained(cfg: DictConfig) -> Iterator[None]:
+def explain_memory_errors(cfg: DictConfig) -> Iterator[None]:
     """Say in one sentence what to type where memory runs out within it.
 
     Raises:

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from genlab.commands.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
-from genlab.commands.memory import check_size, memory_explained
+from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.optimisers import try_optimizers
 from genlab.commands.resume import Resumption, resumption
 from genlab.commands.trainer_arguments import check_trainer, explain_refusals
@@ -26,10 +26,10 @@ from genlab.distributed import leave_group_at_exit
 from genlab.errors import UsageError
 from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.run.checkpoint import explain_damage
-from genlab.run.folder import open_run_folder, put_back_unless, recorded, taken, update_summary
-from genlab.run.identity import fingerprint, outcome, run_folder
+from genlab.run.folder import lock_run, open_run_folder, put_back_unless, record_run, update_summary
+from genlab.run.identity import fingerprint, read_outcome, run_folder
 from genlab.trainer.internals import purge_events
-from genlab.trainer.resume_state import ExactState, explain_restoring
+from genlab.trainer.resume_state import ResumeState, explain_restoring
 from genlab.trainer.schedule import newest_score
 from genlab.trainer.signals import Signals
 from genlab.trainer.validation import Validation
@@ -62,15 +62,15 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     check = check_keys if cfg.get("resume") and not automatic else check_config  # a resumed run has a model of its own
     check(cfg, keep_references=True)
     run_dir = run_folder(cfg.resume) if cfg.get("resume") and not automatic else Path(cfg.paths.run_dir)
-    with taken(run_dir, seconds=30 if automatic else 0):
+    with lock_run(run_dir, seconds=30 if automatic else 0):
         if automatic and _is_settled(run_dir, own, cfg):
-            return outcome(run_dir).score
+            return read_outcome(run_dir).score
         resumed = resumption(cfg, typed or [])
         if resumed and resumed.is_complete:
             update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
-            return outcome(run_dir).score
+            return read_outcome(run_dir).score
         if resumed and not automatic:
-            own = None if resumed.is_changed else outcome(run_dir).summary.get("fingerprint")
+            own = None if resumed.is_changed else read_outcome(run_dir).summary.get("fingerprint")
         known = {"fingerprint": own} | _typed(typed, run_dir if resumed else None)
         return _train(resumed.config if resumed else cfg, resumed, known)
 
@@ -89,7 +89,7 @@ def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
     Raises:
         UsageError: if it has failed, and failed ones are to be left.
     """
-    known = outcome(run_dir)
+    known = read_outcome(run_dir)
     if known.status == "failed" and not cfg.retry_failed:
         raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {known.error}")
     settled = known.is_final and known.summary.get("fingerprint") == own
@@ -100,7 +100,7 @@ def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
 
 def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:
     """All that was typed for a run, for who wants to repeat it: also what was typed `before` it went on."""
-    known = outcome(before).summary.get("overrides") if before else []
+    known = read_outcome(before).summary.get("overrides") if before else []
     if not isinstance(known, list) or typed is None:
         return {}
     return {"overrides": list({str(text).partition("=")[0]: str(text) for text in [*known, *typed]}.values())}
@@ -108,7 +108,7 @@ def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:
 
 def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -> float | None:
     run_dir, signals = Path(cfg.paths.run_dir), Signals()
-    if resumed and outcome(run_dir).is_final:
+    if resumed and read_outcome(run_dir).is_final:
         with put_back_unless(lambda: signals.has_begun, run_dir):
             return _run(cfg, resumed, known, signals)
     return _run(cfg, resumed, known, signals)
@@ -124,7 +124,11 @@ def _run(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], sig
     leave_group_at_exit()
     open_run_folder(run_dir, config, again=resumed is not None or cfg.get("resume") == "auto")
     say_where_it_crashed()
-    with recorded(run_dir, resumed is not None, **known) as ending, memory_explained(cfg), signals.installed(run_dir):
+    with (
+        record_run(run_dir, resumed is not None, **known) as ending,
+        explain_memory_errors(cfg),
+        signals.installed(run_dir),
+    ):
         seed_everything(cfg.seed, workers=True, verbose=False)
         metrics = CSVLogger(str(run_dir))
         loggers = [metrics, *(tolerant(build(node)) for node in (cfg.get("logger") or {}).values())]
@@ -134,7 +138,7 @@ def _run(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], sig
             model = build(cfg.model)
             try_optimizers(model)
         callbacks = [
-            ExactState(config, metrics.flush),
+            ResumeState(config, metrics.flush),
             Validation(),
             signals,
             *(build(node) for node in cfg.callbacks.values()),

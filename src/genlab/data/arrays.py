@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genlab.files import flush, replacing
+from genlab.files import atomic_write, flush
 from genlab.protocols import ImageArray
 
 SMALL = 2**28  # bytes; a map of a smaller array may stay resident as a whole
@@ -64,8 +64,8 @@ def fingerprint(images: ImageArray) -> str:
 
 
 def write_array(path: Path, array: np.ndarray, shared: bool = False) -> None:
-    """Write an `.npy` file whole or not at all; `shared` as in `replacing`."""
-    with replacing(path, shared) as unfinished, unfinished.open("wb") as file:
+    """Write an `.npy` file whole or not at all; `shared` as in `atomic_write`."""
+    with atomic_write(path, shared) as unfinished, unfinished.open("wb") as file:
         np.save(file, array)
 
 

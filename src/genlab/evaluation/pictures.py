@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genlab.distributed import rank_and_world_size
 from genlab.evaluation.subject import Subject
-from genlab.files import replacing
+from genlab.files import atomic_write
 from genlab.images import above, grid, save_png, to_float
 from genlab.protocols import HasPosterior, Reconstructs
 
@@ -36,7 +36,7 @@ def draw(subject: Subject, folder: Path) -> None:
     for name, picture in pictures.items():
         save_png(picture, folder / f"{name}.png")
     if figure is not None:
-        with replacing(folder / "codes.png") as file:
+        with atomic_write(folder / "codes.png") as file:
             figure.savefig(file, dpi=110, format="png")
 
 

@@ -15,7 +15,7 @@ from genlab.evaluation.applicable import NotApplicable, too_few
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
-from genlab.metrics.population import Population, described
+from genlab.metrics.population import Population, feature_statistics
 from genlab.metrics.reference import reference
 from genlab.models.autoencoding import reparametrise
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
@@ -156,7 +156,7 @@ class Subject:
         return means, z, kl
 
     def _described(self, images: Callable[[slice], Tensor], n: int) -> Population:
-        return described(images, n, self.encoder, self.batch_size, self.device, self.keep)
+        return feature_statistics(images, n, self.encoder, self.batch_size, self.device, self.keep)
 
     def _real(self, split: str) -> Population:
         images = self.datamodule.images(split)

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from genlab import files
-from genlab.files import replacing, survived
+from genlab.files import atomic_write, warn_on_failure
 
 RETRY = 1.0  # seconds between attempts while the file can't be written
 ODD = "\ufffd"  # stands for a byte that is no text
@@ -106,7 +106,7 @@ class CSVLogger(Logger):
 
     def _put_aside(self) -> None:
         copy = self.path.with_name(f"{self.path.name}.damaged")
-        with survived(copy.name):
+        with warn_on_failure(copy.name):
             shutil.copyfile(self.path, copy)
         log.warning("%s is damaged: what can't be read is left out, and stays in %s.", self.path, copy.name)
 
@@ -125,7 +125,7 @@ class CSVLogger(Logger):
 
     def _write_waiting(self) -> None:
         self._attempted = monotonic()
-        with survived(self.path.name):
+        with warn_on_failure(self.path.name):
             if not self._columns and self.path.is_file():
                 self._columns = self._read()[1]
             new = dict.fromkeys(key for row in self._waiting for key in row if key not in self._columns)
@@ -148,7 +148,7 @@ class CSVLogger(Logger):
 
     def _write(self, columns: list[str], rows: Sequence[dict[str, Any]]) -> None:
         """Write the whole file."""
-        with replacing(self.path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(self.path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)

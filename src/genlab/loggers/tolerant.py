@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 
-from genlab.files import survived
+from genlab.files import warn_on_failure
 from genlab.trainer.internals import forget_events
 
 METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize", "after_save_checkpoint")
@@ -28,7 +28,7 @@ def _surviving(method: Callable[..., Any], logger: Any) -> Callable[..., Any]:
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with survived(what, Exception):
+        with warn_on_failure(what, Exception):
             try:
                 return method(*args, **kwargs)
             except Exception:

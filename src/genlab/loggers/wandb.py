@@ -18,7 +18,7 @@ from lightning.pytorch import loggers
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from genlab.files import reason, survived, write_text
+from genlab.files import reason, warn_on_failure, write_text
 from genlab.loggers.arguments import LONGEST, as_texts, check_arguments, clean_repository, import_wandb
 from genlab.loggers.tolerant import Nothing
 from genlab.names import shorten
@@ -119,7 +119,7 @@ class WandbLogger(loggers.WandbLogger):
     @rank_zero_only
     def keep_minimum(self, key: str) -> None:
         """Let the run's summary hold the smallest value of a metric instead of the newest."""
-        with survived("W&B's minimum", Exception):
+        with warn_on_failure("W&B's minimum", Exception):
             self.experiment.define_metric(key, summary="min", step_metric="trainer/global_step")
 
 
@@ -190,6 +190,6 @@ def _run_id(run_dir: Path, typed: str | None) -> str:
     stored = path.read_text(encoding="utf-8") if path.is_file() else ""
     new = typed or stored or os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)
     if new != stored:
-        with survived(path.name):
+        with warn_on_failure(path.name):
             write_text(path, new)
     return new

@@ -43,7 +43,7 @@ class Population:
 
 
 @torch.no_grad()
-def described(
+def feature_statistics(
     images: Callable[[slice], Tensor],
     n: int,
     encoder: FeatureEncoder,

@@ -12,8 +12,8 @@ import torch
 from genlab.data.arrays import fingerprint, write_array
 from genlab.data.sums import check_sums, sums
 from genlab.distributed import gathered, rank_and_world_size
-from genlab.files import replacing, survived
-from genlab.metrics.population import Population, described
+from genlab.files import atomic_write, warn_on_failure
+from genlab.metrics.population import Population, feature_statistics
 from genlab.moments import Moments
 from genlab.protocols import FeatureEncoder, ImageArray
 from genlab.stamp import encoder_fields
@@ -38,12 +38,14 @@ def reference(
 
     Args:
         images: the images.
-        encoder, batch_size, device, keep, interrupted: see `described`.
+        encoder, batch_size, device, keep, interrupted: see `feature_statistics`.
         cache_dir: where it is kept; None for nowhere.
     """
 
     def describe() -> Population:
-        return described(lambda rows: images[rows], len(images), encoder, batch_size, device, keep, interrupted)
+        return feature_statistics(
+            lambda rows: images[rows], len(images), encoder, batch_size, device, keep, interrupted
+        )
 
     if cache_dir is None or len(images) < 2:  # one has no covariance
         return describe()
@@ -56,7 +58,7 @@ def reference(
     log.info("Describing the %d reference images once; kept in %s", len(images), path)
     population = describe()
     if rank_and_world_size()[0] == 0:
-        with survived(f"{cache_dir.name}/"):
+        with warn_on_failure(f"{cache_dir.name}/"):
             _write(path, population)
     return population
 
@@ -103,5 +105,5 @@ def _write(path: Path, population: Population) -> None:
     }
     if population.features is not None:
         arrays["sums"] = sums(_features_path(path))
-    with replacing(path, shared=True) as unfinished, unfinished.open("wb") as file:
+    with atomic_write(path, shared=True) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **arrays)

@@ -48,7 +48,7 @@ def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> 
 
 
 @contextmanager
-def taken(path: Path, seconds: float = 0) -> Iterator[None]:
+def lock_run(path: Path, seconds: float = 0) -> Iterator[None]:
     """Keep other commands from training in a run folder at the same time.
 
     The lock goes with the process that holds it, however that ends. Of a run's processes the first holds it.
@@ -98,7 +98,7 @@ def update_summary(path: Path, **fields: Any) -> None:
 
 
 @contextmanager
-def recorded(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[str, Any]]:
+def record_run(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[str, Any]]:
     """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
 
     The traceback of an error goes to the log file alone: the entry script says what the user needs to know.

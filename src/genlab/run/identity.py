@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
         return self.status in ("completed", "pruned")
 
 
-def outcome(run_dir: Path) -> Outcome:
+def read_outcome(run_dir: Path) -> Outcome:
     """Read how the run in a folder fares."""
     try:
         summary = parse_summary(run_dir)

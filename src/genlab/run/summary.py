@@ -32,7 +32,7 @@ def write_summary(path: Path, fields: dict[str, Any]) -> None:
     """
     waiting = _waiting.setdefault(path, {})
     waiting |= {key: value if key == "status" else redact_all(value) for key, value in fields.items()}
-    with files.survived("summary.json"):
+    with files.warn_on_failure("summary.json"):
         files.write_text(path / "summary.json", to_json(read_summary(path) | waiting))
         del _waiting[path]
 

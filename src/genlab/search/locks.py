@@ -8,7 +8,7 @@ from genlab.locks import lock_file
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_sweep(folder: Path) -> Iterator[None]:
     """Keep a second search out of a sweep's folder.
 
     Raises:
@@ -20,7 +20,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def wait_for(run_dir: Path) -> None:
+def wait_for_lock(run_dir: Path) -> None:
     """Wait for a process that goes on with a trial after its search was killed."""
     file = run_dir / ".lock"
     busy = f"A process of an earlier start is still training in {run_dir}: wait until it has ended, or stop it."

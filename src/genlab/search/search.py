@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from genlab.command_line import typed
 from genlab.errors import UsageError
-from genlab.run.identity import Outcome, outcome
+from genlab.run.identity import Outcome, read_outcome
 from genlab.search import results
-from genlab.search.locks import alone_in, wait_for
+from genlab.search.locks import lock_sweep, wait_for_lock
 from genlab.search.overrides import prune_override
 from genlab.search.settings import Settings
 from genlab.search.space import Space, parse
@@ -57,7 +57,7 @@ class Search:
             UsageError: if the search can't go on, and at the end if a trial has failed.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with alone_in(self.folder):
+        with lock_sweep(self.folder):
             directions = self.settings.objectives
             given = (self.settings.new_sampler(0), self.settings.new_pruner())
             search = {"objectives": [list(pair) for pair in directions.items()], "typed": self.space.typed}
@@ -104,10 +104,10 @@ class Search:
         """
         cells = {trial.user_attrs["folder"]: trial for trial in reversed(batch)}  # by the first trial of each
         for folder in cells:
-            wait_for(self.folder / folder)
+            wait_for_lock(self.folder / folder)
         overrides = [self._overrides(trial) for trial in cells.values()]
         jobs = self.launcher.launch(overrides, initial_job_idx=batch[0].number)
-        ended = {folder: (outcome(self.folder / folder), job) for folder, job in zip(cells, jobs, strict=True)}
+        ended = {folder: (read_outcome(self.folder / folder), job) for folder, job in zip(cells, jobs, strict=True)}
         for trial in batch:
             self._tell(study, trial, *ended[trial.user_attrs["folder"]])
         if stopped := [str(t.number) for t in batch if ended[t.user_attrs["folder"]][0].status == "interrupted"]:

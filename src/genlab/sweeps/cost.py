@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from genlab.run.identity import outcome
+from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import Cell
 
 STATES_PER_WEIGHT = 4  # a checkpoint holds the weights, their average, and two moments of Adam
@@ -55,7 +55,7 @@ def _status(cell: Cell) -> str:
     checkpoints = cell.folder / "checkpoints"
     if checkpoints.is_dir() and any(checkpoints.glob("*.ckpt")):
         return "to go on"
-    return "new" if outcome(cell.folder).status == "new" else "to start again"
+    return "new" if read_outcome(cell.folder).status == "new" else "to start again"
 
 
 def _files(cells: Sequence[Cell]) -> int:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genlab.commands.machine import check_machine
-from genlab.commands.memory import check_size, memory_explained
+from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.optimisers import try_optimizers
 from genlab.commands.trainer_arguments import check_trainer
 from genlab.config.build import build, check_config
@@ -32,7 +32,7 @@ def dry_run(config: dict[str, Any]) -> DryRun:
         check_machine(cfg.trainer)
         check_trainer(cfg)
         build(cfg.data)
-        with memory_explained(cfg):
+        with explain_memory_errors(cfg):
             check_size(cfg)
             model = _model(cfg)
         try_optimizers(model)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genlab.files import write_text
 from genlab.plain import to_json
-from genlab.run.identity import outcome
+from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import Cell
 
 STOPS = ("SIGTERM", "SIGINT", "SIGHUP")
@@ -24,7 +24,7 @@ def verdict(cell: Cell, exit_code: int, console_start: int, killed: bool) -> tup
         killed: whether the launcher has killed it.
     """
     if exit_code == 0:
-        status = outcome(cell.folder).status
+        status = read_outcome(cell.folder).status
         return ("pruned" if status == "pruned" else "completed"), None
     if killed or exit_code in STOPPED:
         return "interrupted", None
@@ -37,11 +37,11 @@ def record_failure(cell: Cell) -> None:
     """Have the folder of a cell that has failed say so where its process could not, unless another one is at work."""
     from filelock import FileLock, Timeout
 
-    if not cell.is_training or outcome(cell.folder).status == "failed":
+    if not cell.is_training or read_outcome(cell.folder).status == "failed":
         return
     try:
         with FileLock(cell.folder / ".lock", timeout=0):
-            summary = dict(outcome(cell.folder).summary) | {"status": "failed", "error": cell.error}
+            summary = dict(read_outcome(cell.folder).summary) | {"status": "failed", "error": cell.error}
             write_text(cell.folder / "summary.json", to_json(summary))
     except (Timeout, OSError):
         pass

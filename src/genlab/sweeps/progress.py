@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from genlab.run.identity import Outcome, outcome
+from genlab.run.identity import Outcome, read_outcome
 from genlab.sweeps.plan import Cell
 
 TAIL = 4096  # bytes of metrics.csv that hold its last rows
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
 
 def progress(cell: Cell) -> Progress:
     """Read where a cell is."""
-    known, trainer = outcome(cell.folder), cell.config.get("trainer") or {}
+    known, trainer = read_outcome(cell.folder), cell.config.get("trainer") or {}
     steps = max(known.summary.get("steps") or 0, _newest_step(cell.folder / "metrics.csv"))
     n_epochs, n_steps = (_limit(trainer.get(key)) for key in ("max_epochs", "max_steps"))
     epoch = known.summary.get("epochs") or 0

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
-from genlab.run.identity import Outcome, outcome
+from genlab.run.identity import Outcome, read_outcome
 from genlab.sweeps.plan import Cell
 from genlab.sweeps.view import duration, number
 
@@ -17,7 +17,7 @@ def rankings(cells: Sequence[Cell]) -> list[Table]:
     """Rank cells by their scores, the best first: a table for each protocol, as values of two can't be compared."""
     groups: dict[str, list[tuple[Cell, Outcome]]] = {}
     for cell in cells:
-        known = outcome(cell.folder)
+        known = read_outcome(cell.folder)
         if cell.state in ("completed", "pruned") and known.score is not None:
             groups.setdefault(json.dumps(_protocol(known), sort_keys=True), []).append((cell, known))
     protocols = [json.loads(key) for key in groups]

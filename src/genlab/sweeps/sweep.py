@@ -17,7 +17,7 @@ from genlab.command_line import quoted
 from genlab.config.values import convert
 from genlab.console import console
 from genlab.errors import UsageError
-from genlab.run.identity import outcome
+from genlab.run.identity import read_outcome
 from genlab.sweeps import report_hook
 from genlab.sweeps.cost import DryRun, estimate_cost
 from genlab.sweeps.folder import claim
@@ -159,7 +159,7 @@ class Sweep:
         result.task_name = self.master.hydra.job.name
         done = cell.state in ("completed", "pruned")
         result.status = JobStatus.COMPLETED if done else JobStatus.FAILED
-        result.return_value = outcome(cell.folder).score if done else None
+        result.return_value = read_outcome(cell.folder).score if done else None
         return result
 
     def _print(self, *lines: str) -> None:
@@ -175,7 +175,7 @@ def _goes_by_score(master: DictConfig) -> bool:
 
 def _settle(cell: Cell) -> bool:
     """Whether a cell needs no process: it is complete, or it has failed before and is to be left."""
-    known = outcome(cell.folder)
+    known = read_outcome(cell.folder)
     if not cell.is_training:
         return False
     if known.is_final and known.summary.get("fingerprint") == cell.fingerprint:

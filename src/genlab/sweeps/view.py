@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from genlab.run.identity import outcome
+from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import Cell
 from genlab.sweeps.progress import Progress, progress
 
@@ -51,7 +51,7 @@ class View:
             f"{n_ended} of {len(self.cells)}",
             *([f"about {duration(left)} left"] if left else []),
         ]
-        score = outcome(cell.folder).score
+        score = read_outcome(cell.folder).score
         what = f": {cell.error}" if cell.error else f": score {number(score)}" if score is not None else ""
         line = f"{cell.state:12s} {cell.label} ({', '.join(facts)}){what}"
         self.console.print(Text(line), soft_wrap=True)

@@ -22,7 +22,7 @@ from genlab.trainer.loop_state import set_position
 log = logging.getLogger(__name__)
 
 
-class ExactState(Callback):
+class ResumeState(Callback):
     """Puts into every checkpoint what Lightning leaves out, and takes it up when a run is resumed.
 
     That is the random state of each process and its number of threads, which decides in which order numbers are added
@@ -114,7 +114,7 @@ class ExactState(Callback):
 def explain_restoring(trainer: Trainer, checkpoint: Path) -> None:
     """Have a trainer say in one sentence what is wrong with a checkpoint that it takes up."""
     connector: Any = trainer._checkpoint_connector  # of Lightning 2.6.6; security/test_poison.py
-    state = next(callback for callback in trainer.callbacks if isinstance(callback, ExactState))  # type: ignore[attr-defined]
+    state = next(callback for callback in trainer.callbacks if isinstance(callback, ResumeState))  # type: ignore[attr-defined]
     for where, name in (
         (connector, "_restore_modules_and_callbacks"),
         (connector, "restore_training_state"),

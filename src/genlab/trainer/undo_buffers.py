@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-class Before:
+class UndoBuffers:
     """Buffers of a model (the running statistics of batch normalisation) and what else it counts in a batch."""
 
     def __init__(self) -> None:
