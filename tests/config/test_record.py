@@ -17,7 +17,7 @@ def environment(monkeypatch):
     return os.environ
 
 
-def record_run(**node):
+def recorded(**node):
     return record_config(OmegaConf.create(node))
 
 
@@ -37,44 +37,42 @@ def record_run(**node):
     ],
 )
 def test_what_reads_the_environment_is_recorded_as_it_was_typed(typed, environment):
-    assert record_run(size=8, name="FACES", deep={"list": [typed]})["deep"]["list"] == [typed]
+    assert recorded(size=8, name="FACES", deep={"list": [typed]})["deep"]["list"] == [typed]
 
 
 def test_so_is_what_reads_it_by_way_of_another_key(environment):
     node = {"a": "${oc.env:FACES}", "b": "${a}/x", "c": {"d": "${..b}"}, "e": "${c}", "f": "${unset}", "unset": "${g}"}
-    assert record_run(**node, g="${oc.env:UNSET}") == {**node, "g": "${oc.env:UNSET}"}
+    assert recorded(**node, g="${oc.env:UNSET}") == {**node, "g": "${oc.env:UNSET}"}
 
 
 def test_all_else_is_resolved(environment):
-    found = record_run(
-        size=8, shape=["${size}", "${size}"], copy="${shape}", text="${size} of ${name}", name="x", n=None
-    )
+    found = recorded(size=8, shape=["${size}", "${size}"], copy="${shape}", text="${size} of ${name}", name="x", n=None)
     assert found == {"size": 8, "shape": [8, 8], "copy": [8, 8], "text": "8 of x", "name": "x", "n": None}
 
 
 def test_a_key_that_does_not_exist_is_an_error_as_ever(environment):
     with pytest.raises(InterpolationResolutionError, match="nowhere"):
-        record_run(a="${nowhere}", b="${oc.env:UNSET}")
+        recorded(a="${nowhere}", b="${oc.env:UNSET}")
 
 
 def test_a_recorded_configuration_reads_the_environment_again(environment):
-    stored = OmegaConf.create(record_run(root="${oc.env:FACES}", path="${root}/x", n="${oc.decode:${oc.env:N}}"))
+    stored = OmegaConf.create(recorded(root="${oc.env:FACES}", path="${root}/x", n="${oc.decode:${oc.env:N}}"))
     environment["FACES"] = "/elsewhere"
     assert (stored.root, stored.path, stored.n) == ("/elsewhere", "/elsewhere/x", 7)
 
 
 def test_what_is_typed_stands_as_it_is_whatever_the_environment_holds(environment):
     node = {"_target_": "genlab.models.VAE", "project": "genlab", "genlab": 7, "n": "7", "root": "/photos/7"}
-    assert record_run(**node) == node
+    assert recorded(**node) == node
 
 
 def test_a_secret_that_stands_in_a_configuration_becomes_a_reference(environment):
-    assert record_run(note="say shibboleth", shibboleth=1) == {"note": "say ${oc.env:MY_TOKEN}", "shibboleth": 1}
+    assert recorded(note="say shibboleth", shibboleth=1) == {"note": "say ${oc.env:MY_TOKEN}", "shibboleth": 1}
 
 
 def test_a_password_that_is_not_in_the_environment_is_refused(environment):
     with pytest.raises(UsageError, match=r"\*\*\*@example.org/a holds a password.*oc\.env:NAME") as error:
-        record_run(data={"path": "https://me:geheim@example.org/a"})
+        recorded(data={"path": "https://me:geheim@example.org/a"})
     assert "geheim" not in str(error.value)
 
 
