@@ -54,7 +54,7 @@ def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_ha
 
     script = [sys.executable, str(ROOT / "src" / "train.py"), *command, "hydra/launcher=submitit_local"]
     with subprocess.Popen(script, cwd=preempted, env=os.environ | {"OMP_NUM_THREADS": "1"}) as launcher:
-        wait_for_lock(lambda: [cell for cell in cells(preempted).values() if len(written(cell)) > 20])
+        wait_for(lambda: [cell for cell in cells(preempted).values() if len(written(cell)) > 20])
         tasks = [p for p in psutil.Process(launcher.pid).children(recursive=True) if TASK in p.cmdline()]
         for task in tasks:
             task.send_signal(signal.SIGUSR2)
@@ -71,7 +71,7 @@ def written(run: Path) -> list[dict[str, str]]:
     return rows(run) if (run / "metrics.csv").is_file() else []
 
 
-def wait_for_lock(condition) -> None:
+def wait_for(condition) -> None:
     """Wait at most a minute."""
     for _ in range(3000):
         if condition():
