@@ -81,8 +81,8 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
     """Leave a run as it was, should it end within this before it has `begun`: nothing has come of what was typed."""
     is_first = getattr(rank_zero_only, "rank", 0) == 0
-    files = [path / name for name in ("config.yaml", "summary.json") if is_first and (path / name).is_file()]
-    kept = {file: file.read_bytes() for file in files}
+    present = [path / name for name in ("config.yaml", "summary.json") if is_first and (path / name).is_file()]
+    kept = {file: file.read_bytes() for file in present}
     try:
         yield
     except BaseException:
