@@ -1,7 +1,10 @@
 """Fixtures that several tests share."""
 
 import os
+import signal
 
+if hasattr(signal, "SIGHUP"):  # under nohup, which has it ignored, by the processes that tests start too
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: threads of theirs would fight for the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

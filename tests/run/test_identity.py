@@ -188,8 +188,8 @@ def test_outcomes_of_folders_without_a_run_or_with_a_damaged_summary(tmp_path):
 def test_two_processes_never_train_in_one_folder(tmp_path):
     holder = f"""
         from pathlib import Path
-        from genlab.run.folder import taken
-        with taken(Path({str(tmp_path)!r})):
+        from genlab.run.folder import lock_run
+        with lock_run(Path({str(tmp_path)!r})):
             print("holds", flush=True)
             input()
     """

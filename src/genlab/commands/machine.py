@@ -65,7 +65,7 @@ def check_devices(trainer: DictConfig) -> None:
     if n_nodes > 1 and not STARTED_TOGETHER & os.environ.keys():
         raise UsageError(
             f"trainer.num_nodes={n_nodes} needs as many machines, with processes that torchrun or SLURM has started: "
-            "see Clusters in README.md, or leave it out for this machine alone."
+            "see docs/clusters.md, or leave it out for this machine alone."
         )
 
 

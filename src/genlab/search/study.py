@@ -5,11 +5,11 @@ Optuna's journal is a text file to which lines are added. It needs no database, 
 """
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from genlab.errors import UsageError
+from genlab.locks import lock_file
 
 FILE = "study.log"
 NAME = "search"  # of the study in it; Hyperband draws its brackets by it
@@ -49,16 +50,16 @@ class JournalLock:
     """Optuna's own lock stays behind when its holder is killed; this one goes with the process."""
 
     def __init__(self, file: Path) -> None:
-        self._lock = FileLock(f"{file}.lock")
+        self._file, self._held = Path(f"{file}.lock"), ExitStack()
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        self._lock.acquire()
+        self._held.enter_context(lock_file(self._file, seconds=-1))
         return True
 
     def release(self) -> None:
         """Let others write."""
-        self._lock.release()
+        self._held.close()
 
 
 def storage(file: Path) -> JournalStorage:
@@ -123,7 +124,7 @@ def mend(file: Path) -> None:
     """
     if not file.is_file():
         return
-    with FileLock(f"{file}.lock"):
+    with lock_file(Path(f"{file}.lock"), seconds=-1):
         _mend(file)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from unittest import mock
 
 import torch
-from filelock import FileLock
 
 from genlab.errors import UsageError
+from genlab.locks import lock_file
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
+        with lock_file(path.with_name(f"{path.name}.lock"), waiting=f"Another process downloads {path.name}: waiting."):
             if not path.is_file():
                 log.info("Downloading the weights of %s once; kept in %s", encoder, path)
                 torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256)
