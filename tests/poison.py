@@ -1,4 +1,4 @@
-"""Batches that are no numbers, and what they are to leave alone."""
+"""Batches of NaN, and what they are to leave alone."""
 
 from copy import deepcopy
 from typing import Any
@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 
 
 class Poison(Callback):
-    """Makes the images of some batches no numbers, on one process or on all."""
+    """Makes the images of some batches NaN, on one process or on all."""
 
     def __init__(self, *batches: int, rank: int | None = None) -> None:
         self.batches, self.rank = batches, rank

@@ -1,4 +1,4 @@
-"""One of two gloo processes, of which the second meets a batch that is no number. test_guard_skips.py starts it."""
+"""One of two gloo processes, of which the second meets a batch of NaN. test_guard_skips.py starts it."""
 
 import os
 import sys

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def to_json(node: Any) -> str:
-    """Write plain containers as JSON: a number that is none, or infinite, is null, as the format has neither."""
+    """Write plain containers as JSON: NaN and infinity are null, as the format has neither."""
     return json.dumps(_finite(node), indent=2, allow_nan=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A loss that is no number stops training before the update."""
+"""A NaN loss stops training before the update."""
 
 import pytest
 import torch

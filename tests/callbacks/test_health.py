@@ -51,7 +51,7 @@ class FewCodes(Callback):
 
 
 class Spoil(Callback):
-    """Makes the weights of a network no numbers before the last validation."""
+    """Makes the weights of a network NaN before the last validation."""
 
     def on_validation_start(self, trainer, pl_module):
         with torch.no_grad():

@@ -114,7 +114,7 @@ ALL: tuple[Any, ...] = (
     ReadOnly(),
     Ordered("error in a callback, before a step", "fail before", 0),
     Ordered("error in a callback, after a step", "fail after", 0, is_exact=False),
-    Ordered("loss that is no number", "spoil", INTERVAL),
+    Ordered("loss that is NaN", "spoil", INTERVAL),
     ProcessKilled("first of two processes killed", is_first=True),
     ProcessKilled("second of two processes killed", is_first=False),
     *AROUND,

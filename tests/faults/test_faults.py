@@ -26,7 +26,7 @@ def test_a_run_survives_six_faults_and_ends_as_one_without(reference, tmp_path, 
         Truncated(),
         DiskFull(),
         HalfRow(),
-        Ordered("loss that is no number", "spoil", INTERVAL),
+        Ordered("loss that is NaN", "spoil", INTERVAL),
         SummaryDamaged(),
     ]
     injections = injected("vae", faults, tmp_path / "run", reference, "0")

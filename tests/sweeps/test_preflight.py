@@ -70,7 +70,7 @@ def test_a_model_that_needs_memory_to_be_built_is_tried_on_the_cpu(monkeypatch):
 
     def demanding(self, *args, **kwargs):
         before(self, *args, **kwargs)
-        assert all(p.sum().item() == p.sum().item() for p in self.parameters())  # there is no number on meta
+        assert all(p.sum().item() == p.sum().item() for p in self.parameters())  # there are no values on meta
 
     monkeypatch.setattr(AE, "__init__", demanding)
     assert dry_run(resolved("model=ae")).error is None

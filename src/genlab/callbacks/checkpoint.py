@@ -30,7 +30,7 @@ class Checkpoint(LightningCheckpoint):
     Within an epoch it is written before the next batch, when all of a step is done, its row in `metrics.csv` included.
 
     An error that nobody expected is preceded by a checkpoint too, in a run of one process: of several, the others may
-    be in the middle of a step, and the newest one stands. So it does where the input was wrong or the loss no number.
+    be in the middle of a step, and the newest one stands. So it does where the input was wrong or the loss NaN.
 
     Args:
         dirpath: folder for the checkpoints.
@@ -159,7 +159,7 @@ class Checkpoint(LightningCheckpoint):
         """Called on all processes; the first one writes, and returns whether it could: no disk ends the run.
 
         Raises:
-            UsageError: on all processes, if weights are no numbers any more: the checkpoints that there are stay.
+            UsageError: on all processes, if weights are NaN or infinite: the checkpoints that there are stay.
         """
         checkpoint = make_checkpoint(trainer)
         if names := trainer.strategy.broadcast(spoiled(checkpoint) if trainer.is_global_zero else None):

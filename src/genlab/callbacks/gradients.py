@@ -41,7 +41,7 @@ class GradientNorms:
         return norms
 
     def typical(self) -> dict[str, float]:
-        """Return the median norm of each network since the last call, infinite if most norms are no numbers."""
+        """Return the median norm of each network since the last call, infinite if most norms are NaN."""
         seen, self._seen = self._seen, {}
         return {name: _median(norms) for name, norms in seen.items()}
 

@@ -1,4 +1,4 @@
-"""Ends a run whose loss is no number any more, before the weights are none either, or leaves that update out."""
+"""Ends a run whose loss is NaN or infinite before the weights are, or leaves that update out."""
 
 import logging
 from math import isfinite
@@ -23,7 +23,7 @@ REACTIONS = ("stop", "skip")
 
 
 class Guard(Callback):
-    """Looks at each loss before the update that one which is infinite or no number would spoil all weights with.
+    """Looks at each loss before the update: one that is NaN or infinite would spoil all weights.
 
     `stop` ends the run: the checkpoints stay as they are. `skip` leaves that update out, on all processes alike, also
     where only one of them has such a loss: weights, optimiser and buffers stay as they were before it. Of a model with

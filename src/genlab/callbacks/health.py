@@ -39,10 +39,10 @@ class Health(Callback):
         dirpath: the run folder.
         n_samples: how many samples are compared with as many validation images, at least 2.
         seed: fixes the codes.
-        grace: images seen before a sign counts: an untrained model shows most of them. Numbers that are none count
-            at once.
+        grace: images seen before a sign counts: an untrained model shows most of them. NaN counts at
+            once.
         patience: validations in a row that D has to win.
-        stop_after: validations in a row with a hopeless sign (samples or codes collapsed, no numbers) after which
+        stop_after: validations in a row with a hopeless sign (samples or codes collapsed, NaN) after which
             training stops; None for never.
         limits: see `Limits`.
     """

@@ -49,7 +49,7 @@ def findings(
             images, `diversity`, `distinctness`, `active_units`, `d_accuracy_real`, `d_accuracy_fake` and
             `grad_norm_NETWORK`.
         first_norms: the first value of each `grad_norm_NETWORK`.
-        limits: where a value becomes a sign; what is no number is none, but for `non_finite`.
+        limits: where a value becomes a sign; NaN is none, but for `non_finite`.
         terms: names of the model's losses, by which remedies are chosen.
     """
     found = [*_of_samples(values, limits), *_of_players(values, limits), *_of_gradients(values, first_norms, limits)]
@@ -67,7 +67,7 @@ def _of_samples(values: Mapping[str, float], limits: Limits) -> Found:
     saturation = values["saturation"]
     if values["non_finite"] > 0:
         share = f"{values['non_finite']:.2g} of the pixels"
-        yield "non_finite", values["non_finite"], f"samples hold values that are no numbers ({share}): weights are lost"
+        yield "non_finite", values["non_finite"], f"samples hold NaN or infinity ({share}): weights are lost"
     if diversity < limits.min_diversity:
         what = f"all samples look alike (diversity {diversity:.2g} of the data's)"
         yield "samples_collapsed", diversity, f"{what}: the decoder ignores the code, or has collapsed to one image"
@@ -96,7 +96,7 @@ def _of_gradients(values: Mapping[str, float], first_norms: Mapping[str, float],
             continue
         name, first = key.removeprefix("grad_norm_"), first_norms.get(key, norm)
         if not isfinite(norm):
-            what = f"most gradients of the {name} are no numbers: training has diverged, or the precision is too low"
+            what = f"most gradients of the {name} are NaN or infinite: training has diverged, or the precision is too low"
             yield f"non_finite/{name}", norm, what
         elif norm < limits.min_gradient:
             what = f"the gradient of the {name} has vanished (norm {norm:.2g})"

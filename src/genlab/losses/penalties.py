@@ -118,5 +118,5 @@ def slopes(critic: Critic, x: tuple[Tensor, ...]) -> Tensor:
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(x[0].device.type, enabled=False):
         x = tuple(part.clone().requires_grad_() for part in x)
         gradients = torch.autograd.grad(critic(*x).sum(), x, create_graph=True)
-        # The norm's own derivative at 0 is 0, where that of a root of squares would be no number.
+        # The norm's own derivative at 0 is 0, where that of a root of squares would be NaN.
         return torch.linalg.vector_norm(torch.cat([g.flatten(1) for g in gradients], dim=1), dim=1)

@@ -8,7 +8,7 @@ def diversity(samples: Tensor, images: Tensor) -> Tensor:
     """Total variance of samples (N, ...) as a share of that of as many images (N, ...): a scalar, at least 0.
 
     Equally the ratio of mean squared distances between two of them. 1 like the data, 0 if all samples are one image;
-    no number if the images have no variance themselves.
+    NaN if the images have no variance themselves.
     """
     return _total_variance(samples) / _total_variance(images)
 

@@ -17,7 +17,7 @@ class Saboteur(Callback):
         self.order = Path(order)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Fail, or make the images no numbers."""
+        """Fail, or make the images NaN."""
         if self._is_told("spoil"):
             batch[0].fill_(float("nan"))
         if self._is_told("fail before"):
