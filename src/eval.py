@@ -2,16 +2,12 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, job, several
+from genlab.cli import command
 
 
-@entry_point
-@several("run")
-@hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
-@job
+@command("eval", lists="run")
 def main(cfg: DictConfig) -> None:
     """Evaluate; imports torch only now, so that --help answers at once."""
     from genlab.commands.evaluate import evaluate

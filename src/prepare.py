@@ -2,15 +2,12 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, job
+from genlab.cli import command
 
 
-@entry_point
-@hydra.main(version_base="1.3", config_path="../configs", config_name="prepare")
-@job
+@command("prepare")
 def main(cfg: DictConfig) -> None:
     """Prepare; imports torch only now, so that --help answers at once."""
     from genlab.commands.prepare import prepare

@@ -2,16 +2,12 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, job, several
+from genlab.cli import command
 
 
-@entry_point
-@several("runs")
-@hydra.main(version_base="1.3", config_path="../configs", config_name="report")
-@job
+@command("report", lists="runs")
 def main(cfg: DictConfig) -> None:
     """Report; imports pandas and matplotlib only now, so that --help answers at once."""
     from genlab.report import report

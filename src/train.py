@@ -2,16 +2,12 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-import hydra
 from omegaconf import DictConfig
 
-from genlab.cli import entry_point, job, resumable
+from genlab.cli import command
 
 
-@entry_point
-@resumable
-@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
-@job
+@command("train", resumes=True)
 def main(cfg: DictConfig) -> float | None:
     """Train; imports torch only now, so that --help answers at once."""
     from genlab.commands.train import train

@@ -6,11 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
-from settings import CONFIGS
 
-from genlab.cli import entry_point, job
+from genlab.cli import command
 
 
 def die_at_once() -> None:
@@ -40,9 +38,7 @@ MOODS = {
 }
 
 
-@entry_point
-@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
-@job
+@command("train")
 def main(cfg: DictConfig) -> float | None:
     """Train, in some mood."""
     from genlab.commands.train import train

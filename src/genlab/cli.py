@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import hydra
 from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -21,10 +22,12 @@ from genlab.config.record import record
 from genlab.console import keep_printing
 from genlab.errors import UsageError
 from genlab.interrupts import explained_by_signals
-from genlab.redaction import redact, redact_output
+from genlab.redaction import CONFIGS, redact, redact_output
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
 from genlab.sweeps.report_hook import swept
+
+Task = Callable[[DictConfig], Any]
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
@@ -35,33 +38,47 @@ register_resolvers()  # before Hydra composes
 begun: list[Any] = []  # the jobs that Hydra has begun, for which it has made a folder
 
 
-def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
-    """Wrap a Hydra main: reads `.env` first, and ends with a sentence and exit code 1 when the input can't work.
+def command(config_name: str, lists: str = "", resumes: bool = False) -> Callable[[Task], Callable[[], None]]:
+    """Make an entry script's main function of a task: Hydra composes its configuration from what was typed.
 
-    Errors that are not the user's keep their traceback. No secret is printed, nor seen by whoever looks at `sys.argv`.
+    `.env` is read first. What can't work ends with one sentence and exit code 1; errors that are not the user's keep
+    their traceback. No secret is printed, nor seen by whoever looks at `sys.argv`.
+
+    Args:
+        config_name: of the file in `configs/`.
+        lists: a key that takes several values with commas between them, which Hydra would take for a sweep.
+        resumes: whether `resume=RUN` has the command go on in that run's folder.
     """
 
-    @wraps(main)
-    def wrapped() -> None:
-        keep_printing()
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
-        try:
-            _read_environment()
-            sys.argv[1:] = read_arguments([_recordable(argument) for argument in sys.argv[1:]])
-            with explained_by_signals(), swept():
-                main()
-        except USER_ERRORS as error:
-            sys.exit(f"error: {sentence(error)}")
-        except OSError as error:
-            if begun:
-                raise
-            sys.exit(f"error: the run's folder can't be written to: {one_line(error)}.")  # Hydra makes it
-        except Exception as error:
-            if begun or (refused := refused_override(error)) is None:
-                raise
-            sys.exit(f"error: {refused}")
+    def wrap(task: Task) -> Callable[[], None]:
+        run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=config_name)(_job(task))
 
-    return wrapped
+        @wraps(task)
+        def main() -> None:
+            keep_printing()
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
+            try:
+                _read_environment()
+                arguments = read_arguments([_recordable(argument) for argument in sys.argv[1:]])
+                if lists:
+                    arguments = [_as_list(lists, argument) for argument in arguments]
+                sys.argv[1:] = _resumed(arguments) if resumes else arguments
+                with explained_by_signals(), swept():
+                    run()
+            except USER_ERRORS as error:
+                sys.exit(f"error: {sentence(error)}")
+            except OSError as error:
+                if begun:
+                    raise
+                sys.exit(f"error: the run's folder can't be written to: {one_line(error)}.")  # Hydra makes it
+            except Exception as error:
+                if begun or (refused := refused_override(error)) is None:
+                    raise
+                sys.exit(f"error: {refused}")
+
+        return main
+
+    return wrap
 
 
 def _read_environment() -> None:
@@ -82,43 +99,28 @@ def _recordable(argument: str) -> str:
     return argument if argument.startswith("-") else key + is_set + record(value)
 
 
-def several(key: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Let `key=A,B` on the command line be a list, which Hydra would take for a sweep."""
-
-    def wrap(main: Callable[[], Any]) -> Callable[[], Any]:
-        @wraps(main)
-        def wrapped() -> Any:
-            one = r"""(?:'(?:\\.|[^'\\])*'|[^\[\]'",]+)"""  # quoted, or plain
-            plain = re.compile(rf"{key}=({one}(?:,{one})+)")
-            sys.argv[1:] = [f"{key}=[{found[1]}]" if (found := plain.fullmatch(a)) else a for a in sys.argv[1:]]
-            return main()
-
-        return wrapped
-
-    return wrap
+def _as_list(key: str, argument: str) -> str:
+    """`key=[A,B]` for `key=A,B`."""
+    one = r"""(?:'(?:\\.|[^'\\])*'|[^\[\]'",]+)"""  # quoted, or plain
+    found = re.fullmatch(rf"{key}=({one}(?:,{one})+)", argument)
+    return f"{key}=[{found[1]}]" if found else argument
 
 
-def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
-    """Let a run that `resume=RUN` names go on in its own folder, the log included, and its data lie elsewhere.
+def _resumed(arguments: list[str]) -> list[str]:
+    """Have a run that `resume=RUN` names go on in its own folder, the log included, and let its data lie elsewhere.
 
     Hydra composes the default data set, which may not have the keys of the run's own: they are added there.
     """
-
-    @wraps(main)
-    def wrapped() -> Any:
-        for argument in sys.argv[1:]:
-            run = setting_value(argument) if argument.lstrip("+").startswith("resume=") else None
-            if isinstance(run, str) and run != "auto":
-                run = OmegaConf.create({"run": run}).run  # it may refer to the environment
-                sys.argv[1:] = [f"++{typed}" if typed.startswith("data.") else typed for typed in sys.argv[1:]]
-                sys.argv.append(f"hydra.run.dir={quoted(run_folder(run))}")
-                break
-        return main()
-
-    return wrapped
+    for argument in arguments:
+        run = setting_value(argument) if argument.lstrip("+").startswith("resume=") else None
+        if isinstance(run, str) and run != "auto":
+            run = OmegaConf.create({"run": run}).run  # it may refer to the environment
+            typed = [f"++{typed}" if typed.startswith("data.") else typed for typed in arguments]
+            return [*typed, f"hydra.run.dir={quoted(run_folder(run))}"]
+    return arguments
 
 
-def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+def _job(task: Task) -> Task:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
     In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next cell, and names the

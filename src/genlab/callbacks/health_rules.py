@@ -96,7 +96,9 @@ def _of_gradients(values: Mapping[str, float], first_norms: Mapping[str, float],
             continue
         name, first = key.removeprefix("grad_norm_"), first_norms.get(key, norm)
         if not isfinite(norm):
-            what = f"most gradients of the {name} are NaN or infinite: training has diverged, or the precision is too low"
+            what = (
+                f"most gradients of the {name} are NaN or infinite: training has diverged, or the precision is too low"
+            )
             yield f"non_finite/{name}", norm, what
         elif norm < limits.min_gradient:
             what = f"the gradient of the {name} has vanished (norm {norm:.2g})"
