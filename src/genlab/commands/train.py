@@ -72,7 +72,10 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         if resumed and not automatic:
             own = None if resumed.is_changed else read_outcome(run_dir).summary.get("fingerprint")
         known = {"fingerprint": own} | _typed(typed, run_dir if resumed else None)
-        return _train(resumed.config if resumed else cfg, resumed, known)
+        signals = Signals()
+        goes_on_after_its_end = resumed is not None and read_outcome(run_dir).is_final
+        with put_back_unless(lambda: signals.has_begun, run_dir) if goes_on_after_its_end else nullcontext():
+            return _fit(resumed.config if resumed else cfg, resumed, known, signals)
 
 
 def _make_cell(cfg: DictConfig) -> None:
@@ -106,15 +109,7 @@ def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:
     return {"overrides": list({str(text).partition("=")[0]: str(text) for text in [*known, *typed]}.values())}
 
 
-def _train(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any]) -> float | None:
-    run_dir, signals = Path(cfg.paths.run_dir), Signals()
-    if resumed and read_outcome(run_dir).is_final:
-        with put_back_unless(lambda: signals.has_begun, run_dir):
-            return _run(cfg, resumed, known, signals)
-    return _run(cfg, resumed, known, signals)
-
-
-def _run(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], signals: Signals) -> float | None:
+def _fit(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], signals: Signals) -> float | None:
     run_dir = Path(cfg.paths.run_dir)
     check_machine(cfg.trainer)
     config = record_config(cfg)
