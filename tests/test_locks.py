@@ -4,7 +4,8 @@ import errno
 import fcntl
 import logging
 import os
-from threading import Timer
+from threading import Event, Thread
+from time import sleep
 
 import pytest
 from filelock import FileLock
@@ -43,9 +44,15 @@ def test_where_there_are_no_locks_that_is_said_and_nobody_waits_for_what_a_dead_
 def test_who_waits_says_so_once_and_goes_on_when_the_lock_is_free(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     file = tmp_path / ".lock"
-    held = FileLock(file)
-    held.acquire()
-    Timer(0.2, held.release).start()
+    is_held = Event()
+
+    def hold():
+        with FileLock(file):
+            is_held.set()
+            sleep(0.3)
+
+    Thread(target=hold).start()
+    is_held.wait()
     with lock_file(file, waiting="Waiting for somebody."):
         pass
     assert caplog.messages == ["Waiting for somebody."]
