@@ -1,16 +1,13 @@
 """What W&B's offline files hold."""
 
 import json
+from time import monotonic, sleep
 
 
 def stored_records(path):
     """What an offline file holds: rows of the history, the metrics summarised by their minimum, and the run."""
-    from wandb.proto import wandb_internal_pb2
-
     history, minimised, run = [], set(), {}
-    for data in log_records(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in finished_records(path):
         kind = record.WhichOneof("record_type")
         if kind == "history":
             row = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
@@ -23,6 +20,18 @@ def stored_records(path):
         elif kind == "config" and run:
             run["config"] |= {i.key: json.loads(i.value_json) for i in record.config.update if i.key}
     return history, minimised, run
+
+
+def finished_records(path, seconds=10):
+    """All records of an offline file, once W&B's process has written the last one, which may be after `finish`."""
+    from wandb.proto import wandb_internal_pb2
+
+    end = monotonic() + seconds
+    while True:
+        records = [wandb_internal_pb2.Record.FromString(data) for data in log_records(path.read_bytes())]
+        if monotonic() > end or (records and records[-1].WhichOneof("record_type") == "exit"):
+            return records
+        sleep(0.1)
 
 
 def log_records(data: bytes):

@@ -7,7 +7,7 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 from report_folders import make_run
-from wandb_records import log_records
+from wandb_records import finished_records
 
 from genlab.errors import UsageError
 from genlab.report import report
@@ -95,12 +95,8 @@ def test_a_token_in_the_address_of_the_repository_is_not_told(folder, monkeypatc
 
 
 def records(path):
-    from wandb.proto import wandb_internal_pb2
-
     run, history = None, []
-    for data in log_records(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in finished_records(path):
         if record.WhichOneof("record_type") == "run":
             run = record.run
         elif record.WhichOneof("record_type") == "history":
