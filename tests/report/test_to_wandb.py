@@ -89,6 +89,7 @@ def test_a_token_in_the_address_of_the_repository_is_not_told(folder, monkeypatc
     monkeypatch.delenv("WANDB_DISABLE_GIT", raising=False)
     report(configured(folder, to="wandb"))
     (offline,) = (folder / "wandb").glob("offline-run-*")
+    assert finished_records(next(offline.glob("*.wandb")))
     told = b"".join(path.read_bytes() for path in offline.rglob("*") if path.is_file())
     assert b"example.org/x.git" in told
     assert b"correct-horse" not in told
