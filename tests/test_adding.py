@@ -8,14 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from settings import ROOT
+from typed import assert_refused
 from worked import PAGE, worked_examples, worked_files
 
 from genlab.data import Digits
@@ -45,35 +48,99 @@ COMMANDS = [
     ("train", *GAN, *FEW, "hydra.run.dir=logs/gan"),
     ("eval", "run=logs/vae", *EVALUATION, "paths.data_dir=data", "hydra.run.dir=logs/eval"),
 ]
+MISTAKES = """
+from torch import nn
+
+from genlab.models.ae import AE
+from genlab.models.base import ImageModel
+from genlab.networks.mlp import MLP
+
+
+class NoLosses(AE):
+    losses = ImageModel.losses
+
+
+class NoChannels(nn.Module):
+    def __init__(self, in_shape, out_shape, **options):
+        super().__init__()
+        self.layers = MLP(in_shape, out_shape[1:], width=8)
+
+    def forward(self, z):
+        return self.layers(z)
+
+
+class TwoLogits(MLP):
+    def __init__(self, in_shape, out_shape, **options):
+        super().__init__(in_shape, (2,), **options)
+
+
+class Alone:
+    pass
+"""
+REFUSED = [
+    ("train model=ae model._target_=genlab.mistakes.NoLosses", "NoLosses has no losses"),
+    ("train model=ae model.decoder._target_=genlab.mistakes.NoChannels", "decode makes images of shape (28, 28), and"),
+    (
+        "train model=gan model/discriminator=mlp model.discriminator._target_=genlab.mistakes.TwoLogits callbacks=none",
+        "logits (B, 1), and this one gives the shape (64, 2)",
+    ),
+    ("train ~model.encoder._target_", "model.encoder has no _target_"),
+    ("eval run=logs/vae +metrics.measures.mine._target_=genlab.mistakes.Alone", "Alone is no measure: it takes needs_"),
+]
 TYPIST = """
 import json, sys
 from typed import type_in
 
-for script, *arguments in json.loads(sys.argv[1]):
-    result = type_in(script, *arguments, cwd=".")
-    if result.returncode != 0:
-        sys.exit(result.stdout + result.stderr)
+results = [type_in(script, *arguments, cwd=".") for script, *arguments in json.loads(sys.argv[1])]
+print(json.dumps([(result.returncode, result.stdout, result.stderr) for result in results]))
 """  # with a server of its own, which imports the copy
 
 
+class Copy(NamedTuple):
+    """A copy of the repository with all examples.
+
+    Attributes:
+        root: where it is.
+        refusals: what came of each line of `REFUSED`.
+    """
+
+    root: Path
+    refusals: dict[str, subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory) -> Path:
-    """A copy of the repository with all examples, in which a VAE and a GAN were trained and the VAE was evaluated."""
+def made(tmp_path_factory) -> Copy:
+    """Put the examples into a copy, train a VAE and a GAN, evaluate the VAE, and make some mistakes."""
     root = tmp_path_factory.mktemp("copy")
     for name in ("src", "configs", "tests"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / ".gitignore", root)
+    (root / "src" / "genlab" / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
     subprocess.run(["git", "add", "--all"], cwd=root, check=True)
     for path, text in worked_files().items():
         assert not (root / path).exists(), path
         (root / path).write_text(text, encoding="utf-8")
     lay_usps_out(root / "data" / "usps")
+    results = typed_in(root, [*COMMANDS, *(line.split() for line, _ in REFUSED)])
+    for result in results[: len(COMMANDS)]:
+        assert result.returncode == 0, result.stdout + result.stderr
+    return Copy(root, dict(zip([line for line, _ in REFUSED], results[len(COMMANDS) :], strict=True)))
+
+
+def typed_in(root: Path, commands: list[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
+    """Type commands in a copy, one after the other."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), str(root / "tests")])}
-    typist = [sys.executable, "-c", TYPIST, json.dumps(COMMANDS)]
-    result = subprocess.run(typist, cwd=root, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    assert result.returncode == 0, result.stderr
-    return root
+    typist = [sys.executable, "-c", TYPIST, json.dumps(commands)]
+    printed = subprocess.run(typist, cwd=root, env=environment, stdout=subprocess.PIPE, timeout=200, check=True).stdout
+    results = zip(commands, json.loads(printed), strict=True)
+    return [subprocess.CompletedProcess(command, *result) for command, result in results]
+
+
+@pytest.fixture
+def copy(made) -> Path:
+    """Where the copy is."""
+    return made.root
 
 
 def lay_usps_out(folder: Path) -> None:
@@ -180,3 +247,8 @@ def test_the_callback_has_drawn_its_picture(copy):
     assert picture.name == "epoch_0001.png"
     with Image.open(picture) as image:
         assert image.width / image.height == pytest.approx(9 / 10, abs=0.05)  # values by entries, of square images
+
+
+@pytest.mark.parametrize(("line", "part"), REFUSED, ids=[line for line, _ in REFUSED])
+def test_what_was_forgotten_is_said_in_one_sentence(line, part, made):
+    assert_refused(made.refusals[line], part)
