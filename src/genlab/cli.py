@@ -11,6 +11,7 @@ from typing import Any
 
 import hydra
 from dotenv import load_dotenv
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -33,7 +34,14 @@ USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
 log = logging.getLogger(__name__)
 
+
+def options(group: str) -> str:
+    """The options of a group of configurations, as --help lists them: a resolver."""
+    return ", ".join(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
 register_resolvers()  # before Hydra composes
+OmegaConf.register_new_resolver("options", options, replace=True)
 
 begun: list[Any] = []  # the jobs that Hydra has begun, for which it has made a folder
 

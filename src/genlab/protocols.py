@@ -1,5 +1,6 @@
 """What callbacks and evaluation may ask of a model: nothing else. All are checked before training starts."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -89,9 +90,11 @@ class FeatureEncoder(Protocol):
     resize: str  # size and interpolation
     dim: int
 
+    @abstractmethod
     def __call__(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W), grey or in colour, to float32 features (B, dim)."""
 
+    @abstractmethod
     def to(self, device: Any) -> Any:
         """Move the network."""
 
@@ -108,22 +111,27 @@ class Scores(Protocol):
 class Likelihood(Protocol):
     """p(x | z), given what the decoder made of z: `out`, (B, C, H, W), images or logits. A module, if it learns."""
 
-    is_binary: ClassVar[bool]  # whether images are black and white, as draws are and the mean is not
+    is_binary: ClassVar[bool] = False  # whether images are black and white, as draws are and the mean is not
 
     @property
     def decoder_options(self) -> Mapping[str, Any]:
         """Keyword arguments that the decoder's factory needs, such as another output layer; often none."""
+        return {}
 
     @property
+    @abstractmethod
     def cell(self) -> float:
         """Width of a pixel value: p(x | z) cell^D is a probability. 2/255 on grey levels, 1 if p is one."""
 
+    @abstractmethod
     def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log p(x | z) with all constants: images (B, C, H, W) and decoder outputs to (B,) in nats."""
 
+    @abstractmethod
     def mean(self, out: Tensor) -> Tensor:
         """Map decoder outputs to mean images (B, C, H, W) in [-1, 1]."""
 
+    @abstractmethod
     def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
         """Draw images (B, C, H, W) from p(x | z)."""
 
@@ -134,12 +142,14 @@ class Likelihood(Protocol):
 class AdversarialLoss(Protocol):
     """What the two players minimise, as scalars, from logits of any shape."""
 
-    uses_real: bool  # whether the generator's loss needs the logits of real samples
-    boundary: float | None  # the logit above which D calls a sample real; None if the loss has no such logit
+    uses_real: bool = False  # whether the generator's loss needs the logits of real samples
+    boundary: float | None = None  # the logit above which D calls a sample real; None if the loss has no such logit
 
+    @abstractmethod
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The loss of D."""
 
+    @abstractmethod
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """The loss of G."""
 
@@ -148,9 +158,10 @@ class Penalty(Protocol):
     """What D minimises besides its loss. Batches are tensors (B, ...), or tuples of them for a critic of several."""
 
     weight: float  # above 0
-    every: int  # due in each n-th step, n times as strong
-    forbids_batch_norm: bool
+    every: int = 1  # due in each n-th step, n times as strong
+    forbids_batch_norm: bool = False  # True where the penalty is defined for each sample by itself
 
+    @abstractmethod
     def __call__(
         self, critic: Callable[..., Tensor], real: Any, fake: Any, generator: Generator | None = None
     ) -> Tensor:
@@ -160,6 +171,7 @@ class Penalty(Protocol):
 class Augmentation(Protocol):
     """A random change of images through which gradients flow."""
 
+    @abstractmethod
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) in [-1, 1] to as many of the same shape; values may leave the range."""
 
@@ -187,6 +199,7 @@ class Split(NamedTuple):
 class Source(Protocol):
     """Where images come from."""
 
+    @abstractmethod
     def __call__(self, size: int, channels: int, limit: int | None = None) -> Mapping[str, Split]:
         """Return the splits `train`, `val` and `test`, of at most `limit` images each."""
 

@@ -18,6 +18,7 @@ from genlab.distributed import leave_group_at_exit
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.evaluation import Evaluation, Subject, measured
 from genlab.evaluation.folder import folder_samples
+from genlab.evaluation.measure import Measure
 from genlab.evaluation.pictures import draw
 from genlab.evaluation.tables import show, write_csv
 from genlab.files import write_text
@@ -55,7 +56,7 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
         fabric.launch()
     leave_group_at_exit()
     fabric.seed_everything(cfg.seed, verbose=False)
-    measures = {name: build(node) for name, node in cfg.metrics.measures.items()}
+    measures = _measures(cfg.metrics.measures)
     out = Path(cfg.paths.run_dir)
     evaluations = []
     for number, subject in enumerate(_subjects(cfg, runs, fabric, any(m.needs_features for m in measures.values()))):
@@ -70,6 +71,18 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
         show(evaluations)
         print(out)
     return evaluations
+
+
+def _measures(nodes: DictConfig) -> dict[str, Measure]:
+    """The measures of a configuration, by their names."""
+    measures = {str(name): build(node) for name, node in nodes.items()}
+    for name, measure in measures.items():
+        if not isinstance(measure, Measure):
+            raise UsageError(
+                f"metrics.measures.{name}._target_={nodes[name]['_target_']} is no measure: it takes needs_features, "
+                "true or false, and __call__(subject)."
+            )
+    return measures
 
 
 def _checked_runs(cfg: DictConfig) -> list[str]:

@@ -18,6 +18,7 @@ from genlab.commands.machine import check_machine, keep_freed_memory, quieten, s
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.optimisers import try_optimizers
 from genlab.commands.resume import Resumption, resumption
+from genlab.commands.shapes import check_shapes
 from genlab.commands.trainer_arguments import check_trainer, explain_refusals
 from genlab.config.build import build, check_config
 from genlab.config.keys import check_keys
@@ -132,6 +133,7 @@ def _fit(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], sig
             check_size(cfg)
             model = build(cfg.model)
             try_optimizers(model)
+            check_shapes(model)
         callbacks = [
             ResumeState(config, metrics.flush),
             Validation(),

@@ -44,7 +44,7 @@ def check_role(node: DictConfig, kind: Any) -> None:
             known of its place by its key.
 
     Raises:
-        UsageError: if it is not.
+        UsageError: if it is not, or if it lacks what its base class leaves to it.
     """
     key, found = node._get_full_key(None), get_object(node["_target_"])
     is_partial = convert(f"{key}._partial_", node.get("_partial_", False), bool)
@@ -52,6 +52,8 @@ def check_role(node: DictConfig, kind: Any) -> None:
         node["_partial_"] = is_partial
     for hydras in {"_args_", "_recursive_"} & node.keys():
         raise UsageError(f"{key}.{hydras} is not possible: arguments are given by their names.")
+    if missing := getattr(found, "__abstractmethods__", None):
+        raise UsageError(f"{key}._target_={node['_target_']} has no {' and no '.join(sorted(missing))}.")
     kind = role_of(key) if kind is None else kind
     if kind is None:
         return

@@ -1,6 +1,7 @@
 """One check for the values of all keys: a value becomes what its key takes, or is refused. Imports nothing heavy."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import isclass
 from math import isfinite
 from os import PathLike
 from types import NoneType, UnionType
@@ -143,6 +144,8 @@ def _mapping(key: str, value: Any, options: Sequence[Any]) -> Any:
             return {name: convert(f"{key}.{name}", part, kind) for name, part in value.items()}
     if options and all(option in SCALARS or get_origin(option) in (Literal, *SEQUENCES) for option in options):
         raise _refusal(key, value, options)
+    if "_target_" not in value and any(isclass(option) or get_origin(option) is Callable for option in options):
+        raise UsageError(f"{key} has no _target_, the class of which it is made.")
     return value
 
 

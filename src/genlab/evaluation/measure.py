@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.text import Text
 
@@ -13,6 +13,7 @@ from genlab.redaction import redact
 from genlab.stamp import Measurement
 
 
+@runtime_checkable
 class Measure(Protocol):
     """One or more metrics that are worked out together."""
 

@@ -125,4 +125,7 @@ def paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
     """What a critic says of reals and fakes, equally many, in float32."""
     real_logits, fake_logits = critic(*as_tuple(real)).float(), critic(*as_tuple(fake)).float()
+    if real_logits.shape[1:] != (1,):
+        shape = tuple(real_logits.shape)
+        raise UsageError(f"A discriminator maps a batch to logits (B, 1), and this one gives the shape {shape}.")
     return paired(real_logits, fake_logits), fake_logits

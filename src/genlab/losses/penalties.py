@@ -32,8 +32,6 @@ class GradientPenalty(Penalty):
         UsageError: if weight is not above 0, or every is not a whole number of at least 1.
     """
 
-    forbids_batch_norm = False  # True where the penalty is defined for each sample by itself
-
     def __init__(self, weight: float, every: int = 1) -> None:
         self.weight = positive("weight", weight)
         self.every = whole_number("every", every)

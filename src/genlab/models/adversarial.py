@@ -1,6 +1,7 @@
 """What models with an adversary share: players that step in turn, by hand."""
 
 import logging
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -64,9 +65,9 @@ class AdversarialModel(ImageModel):
         self._waiting: list[Tensor] = []  # images for the next one
         self._n_parts = 1
 
+    @abstractmethod
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The networks that each player moves, by the player's name."""
-        raise NotImplementedError
 
     def configure_optimizers(self) -> Any:
         """Make an optimiser and a schedule for each player."""
@@ -80,6 +81,7 @@ class AdversarialModel(ImageModel):
             optimizers.append(self.optimizer_factory(parameters, **own))
         return optimizers, [self.scheduler_factory(o) for o in optimizers] if self.scheduler_factory else []
 
+    @abstractmethod
     def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """Step D and, if it is their turn, the other players: the paper's algorithm.
 
@@ -89,7 +91,6 @@ class AdversarialModel(ImageModel):
         Returns:
             The terms of the newest losses, scalars by name.
         """
-        raise NotImplementedError
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Wait for all batches of an update, make it, and count."""

@@ -1,5 +1,6 @@
 """What every model is: a decoder Psi: z -> x with a prior over z, and a way to train it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ OptimizerFactory = Callable[..., Optimizer]  # parameters -> optimiser
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
 
-class ImageModel(LightningModule):
+class ImageModel(LightningModule, ABC):
     """The part that all models share: the prior, sampling, evaluation, and what is counted and logged.
 
     A subclass gives `decode`, `losses`, `inference_networks` and `training_step`.
@@ -65,21 +66,25 @@ class ImageModel(LightningModule):
         """Draw n codes (n, latent_dim) from p(z) = N(0, I)."""
         return torch.randn(n, self.latent_dim, generator=generator).to(self.device)
 
+    @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
         """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: Psi(z)."""
-        raise NotImplementedError
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n images (n, C, H, W) in [-1, 1]: codes from the prior, decoded."""
         return self.decode(self.prior(n, generator))
 
+    @abstractmethod
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """The objective and its terms for images (B, C, H, W): scalars by name, averaged over the batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """The networks that sampling and reconstruction use, by attribute name."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        """The paper's algorithm for a batch (x, y): returns what is to be descended, if it has not stepped itself."""
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of held-out images under val/."""

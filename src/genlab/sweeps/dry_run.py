@@ -11,10 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 from genlab.commands.machine import check_machine
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.optimisers import try_optimizers
+from genlab.commands.shapes import check_shapes
 from genlab.commands.trainer_arguments import check_trainer
 from genlab.config.build import build, check_config
 from genlab.errors import UsageError
-from genlab.protocols import Reconstructs
 from genlab.sentences import sentence
 from genlab.sweeps.cost import DryRun
 from genlab.trainer.schedule import why_unscored
@@ -57,20 +57,10 @@ def _model(cfg: DictConfig) -> Any:
 
 
 def _checked_model(cfg: DictConfig, device: str) -> Any:
-    """Build a model, and see that what it makes of a code and of an image has the shape of an image."""
-    with torch.device(device), torch.no_grad():
+    """Build a model, and see that its networks fit together."""
+    with torch.device(device):
         model = build(cfg.model)
-        shape = tuple(cfg.data.image_shape)
-        x = torch.zeros(2, *shape)
-        made = {"decode": model.decode(torch.zeros(2, model.latent_dim))}
-        if isinstance(model, Reconstructs):
-            made["reconstruct"] = model.reconstruct(x)
-    for name, images in made.items():
-        if tuple(images.shape[1:]) != shape:
-            raise UsageError(
-                f"{type(model).__name__}.{name} makes images of shape {tuple(images.shape[1:])}, and data.image_shape "
-                f"is {shape}."
-            )
+        check_shapes(model)
     return model
 
 
