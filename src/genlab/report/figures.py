@@ -76,8 +76,9 @@ def _draw_scores(table: Table, key: str, theme: Theme) -> Figure:
         rows = frame.loc[rows.index].dropna(subset="x")
         for (model, *_), line in rows.groupby(["model", *others], sort=False):
             points = line.groupby("x")["score"].agg(["mean", "min", "max"])
-            bars = points["mean"] - points["min"], points["max"] - points["mean"]
-            axis.errorbar(points.index, points["mean"], bars, **known[str(model)], capsize=3, lw=1.4, alpha=0.9)
+            mean, low, high = points.to_numpy().T
+            bars = mean - low, high - mean
+            axis.errorbar(points.index, mean, bars, **known[str(model)], capsize=3, lw=1.4, alpha=0.9)
         style.ticks_at(axis, sorted(set(rows["x"])))
         spread_out(axis.yaxis, rows["score"])
         describe(axis, title, key, f"{stamp.metric}  {DOWN}")
@@ -161,7 +162,7 @@ def _order(value: Any) -> tuple[bool, Any]:
 
 def _costs(table: Table) -> Iterator[Plot]:
     groups = [group for group in table.groups if len(group.rows) > 1][:MOST_GROUPS]
-    rows = pd.concat([table.frame[:0], *(group.rows for group in groups)])
+    rows = table.frame[table.frame["group"] <= len(groups)]
     if kinds := [kind for kind in COSTS if rows[kind].nunique() > 1]:
         yield (
             "score_against_cost",
@@ -179,9 +180,9 @@ def _draw_costs(table: Table, groups: Sequence[Group], kinds: Sequence[str], the
     for axis, ((title, stamp, rows), kind) in zip(axes, places, strict=True):
         points = rows[["model", kind, "score"]].astype({kind: float}).dropna()
         for model, own in points.groupby("model"):
-            axis.scatter(own[kind], own["score"], s=22, **known[str(model)], alpha=0.8)
+            axis.scatter(own[kind].to_numpy(), own["score"].to_numpy(), s=22, **known[str(model)], alpha=0.8)
         front = pareto_front(points[[kind, "score"]])
-        axis.plot(front[kind], front["score"], color=theme.ink, linewidth=1, drawstyle="steps-post", zorder=1)
+        axis.plot(*front.to_numpy().T, color=theme.ink, linewidth=1, drawstyle="steps-post", zorder=1)
         spread_out(axis.xaxis, points[kind], 8)
         spread_out(axis.yaxis, rows["score"])
         describe(axis, title, f"{COSTS[kind]}  ↓", f"{stamp.metric}  ↓")
@@ -226,7 +227,7 @@ def _draw_curves(table: Table, places: Sequence[tuple[str, str, dict[int, pd.Ser
             lines = [np.column_stack([line.index, line]) for line in own if len(line) > 1]
             axis.add_collection(LineCollection(lines, colors=look["color"], linewidths=width, alpha=alpha))
             single = pd.concat([pd.Series(dtype=float), *(line for line in own if len(line) == 1)])
-            axis.scatter(single.index.astype(float), single, s=14, **look, alpha=0.8)
+            axis.scatter(single.index.astype(float), single.to_numpy(), s=14, **look, alpha=0.8)
         _limit(axis, pd.concat(curves.values()))
         better = direction(key, key in set(table.frame["score_key"]))
         describe(axis, f"{key} on {data}", "images seen", f"{key.partition('/')[2]}  {better[:1]}".strip())

@@ -47,12 +47,7 @@ def render(table: Table, figures: Sequence[Drawn], again: str, folder: Path | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": _displayed,
-        "clipped": clipped,
-        "duration": duration,
-        "uri": data_uri,
-    }
+    environment.filters |= {"clipped": clipped, "duration": duration, "uri": data_uri}
     stamps = [group.stamp for group in table.groups]
     fields = dict.fromkeys(name for stamp in stamps for name in stamp.as_dict())
     sections = _sections(table)
@@ -96,20 +91,27 @@ def _head(table: Table) -> dict[str, Any]:
 
 
 def _sections(table: Table) -> list[dict[str, Any]]:
-    """The table, a part for each protocol and one for runs without a rank, in the very words of report.csv."""
-    texts = table.facts.astype(object).map(lambda value: "" if pd.isna(value) else str(value))
+    """The table, a part for each protocol and one for runs without a rank: `rows` are the very words of report.csv."""
+    facts = table.facts.astype(object)
+    texts, shown = facts.map(lambda value: "" if pd.isna(value) else str(value)), facts.map(number)
     fields = differing_fields([group.stamp for group in table.groups])
     parts = []
     for title, stamp, rows in table.groups:
         own = ", ".join(f"{name} {number(getattr(stamp, name)) or '–'}" for name in fields)
         note = f"Not ranked against the other groups, whose protocols differ. Here: {own}." if own else ""
-        parts.append((title, note, texts.loc[rows.index]))
+        parts.append((title, note, rows.index))
     note = "Runs that failed, that are damaged, or that have no score whose protocol is known."
-    parts.append(("Not ranked", note, texts.loc[table.unranked.index]))
+    parts.append(("Not ranked", note, table.unranked.index))
     return [
-        {"title": title, "note": note, "columns": _columns(table, rows), "rows": rows.to_dict("index")}
-        for title, note, rows in parts
-        if len(rows)
+        {
+            "title": title,
+            "note": note,
+            "columns": _columns(table, texts.loc[places]),
+            "rows": texts.loc[places].to_dict("index"),
+            "shown": shown.loc[places].to_dict("index"),
+        }
+        for title, note, places in parts
+        if len(places)
     ]
 
 
@@ -169,11 +171,3 @@ def _last_sign(run: Run) -> str:
     files = [run.folder / name for name in ("summary.json", "metrics.csv", "train.log")]
     times = [path.stat().st_mtime for path in files if path.is_file()]
     return f"{datetime.fromtimestamp(max(times)):%Y-%m-%d %H:%M:%S}" if times and run.status == "running" else ""
-
-
-def _displayed(text: str) -> str:
-    """A field of report.csv as people read it."""
-    try:
-        return number(float(text))
-    except ValueError:
-        return text

@@ -118,8 +118,8 @@ def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> 
     frame["group"] = frame["stamp"].map({stamp: n for n, stamp in enumerate(order, 1)})
     frame["rank"] = by_protocol.rank(method="first")
     counts = frame[WHOLE].astype(float)
-    frame[WHOLE] = counts.where((counts % 1 == 0) & (counts.abs() < 2**63)).astype("Int64")
-    frame = frame.sort_values(["group", "rank"], kind="stable")
+    frame[WHOLE] = counts.where((counts % 1 == 0) & (counts.abs() < 2**63))
+    frame = frame.astype(dict.fromkeys(WHOLE, "Int64")).sort_values(["group", "rank"], kind="stable")
     ordered = [runs[place] for place in frame.index]
     return Table(name, ordered, frame.set_index(pd.RangeIndex(1, len(runs) + 1)), labels, implied, metrics)
 

@@ -97,7 +97,8 @@ def _write(table: Table, out: Path, which: str, home: Path | None, quiet: bool, 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
     """Put an apostrophe before texts that a spreadsheet would run as a formula."""
-    return frame.map(lambda value: f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value)
+    objects = frame.astype(object)  # whole numbers stay whole
+    return objects.map(lambda value: f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value)
 
 
 def _show(table: Table, path: Path) -> None:
