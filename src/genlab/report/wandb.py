@@ -117,7 +117,8 @@ def scores_by_latent_dim(table: Table) -> Iterator[dict[str, float]]:
 
 def setting(table: Table, name: str) -> str | None:
     """A setting of the runs' W&B logger; what they read from the environment is what W&B reads there."""
-    found = [run.config.get(f"logger.wandb.{name}") for run in table.runs]
+    runs = sorted(table.runs, key=lambda run: run.folder)  # by an order that no score changes
+    found = [run.config.get(f"logger.wandb.{name}") for run in runs]
     known = [str(value) for value in found if value and "${" not in str(value)]
     return known[0] if known else os.environ.get(f"WANDB_{name.upper()}")
 
