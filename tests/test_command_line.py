@@ -5,7 +5,6 @@ import shlex
 import pytest
 
 from genlab.command_line import literal, quoted, read_arguments, setting_value, typed
-from genlab.report.commands import report_command
 
 NASTY = [
     *("#ff8000", "a b", "it's", 'say "x"', "both'\"x", "a\\", "a\\'", "1e5", "007", "null", "true", "/a,b", "x=y"),
@@ -30,11 +29,11 @@ def test_what_needs_no_quotes_gets_none():
     assert typed("data.background", "#ff8000") == "'data.background=\"#ff8000\"'"
 
 
-def test_the_command_of_a_report_names_paths_with_commas(tmp_path):
+def test_what_is_printed_names_paths_with_commas(tmp_path):
     runs = [tmp_path / "a, b", tmp_path / "it's"]
-    *_, word = shlex.split(report_command(None, runs))
+    *_, word = shlex.split(typed("runs", runs))
     assert [getattr(part, "text", part) for part in setting_value(word)] == [str(run) for run in runs]
-    assert shlex.split(report_command(tmp_path / "a=b", []))[-1] == f'sweep="{tmp_path}/a=b"'
+    assert shlex.split(typed("sweep", tmp_path / "a=b"))[-1] == f'sweep="{tmp_path}/a=b"'
 
 
 @pytest.mark.parametrize(

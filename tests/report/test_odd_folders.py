@@ -11,7 +11,7 @@ from report_folders import make_run
 
 from genlab.report import write_report
 from genlab.report.page import render
-from genlab.report.sweep import read_sweep
+from genlab.report.table import read_table
 
 
 def odd_sweep(home: Path, damage):
@@ -20,16 +20,16 @@ def odd_sweep(home: Path, damage):
     (home / "mine").write_text("mine: 'Traceback (most recent call last): not for others'")
     Image.new("L", (50, 14), 255).save(home / "mine.png")
     damage(run)
-    return read_sweep("sweep", [good, run], home)
+    return read_table("sweep", [good, run], home)
 
 
 @pytest.mark.parametrize("name", READABLE)
 def test_an_odd_run_is_reported_beside_a_good_one(name, tmp_path):
-    sweep = odd_sweep(tmp_path, READABLE[name])
-    page = render(sweep, [], "again", tmp_path)
-    assert {cell.name for cell in sweep.cells if not cell.damage} == {"good", "odd"}
-    assert sweep.in_groups[0].name == "good"
-    assert list(sweep.table["cell"]) == [cell.name for cell in sweep.in_order]
+    table = odd_sweep(tmp_path, READABLE[name])
+    page = render(table, [], "again", tmp_path)
+    assert {run.name for run in table.runs if not run.damage} == {"good", "odd"}
+    assert table.groups[0].rows["run"].iloc[0] == "good"
+    assert list(table.frame["run"]) == [run.name for run in table.runs]
     assert "not for others" not in page
     assert "\x1b" not in page
 
@@ -37,12 +37,12 @@ def test_an_odd_run_is_reported_beside_a_good_one(name, tmp_path):
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_a_damaged_run_is_listed_with_its_reason_beside_a_good_one(name, tmp_path):
     damage, reason = UNREADABLE[name]
-    sweep = odd_sweep(tmp_path, damage)
-    assert [cell.name for cell in sweep.in_groups] == ["good"]
-    (damaged,) = sweep.unranked
+    table = odd_sweep(tmp_path, damage)
+    assert [group.rows["run"].tolist() for group in table.groups] == [["good"]]
+    damaged = table.runs[1]
     assert damaged.status == "damaged"
     assert any(why.startswith(reason) for why in damaged.damage)
-    page = render(sweep, [], "again", tmp_path)
+    page = render(table, [], "again", tmp_path)
     assert reason.partition("'")[0] in page
     assert "not for others" not in page
 
@@ -58,7 +58,7 @@ def test_all_odd_runs_stand_in_one_report_with_its_figures(tmp_path, capsys):
     html, table = page.read_text(encoding="utf-8"), (tmp_path / "report.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(table.splitlines(keepends=True)))
     assert len(rows) == len(READABLE) + len(UNREADABLE) + len(names) + 1
-    assert min(rows, key=lambda row: float(row["score"] or "inf"))["cell"] == "good"
+    assert min(rows, key=lambda row: float(row["score"] or "inf"))["run"] == "good"
     assert list((tmp_path / "figures").glob("score_against_*.png"))
     assert "\x1b" not in html + table + capsys.readouterr().out
     assert "<script>alert" not in html
@@ -68,5 +68,5 @@ def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe_and_a_negative_n
     make_run(tmp_path / "=cmd", 1.0, metrics={"val/loss": {"value": -2.5}})
     write_report(tmp_path)
     (row,) = csv.DictReader((tmp_path / "report.csv").read_text().splitlines())
-    assert row["cell"] == "'=cmd"
+    assert row["run"] == "'=cmd"
     assert row["val/loss"] == "-2.5"

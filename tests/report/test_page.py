@@ -70,7 +70,7 @@ def sweep(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_report_holds_every_cell_and_its_files_lie_beside_it(sweep):
+def test_a_report_holds_every_run_and_its_files_lie_beside_it(sweep):
     page = Page(write_report(sweep))
     assert [len(rows) for rows in page.tables] == [8, 8, 3]
     assert len([known for known in page.all("details") if known.get("class") == "run"]) == 19
@@ -93,6 +93,13 @@ def test_the_table_says_what_report_csv_says(sweep):
     assert not any(value for row in left_out for value in row.values())
     assert [row["score"] for row in rows[:3]] == ["10.0", "11.0", "12.0"]
     assert [row["group"] for row in rows] == ["1"] * 8 + ["2"] * 8 + [""] * 3
+
+
+def test_every_link_of_the_page_leads_to_a_run_of_it(sweep):
+    page = Page(write_report(sweep))
+    linked = {known["href"] for known in page.all("a") if (known["href"] or "").startswith("#run-")}
+    assert linked == {f"#{known['id']}" for known in page.all("details") if known.get("class") == "run"}
+    assert len(linked) == 19
 
 
 def test_the_page_loads_nothing_from_elsewhere(sweep):
@@ -196,7 +203,7 @@ def test_the_command_prints_the_ranking_and_the_path_and_needs_no_torch(sweep, t
     result = run_script("report", "sweep=mine", cwd=tmp_path, PYTHONPATH=str(tmp_path), LOG_DIR="logs")
     assert result.returncode == 0, result.stderr
     assert "fd on digits, lower is better" in result.stdout
-    assert "19 cells: 16 completed, 1 running, 1 failed, 1 damaged" in result.stdout
+    assert "19 runs: 16 completed, 1 running, 1 failed, 1 damaged" in result.stdout
     assert result.stdout.strip().endswith("logs/train/sweeps/mine/report.html")
     assert (named / "report.html").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {"torch.py", "logs"}  # no log, no run folder

@@ -1,6 +1,7 @@
 """Where the runs are that a report is about."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,8 +34,7 @@ def run_folders(folder: Path) -> list[Path]:
     Raises:
         UsageError: if it holds none.
     """
-    found = [folder] if _is_run(folder) else sorted(_walk(folder))
-    if not found:
+    if not (found := sorted(_walk(folder))):
         raise UsageError(f"{folder} holds no run: a run folder is one with {', '.join(FILES)}, at any depth.")
     return found
 
@@ -48,32 +48,20 @@ def named_folders(runs: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for run in runs:
         pattern = Path(run)
-        paths = [pattern] if pattern.is_dir() else sorted(_matches(pattern))
-        if not paths:
+        matches = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))  # a pattern may not be absolute
+        folders = [pattern] if pattern.is_dir() else sorted(path for path in matches if path.is_dir())
+        if not folders:
             raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
-        found |= dict.fromkeys(path for folder in paths for path in run_folders(folder))
+        found |= dict.fromkeys(path for folder in folders for path in run_folders(folder))
     return list(found)
 
 
-def _matches(pattern: Path) -> Iterator[Path]:
-    anchor = Path(pattern.anchor)
-    parts = pattern.relative_to(anchor) if pattern.anchor else pattern
-    return (path for path in anchor.glob(str(parts)) if path.is_dir())
-
-
-def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in FILES)
-
-
 def _walk(folder: Path) -> Iterator[Path]:
-    try:
-        paths = list(folder.iterdir())
-    except OSError as error:
-        log.warning("%s can't be listed and is left out: %s", folder, error)
-        return
-    for path in paths:
-        if path.is_dir() and not path.is_symlink() and path.name not in OF_A_RUN:
-            if _is_run(path):
-                yield path
-            else:
-                yield from _walk(path)
+    def warn(error: OSError) -> None:
+        log.warning("%s can't be listed and is left out: %s", error.filename, error)
+
+    for root, folders, _ in os.walk(folder, onerror=warn):
+        is_run = any(Path(root, name).is_file() for name in FILES)
+        folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
+        if is_run:
+            yield Path(root)

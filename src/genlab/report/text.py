@@ -18,6 +18,12 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
+def short(value: float) -> str:
+    """As in `12k`."""
+    size, sign = next((pair for pair in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= pair[0]), (1, ""))
+    return f"{value / size:.4g}{sign}"
+
+
 def duration(seconds: float) -> str:
     """As in `2 h 05 min`, `3 min 20 s` or `4.2 s`."""
     if seconds < 60:
@@ -26,11 +32,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
 
 
-def direction(key: str, score_keys: set[str | None]) -> str:
+def direction(key: str, is_score: bool = False) -> str:
     """What is known of which values of a metric are better: nothing of the losses of two players."""
     name = key.rpartition("/")[2]
     falls = name in ("loss", "nll", "distance", "fid", "kid") or name.startswith(("fd_", "kd_"))
-    return DOWN if key in score_keys or falls else ""
+    return DOWN if is_score or falls else ""
 
 
 def clipped(name: str, n: int = 26) -> str:

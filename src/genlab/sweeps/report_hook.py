@@ -78,6 +78,6 @@ def _report() -> None:
 
 def _written(folder: Path, is_in_wandb: bool) -> Path:
     from genlab.report import write_report
-    from genlab.report.to_wandb import log_report
+    from genlab.report.wandb import log_report
 
     return write_report(folder, publish=log_report if is_in_wandb else None)

@@ -11,9 +11,8 @@ from wandb_records import finished_records
 
 from genlab.errors import UsageError
 from genlab.report import report
-from genlab.report.dashboard import dashboard, specification
-from genlab.report.sweep import read_sweep
-from genlab.report.to_wandb import scores_by_latent_dim, setting
+from genlab.report.table import read_table
+from genlab.report.wandb import dashboard, scores_by_latent_dim, setting, specification
 
 WANDB = {"project": "lecture", "entity": None}
 SCORES = {("VAE", 4): (1.0, 3.0), ("VAE", 16): (5.0,), ("GAN", 4): (7.0,)}
@@ -21,17 +20,17 @@ SCORES = {("VAE", 4): (1.0, 3.0), ("VAE", 16): (5.0,), ("GAN", 4): (7.0,)}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A sweep of two models and latent dimensions, in one cell with two seeds, on a machine without a W&B account."""
+    """A sweep of two models and latent dimensions, one setting with two seeds, on a machine without a W&B account."""
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     for (model, latent_dim), scores in SCORES.items():
         for seed, score in enumerate(scores):
-            cell = tmp_path / "mine" / f"{model}{latent_dim}{seed}"
-            make_run(cell, score, model=model, latent_dim=latent_dim, seed=seed, config={"logger": {"wandb": WANDB}})
-            summary = json.loads((cell / "summary.json").read_text())
+            run = tmp_path / "mine" / f"{model}{latent_dim}{seed}"
+            make_run(run, score, model=model, latent_dim=latent_dim, seed=seed, config={"logger": {"wandb": WANDB}})
+            summary = json.loads((run / "summary.json").read_text())
             summary["metrics"]["health/diversity"] = {"value": 1.0}
-            (cell / "summary.json").write_text(json.dumps(summary))
+            (run / "summary.json").write_text(json.dumps(summary))
     return tmp_path / "mine"
 
 
@@ -42,7 +41,7 @@ def configured(folder, **keys):
 
 
 def swept(folder):
-    return read_sweep("mine", sorted(path for path in folder.iterdir() if path.is_dir()), folder)
+    return read_table("mine", sorted(path for path in folder.iterdir() if path.is_dir()), folder)
 
 
 def test_scores_against_latent_dimension_are_means_over_seeds(folder):
@@ -57,7 +56,7 @@ def test_table_and_figures_are_logged_to_a_run_of_their_own_and_the_dashboard_is
     (offline,) = (folder / "wandb").glob("offline-run-*")
     (table,) = (offline / "files" / "media" / "table" / "report").glob("table_*.table.json")
     rows = json.loads(table.read_text())
-    assert rows["columns"][:2] == ["rank", "cell"]
+    assert rows["columns"][:2] == ["rank", "run"]
     assert [row[:2] for row in rows["data"]] == [[1, "VAE40"], [2, "VAE41"], [3, "VAE160"], [4, "GAN40"]]
     assert list((offline / "files" / "media" / "images" / "report").glob("score_against_latent_dim*.png"))
     run, history = records(next(offline.glob("*.wandb")))
@@ -107,7 +106,7 @@ def records(path):
 
 
 @pytest.mark.parametrize("project", ["${oc.env:WANDB_PROJECT,genlab}", "${oc.env:A_KEY}"])  # the other of a stranger
-def test_a_project_that_the_cells_read_from_the_environment_is_the_one_that_w_and_b_reads(
+def test_a_project_that_the_runs_read_from_the_environment_is_the_one_that_w_and_b_reads(
     project, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("WANDB_PROJECT", "mine")
@@ -119,7 +118,7 @@ def test_a_project_that_the_cells_read_from_the_environment_is_the_one_that_w_an
     assert setting(swept(tmp_path / "mine"), "entity") is None
 
 
-def test_the_dashboard_asks_for_what_the_cells_of_the_sweep_log(folder):
+def test_the_dashboard_asks_for_what_the_runs_of_the_sweep_log(folder):
     view = specification(dashboard(swept(folder), "me", "lecture"))["spec"]["section"]
     panels = {panel["viewType"]: [] for section in view["panelBankConfig"]["sections"] for panel in section["panels"]}
     for section in view["panelBankConfig"]["sections"]:

@@ -1,43 +1,44 @@
-"""What a sweep varied, how its cells rank, and what is damaged."""
+"""What a sweep varied, how its runs rank, and what is damaged."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from report_folders import PROTOCOL, make_run
 
 from genlab.errors import UsageError
 from genlab.report import write_report
 from genlab.report.find import named_folders, run_folders, sweep_folder
-from genlab.report.reading import read_cell
-from genlab.report.sweep import Sweep, differing_fields, pareto_front, read_sweep
+from genlab.report.read import read_run
+from genlab.report.table import Table, differing_fields, pareto_front, read_table
 
 
-def swept(tmp_path: Path) -> Sweep:
-    return read_sweep("sweep", run_folders(tmp_path), tmp_path)
+def swept(tmp_path: Path) -> Table:
+    return read_table("sweep", run_folders(tmp_path), tmp_path)
 
 
-def names(cells) -> list[str]:
-    return [cell.name for cell in cells]
+def names(rows: pd.DataFrame) -> list[str]:
+    return rows["run"].tolist()
 
 
-def test_cells_of_one_protocol_are_ranked_from_the_lowest_score(tmp_path):
+def test_runs_of_one_protocol_are_ranked_from_the_lowest_score(tmp_path):
     for name, score in {"a": 3.0, "b": 1.0, "c": 2.0}.items():
         make_run(tmp_path / name, score)
-    sweep = swept(tmp_path)
-    assert [names(group.cells) for group in sweep.groups] == [["b", "c", "a"]]
-    assert list(sweep.table["rank"]) == [1, 2, 3]
-    assert list(sweep.table["score"]) == [1.0, 2.0, 3.0]
+    table = swept(tmp_path)
+    assert [names(group.rows) for group in table.groups] == [["b", "c", "a"]]
+    assert list(table.frame["rank"]) == [1, 2, 3]
+    assert list(table.frame["score"]) == [1.0, 2.0, 3.0]
 
 
-def test_cells_of_different_protocols_are_in_groups_of_their_own_and_what_differs_is_named(tmp_path):
+def test_runs_of_different_protocols_are_in_groups_of_their_own_and_what_differs_is_named(tmp_path):
     make_run(tmp_path / "a", 3.0)
     make_run(tmp_path / "b", 2.0)
     make_run(tmp_path / "other", 1.0, protocol={"n_fake": 1000})
-    sweep = swept(tmp_path)
-    assert [names(group.cells) for group in sweep.groups] == [["b", "a"], ["other"]]
-    assert differing_fields([group.stamp for group in sweep.groups]) == {"n_fake": [50, 1000]}
-    assert [group.title for group in sweep.groups] == ["fd on digits (n_fake 50)", "fd on digits (n_fake 1,000)"]
-    assert list(sweep.table["rank"]) == [1, 2, 1]
+    table = swept(tmp_path)
+    assert [names(group.rows) for group in table.groups] == [["b", "a"], ["other"]]
+    assert differing_fields([group.stamp for group in table.groups]) == {"n_fake": [50, 1000]}
+    assert [group.title for group in table.groups] == ["fd on digits (n_fake 50)", "fd on digits (n_fake 1,000)"]
+    assert list(table.frame["rank"]) == [1, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -54,17 +55,17 @@ def test_cells_of_different_protocols_are_in_groups_of_their_own_and_what_differ
 def test_what_can_not_be_ranked_is_listed_without_a_rank(value, summary, tmp_path):
     make_run(tmp_path / "a", 3.0)
     make_run(tmp_path / "b", value, **summary)
-    sweep = swept(tmp_path)
-    assert names(sweep.in_groups) == ["a"]
-    assert names(sweep.unranked) == ["b"]
-    assert sweep.table["rank"].isna().tolist() == [False, True]
+    table = swept(tmp_path)
+    assert names(table.groups[0].rows) == ["a"]
+    assert names(table.unranked) == ["b"]
+    assert table.frame["rank"].isna().tolist() == [False, True]
 
 
 def test_a_run_that_names_no_score_is_ranked_by_the_metric_that_has_a_protocol(tmp_path):
     make_run(tmp_path / "a", 3.0, score=None)
-    (cell,) = swept(tmp_path).in_groups
-    assert cell.score_key == "val/fd"
-    assert cell.score.value == 3.0
+    (group,) = swept(tmp_path).groups
+    assert group.rows["score_key"].tolist() == ["val/fd"]
+    assert group.rows["score"].tolist() == [3.0]
 
 
 def test_the_swept_keys_are_those_that_differ_without_copies_paths_and_what_follows_from_the_model(tmp_path):
@@ -72,10 +73,10 @@ def test_the_swept_keys_are_those_that_differ_without_copies_paths_and_what_foll
     make_run(tmp_path / "a", model="VAE", latent_dim=4, config=both | {"resume": None})
     make_run(tmp_path / "b", model="GAN", latent_dim=4, seed=1, config=both | {"resume": "auto", "rate": 2})
     make_run(tmp_path / "c", model="GAN", latent_dim=8, config={"trainer": {"max_epochs": 3}, "rate": 2})
-    sweep = swept(tmp_path)
-    assert sweep.keys == ["model._target_", "model.latent_dim", "seed"]
-    assert sweep.labels == {"model._target_": "model", "model.latent_dim": "latent_dim", "seed": "seed"}
-    assert sweep.titles["b"] == "GAN · latent_dim 4 · seed 1"
+    table = swept(tmp_path)
+    assert table.keys == ["model._target_", "model.latent_dim", "seed"]
+    assert table.labels == {"model._target_": "model", "model.latent_dim": "latent_dim", "seed": "seed"}
+    assert table.frame.set_index("run")["title"]["b"] == "GAN · latent_dim 4 · seed 1"
 
 
 def test_what_follows_from_the_model_is_a_column_if_it_was_typed(tmp_path):
@@ -86,8 +87,9 @@ def test_what_follows_from_the_model_is_a_column_if_it_was_typed(tmp_path):
 
 def test_the_pareto_front_holds_the_points_that_none_beats():
     points = [(1, 9), (2, 5), (2, 7), (3, 6), (4, 5), (5, 2), (6, 1), (7, 3), (float("nan"), 0), (8, float("inf"))]
-    assert pareto_front(points) == [(1, 9), (2, 5), (5, 2), (6, 1)]
-    assert pareto_front([]) == []
+    frame = pd.DataFrame(points, columns=["cost", "score"])
+    assert pareto_front(frame).values.tolist() == [[1, 9], [2, 5], [5, 2], [6, 1]]
+    assert pareto_front(frame[:0]).empty
 
 
 DAMAGE = [
@@ -105,23 +107,22 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize(("file", "text", "reason"), DAMAGE)
-def test_a_damaged_cell_is_listed_with_the_reason_and_the_others_are_ranked(file, text, reason, tmp_path):
+def test_a_damaged_run_is_listed_with_the_reason_and_the_others_are_ranked(file, text, reason, tmp_path):
     make_run(tmp_path / "good", 3.0)
     path = make_run(tmp_path / "bad", 1.0) / file
     path.unlink() if text is None else path.write_text(text)
-    sweep = swept(tmp_path)
-    assert names(sweep.in_groups) == ["good"]
-    (bad,) = sweep.unranked
-    assert bad.status == "damaged"
-    assert reason in " ".join(bad.damage)
-    assert sweep.statuses == {"completed": 1, "damaged": 1}
+    table = swept(tmp_path)
+    assert names(table.groups[0].rows) == ["good"]
+    assert table.unranked["status"].tolist() == ["damaged"]
+    assert reason in " ".join(table.runs[-1].damage)
+    assert table.statuses == {"completed": 1, "damaged": 1}
 
 
 def test_a_run_that_has_only_begun_has_no_history_and_no_damage(tmp_path):
     run = make_run(tmp_path / "a", None, status="running", metrics={})
     (run / "metrics.csv").unlink()
-    cell = read_cell(run, "a")
-    assert (cell.status, cell.damage, len(cell.curve("val/fd").x)) == ("running", (), 0)
+    run = read_run(run, "a")
+    assert (run.status, run.damage, len(run.curve("val/fd"))) == ("running", [], 0)
 
 
 def test_odd_values_break_nothing(tmp_path):
@@ -133,22 +134,22 @@ def test_odd_values_break_nothing(tmp_path):
     make_run(tmp_path / "columns", 1.0, config={"callbacks": {"samples": {"n_columns": "x"}}})
     (tmp_path / "columns" / "metrics.csv").write_text("step,val/fd\n,1\n2,inf\n3,4\n")
     (tmp_path / "columns" / "samples" / "epoch_0003.png").write_text("no picture")
-    assert sorted(swept(tmp_path).table["cell"]) == [f"{n:02d}" for n in range(len(odd))] + ["columns"]
+    assert sorted(swept(tmp_path).frame["run"]) == [f"{n:02d}" for n in range(len(odd))] + ["columns"]
     assert write_report(tmp_path).is_file()
 
 
 def test_curves_are_over_the_images_seen(tmp_path):
-    curve = read_cell(make_run(tmp_path / "a"), "a").curve("val/loss")
-    assert (curve.x.tolist(), curve.y.tolist()) == ([10.0, 20.0], [3.5, 2.5])
+    curve = read_run(make_run(tmp_path / "a"), "a").curve("val/loss")
+    assert curve.to_dict() == {10.0: 3.5, 20.0: 2.5}
 
 
 def test_a_row_that_is_being_written_is_left_out(tmp_path):
     run = make_run(tmp_path / "a", status="running")
     with (run / "metrics.csv").open("a") as file:
         file.write("2,-")
-    cell = read_cell(run, "a")
-    assert cell.damage == ()
-    assert cell.curve("val/loss").y.tolist() == [3.5, 2.5]
+    run = read_run(run, "a")
+    assert run.damage == []
+    assert run.curve("val/loss").tolist() == [3.5, 2.5]
 
 
 def test_runs_are_found_at_any_depth_and_not_inside_of_other_runs(tmp_path):

@@ -1,0 +1,184 @@
+"""The report in W&B: a run of its own with table and figures, and a dashboard that W&B's library writes and checks."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from genlab.errors import UsageError
+from genlab.files import write_text
+from genlab.names import shorten
+from genlab.report.table import DATA, LATENT, MODEL, SEED, Table
+
+log = logging.getLogger(__name__)
+
+WAITS = {"init_timeout": 30, "finish_timeout": 60, "finish_timeout_raises": True}  # seconds, as in logger=wandb
+
+
+def to_wandb(table: Table, out: Path) -> None:
+    """Log a written report to W&B, and save the dashboard if W&B can be reached.
+
+    The dashboard's specification is also left in `dashboard.json`.
+
+    Args:
+        table: what the report is about.
+        out: the folder that the report was written to.
+
+    Raises:
+        UsageError: if the package that dashboards need is not installed, or if W&B fails.
+    """
+    from genlab.loggers.arguments import import_wandb
+    from genlab.loggers.wandb import offline_reason  # takes seconds
+
+    wandb = import_wandb()
+    reason = offline_reason()
+    project, entity = setting(table, "project") or "genlab", setting(table, "entity")
+    if reason is None and not entity:
+        with _reached():
+            entity = wandb.Api().default_entity
+    workspace = dashboard(table, str(entity or "entity"), project)
+    write_text(out / "dashboard.json", json.dumps(specification(workspace), indent=2) + "\n")
+    log_report(table, out)
+    if reason is None:
+        with _reached():
+            workspace.save()
+        log.info("Dashboard: %s", workspace.url)
+    else:
+        recorded = [(out, ""), *((folder, "/*") for folder in sorted({run.folder.parent for run in table.runs}))]
+        log.warning(
+            "W&B is offline (%s): the dashboard is specified in %s and not saved. Upload what was recorded with: "
+            "wandb sync %s. Then type the same command again.",
+            reason,
+            out / "dashboard.json",
+            " ".join(f"{quote(str(folder))}{rest}/wandb/offline-run-*" for folder, rest in recorded),
+        )
+
+
+def log_report(table: Table, out: Path) -> None:
+    """Log table and figures of a written report to a W&B run in the group of the sweep's runs.
+
+    Raises:
+        UsageError: if W&B fails.
+    """
+    from genlab.loggers.arguments import LONGEST, clean_repository, import_wandb
+    from genlab.loggers.wandb import choose_mode, offline_reason
+
+    wandb = import_wandb()
+    mode, _ = choose_mode(setting(table, "mode"), offline=setting(table, "offline") == "True")
+    mode = mode if mode in ("disabled", "offline") else "offline" if offline_reason() else "online"
+    settings: dict[str, Any] = {"project": setting(table, "project") or "genlab", "entity": setting(table, "entity")}
+    identity = hashlib.sha256(f"{settings} {table.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
+    own: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
+    with (
+        _reached(),
+        wandb.init(
+            **settings,
+            id=f"report-{identity}",
+            resume="allow",
+            name=shorten(f"report {table.name}", LONGEST),
+            group=shorten(setting(table, "group") or table.name, LONGEST),
+            job_type="report",
+            dir=out,
+            mode=mode,
+            settings=wandb.Settings(**own),
+        ) as run,
+    ):
+        run.define_metric("latent_dim", hidden=True)
+        run.define_metric("score/*", step_metric="latent_dim")
+        for row in scores_by_latent_dim(table):
+            run.log(row)
+        facts = table.facts.astype(object).where(table.facts.notna(), None)
+        figures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted((out / "figures").glob("*.png"))}
+        run.log({"report/table": wandb.Table(dataframe=facts, allow_mixed_types=True), **figures})
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of W&B, of its network
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"The report is written, but W&B has not got it ({said}): type the command again.") from error
+
+
+def scores_by_latent_dim(table: Table) -> Iterator[dict[str, float]]:
+    """Mean scores of the models of the first ranked group, a row a latent dimension, the smallest first."""
+    if not table.groups or not {MODEL, LATENT} <= {*table.keys}:
+        return
+    means = table.groups[0].rows.assign(latent_dim=table.numbers(LATENT)).pivot_table("score", "latent_dim", "model")
+    for latent_dim, row in means.iterrows():
+        yield {"latent_dim": float(str(latent_dim)), **row.dropna().add_prefix("score/")}
+
+
+def setting(table: Table, name: str) -> str | None:
+    """A setting of the runs' W&B logger; what they read from the environment is what W&B reads there."""
+    runs = sorted(table.runs, key=lambda run: run.folder)  # by an order that no score changes
+    found = [run.config.get(f"logger.wandb.{name}") for run in runs]
+    known = [str(value) for value in found if value and "${" not in str(value)]
+    return known[0] if known else os.environ.get(f"WANDB_{name.upper()}")
+
+
+def dashboard(table: Table, entity: str, project: str) -> Any:
+    """Specify a dashboard: scores, pictures side by side, health, and how keys and score go together.
+
+    Args:
+        table: of a sweep whose runs share a W&B group of its name.
+        entity: user or team that it is saved for.
+        project: W&B project of the runs.
+
+    Returns:
+        A `wandb_workspaces.workspaces.Workspace`, not saved yet.
+
+    Raises:
+        UsageError: if the library is not installed.
+    """
+    try:
+        import wandb_workspaces.reports.v2 as wr
+        from wandb_workspaces import expr
+        from wandb_workspaces import workspaces as ws
+    except ImportError:
+        raise UsageError(
+            'A W&B dashboard needs the package wandb-workspaces: type pip install -e ".[dashboard]".'
+        ) from None
+
+    def over_images(keys: Sequence[Any], title: str = "{}") -> list[Any]:
+        return [wr.LinePlot(title=title.format(key), x="train/images_seen", y=[key]) for key in keys]
+
+    scores = sorted(table.frame["score_key"].dropna().unique())
+    lowest = {key: wr.SummaryMetric(f"{key}.min") for key in scores}
+    named = dict.fromkeys([MODEL, DATA, LATENT, *(key for key in table.keys if key != SEED)])
+    axes = {table.labels.get(key, key): wr.Config(key) for key in named} | lowest
+    columns = [wr.ParallelCoordinatesPlotColumn(metric, label) for label, metric in axes.items()]
+    against = [wr.ScatterPlot(title=f"{key} of each run", x=wr.Config(LATENT), y=y) for key, y in lowest.items()]
+    means: list[Any] = [f"score/{model}" for model in table.models]
+    sections = {
+        "Score": [
+            wr.LinePlot(title="Score against latent dimension", x="latent_dim", y=means),
+            *against,
+            *over_images(scores, "{} over images"),
+        ],
+        "Samples and reconstructions": [
+            wr.MediaBrowser(title=kind, media_keys=[f"{kind}/grid"], mode="grid", grid_x_axis="run", grid_y_axis="step")
+            for kind in ("samples", "reconstructions")
+        ],
+        "Health": over_images(sorted(key for key in table.metrics if key.startswith("health/"))),
+        "Model, data, latent dimension and score": [wr.ParallelCoordinatesPlot(columns, "Each run a line")],
+    }
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=f"genlab {table.name}",
+        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections.items() if panels],
+        runset_settings=ws.RunsetSettings(filters=[expr.Metric("Group") == table.name]),
+    )
+
+
+def specification(workspace: Any) -> dict[str, Any]:
+    """The dashboard as W&B's server gets it."""
+    specified: dict[str, Any] = workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
+    return specified
