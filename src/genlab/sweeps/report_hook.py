@@ -57,7 +57,7 @@ def swept() -> Iterator[None]:
 
 
 def _end() -> int:
-    return max((sweep.end() for sweep in begun if sweep.cells), default=0)
+    return max((sweep.end() for sweep in begun if sweep.runs), default=0)
 
 
 def _is_signal(code: Any) -> bool:
@@ -68,7 +68,7 @@ def _report() -> None:
     """Write the report of a sweep of training runs, and log it to W&B if they are logged there."""
     for config in configs:
         folder = Path(config.hydra.sweep.dir)
-        is_refused = config.hydra.launcher._target_ == OURS and not any(sweep.cells for sweep in begun)
+        is_refused = config.hydra.launcher._target_ == OURS and not any(sweep.runs for sweep in begun)
         if "sweep" in config and not is_refused and any(folder.rglob("summary.json")):
             try:
                 print("Report:", _written(folder, "wandb" in config.logger))

@@ -42,9 +42,9 @@ class LocalLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Claim the sweep's folder, before a sweeper writes into it."""
-        from genlab.sweeps.sweep import Sweep
+        from genlab.sweeps.sweep import LocalSweep
 
-        self._sweep = Sweep(hydra_context.config_loader, config, *self._limits)
+        self._sweep = LocalSweep(hydra_context.config_loader, config, *self._limits)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the cells of a batch.
