@@ -24,7 +24,7 @@ from genlab.interrupts import explained_by_signals
 from genlab.redaction import redact, redact_output
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
-from genlab.sweeps.report_hook import swept
+from genlab.sweeps.report_hook import report_on_error
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
@@ -48,8 +48,10 @@ def entry_point(main: Callable[[], Any]) -> Callable[[], None]:
         try:
             _read_environment()
             sys.argv[1:] = read_arguments([_recordable(argument) for argument in sys.argv[1:]])
-            with explained_by_signals(), swept():
+            with explained_by_signals(), report_on_error():
                 main()
+        except KeyboardInterrupt:
+            sys.exit(130)
         except USER_ERRORS as error:
             sys.exit(f"error: {sentence(error)}")
         except OSError as error:

@@ -140,3 +140,13 @@ def test_a_sweeper_is_told_scores_and_that_a_cell_has_failed_and_may_ask_again(t
     assert first[0].cfg.model.latent_dim == 10
     assert (second[0].status, second[0].return_value) == (JobStatus.FAILED, None)
     assert sweep.end() == 1
+
+
+def test_a_sweep_of_another_launcher_leaves_its_report_though_a_run_has_failed(tmp_path):
+    """Hydra itself announces no end then."""
+    typed = (*FEW, "+mood=fails,fine", "hydra/launcher=basic", "sweep=b")
+    result = swept(*typed, cwd=tmp_path, script=MOODY)
+    assert result.returncode == 1
+    assert "ValueError: it rains" in result.stderr
+    assert result.stdout.count("Report: logs/moody/sweeps/b/report.html") == 1
+    assert (tmp_path / "logs/moody/sweeps/b/report.csv").read_text().count("completed") == 1

@@ -59,14 +59,7 @@ class SweepRun:
 
 
 def plan(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[SweepRun]:
-    """Compose the runs of a batch.
-
-    Args:
-        loader: Hydra's.
-        master: the configuration of the sweep.
-        batch: the overrides of each run.
-        first: the number of the first run.
-    """
+    """Compose the runs of a batch, the overrides of each being given, and the number of the first."""
     setup_globals()
     runs = [_compose(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
     swept = OmegaConf.select(master, "hydra.callbacks.announced.swept", default=())

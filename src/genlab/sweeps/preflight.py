@@ -64,14 +64,7 @@ def _answer(pipe: Any, configs: Sequence[dict[str, Any]]) -> None:
 
 
 def estimate_cost(runs: Sequence[SweepRun], dry_runs: Sequence[DryRun], folder: Path, at_once: str) -> list[str]:
-    """Say in lines what there is to do.
-
-    Args:
-        runs: all of them.
-        dry_runs: of those that have to run; empty if there was none.
-        folder: of the sweep.
-        at_once: how they are spread over the machine.
-    """
+    """Say in lines what there is to do, with `dry_runs` of what has to run, and `at_once` how the machine is shared."""
     parts = [f"{n} {status}" for status, n in Counter(map(_status, runs)).items()]
     lines = [f"{len(runs)} cell(s) in {folder}: {', '.join(parts)}", at_once]
     if fine := [dry_run for dry_run in dry_runs if dry_run.error is None]:

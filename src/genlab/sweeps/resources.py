@@ -50,11 +50,19 @@ class Pool:
         """Lend what a run needs, the least busy GPUs first; None if that is not free."""
         if self._n_leases == self.n_jobs:
             return None
-        lease = self._lend_gpus(demand) if demand.n_gpus else self._lend_cores(demand)
-        if lease is not None:
-            self._runs_on.update(lease.gpus)
-            self._cores_lent += lease.n_cores
-            self._n_leases += 1
+        lease = Lease()
+        if demand.n_gpus:
+            free = [gpu for gpu in self.gpus if self._runs_on[gpu] < self.runs_per_gpu]
+            lease = Lease(gpus=tuple(sorted(free, key=self._runs_on.__getitem__)[: demand.n_gpus]))
+            if len(lease.gpus) < demand.n_gpus:
+                return None
+        elif self.n_cores is not None:
+            lease = Lease(n_cores=min(demand.n_processes, self.n_cores))  # more than there are: it has them all
+            if lease.n_cores > self.n_cores - self._cores_lent:
+                return None
+        self._runs_on.update(lease.gpus)
+        self._cores_lent += lease.n_cores
+        self._n_leases += 1
         return lease
 
     def give_back(self, lease: Lease) -> None:
@@ -78,17 +86,6 @@ class Pool:
                     return run, lease
                 kept.add(kind)
         return None
-
-    def _lend_gpus(self, demand: Demand) -> Lease | None:
-        free = [gpu for gpu in self.gpus if self._runs_on[gpu] < self.runs_per_gpu]
-        free.sort(key=self._runs_on.__getitem__)
-        return Lease(gpus=tuple(free[: demand.n_gpus])) if len(free) >= demand.n_gpus else None
-
-    def _lend_cores(self, demand: Demand) -> Lease | None:
-        if self.n_cores is None:
-            return Lease()
-        n = min(demand.n_processes, self.n_cores)  # more processes than cores: they have them all
-        return Lease(n_cores=n) if n <= self.n_cores - self._cores_lent else None
 
 
 def check_number(key: str, value: Any) -> int | None:

@@ -49,15 +49,9 @@ class Work(NamedTuple):
 
 
 class Runner:
-    """The processes of the runs.
+    """Runs an entry script for each run, in processes of `n_threads` threads, and tells a table what happens.
 
     The first SIGINT, SIGTERM or SIGHUP has all of them save and stop; a second SIGINT kills them.
-
-    Args:
-        server: starts processes.
-        script: the entry script.
-        n_threads: of each process.
-        table: is told what happens.
     """
 
     def __init__(self, server: ProcessServer, script: str, n_threads: int, table: SweepTable) -> None:
@@ -135,10 +129,10 @@ def judge(run: SweepRun, exit_code: int, console_start: int, killed: bool) -> tu
     """Return the state of a run whose process has ended, and why it failed.
 
     Args:
-        run: the run.
-        exit_code: of its process, negative if a signal has ended it.
+        run: what has run.
+        exit_code: negative if a signal has ended it.
         console_start: where in its `console.log` this process began to write.
-        killed: whether the launcher has killed it.
+        killed: by the launcher.
     """
     if exit_code == 0:
         return ("pruned" if read_outcome(run.folder).status == "pruned" else "completed"), None

@@ -23,7 +23,6 @@ from genlab.files import write_text
 from genlab.foreign import Unreadable, parse_yaml, printable, read_mapping
 from genlab.locks import lock_file
 from genlab.run.identity import read_outcome
-from genlab.sweeps import report_hook
 from genlab.sweeps.plan import DryRun, SweepRun, plan
 from genlab.sweeps.preflight import estimate_cost, is_wanted, preflight
 from genlab.sweeps.process import ProcessServer
@@ -40,24 +39,17 @@ log = logging.getLogger(__name__)
 class RunReturn(JobReturn):
     """What a sweeper is told of a run. (Hydra's own ends the sweep where the value of a failed job is read.)"""
 
-    @property
-    def return_value(self) -> Any:
-        """The newest score, lower being better; None if there is none."""
-        return self._return_value
-
-    @return_value.setter
-    def return_value(self, value: Any) -> None:
-        self._return_value = value
+    return_value: float | None = None  # the newest score, lower being better
 
 
 class LocalSweep:
     """All runs of a command with `-m`, in one batch or in several, as the sweeper decides.
 
     Args:
-        loader: Hydra's, composes runs.
+        loader: Hydra's.
         master: the configuration of the sweep.
-        n_jobs: runs at a time, or None.
-        gpus_per_job: GPUs of a run that takes all, or None.
+        n_jobs: see `hydra_plugins.genlab_launcher`.
+        gpus_per_job: the same.
 
     Raises:
         UsageError: for values that can't be, or a folder that is not this sweep's, before anything is written.
@@ -82,7 +74,6 @@ class LocalSweep:
         self._console = console() if sys.stdout.isatty() else console(width=200)  # a file has room for long names
         self._gpus: list[str] | None = None  # not known yet
         self.runs: list[SweepRun] = []  # of all batches
-        report_hook.begun.append(self)
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Run a batch; what is complete is left as it is.
@@ -155,6 +146,7 @@ class LocalSweep:
             words.append(f"{key}={quoted(value)}")
         name = signal.Signals(number).name
         self._print(f"Stopped by {name}. To go on where it has stopped, type", f"  {shlex.join(words)}")
+        self.end()
         raise SystemExit(128 + number)
 
     def _tell(self, run: SweepRun) -> JobReturn:

@@ -142,13 +142,13 @@ def _newest_step(file: Path) -> int:
     try:
         if not file.is_file():
             return 0
-        with file.open(newline="", encoding="utf-8") as stream:
-            columns = next(csv.reader(stream))
         with file.open("rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL))
+            head = stream.readline().decode()
+            stream.seek(max(stream.tell(), os.fstat(stream.fileno()).st_size - TAIL))
             lines = stream.read().decode(errors="ignore").splitlines()
-        return int(next(csv.reader(lines[-1:]))[columns.index("step")]) + 1
-    except (OSError, ValueError, IndexError, StopIteration):
+        columns, row = csv.reader([head, *lines[-1:]])
+        return int(row[columns.index("step")]) + 1
+    except (OSError, ValueError, IndexError, csv.Error):
         return 0
 
 

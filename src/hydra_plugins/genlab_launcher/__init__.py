@@ -42,9 +42,12 @@ class LocalLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Claim the sweep's folder, before a sweeper writes into it."""
+        from genlab.sweeps.report_hook import Announced
         from genlab.sweeps.sweep import LocalSweep
 
         self._sweep = LocalSweep(hydra_context.config_loader, config, *self._limits)
+        if Announced.begun:
+            Announced.begun.local = self._sweep
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the cells of a batch.
