@@ -123,7 +123,7 @@ def resumable(main: Callable[[], Any]) -> Callable[[], Any]:
 def job(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
-    In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next cell, and names the
+    In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next run, and names the
     first failure at the end. Their processes have not come through the entry point, and their errors go into files.
     """
 

@@ -3,11 +3,15 @@
 import sys
 from pathlib import Path
 
+import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 from settings import CONFIGS
 
-from genlab.sweeps.plan import SweepRun, _label, quoted
+from genlab.run.identity import register_resolvers
+from genlab.sweeps.plan import SweepRun, plan, quoted
 
 
 def run(folder, *hydra, **config):
@@ -15,11 +19,20 @@ def run(folder, *hydra, **config):
     return SweepRun(["model=ae"], Path(folder), config, "1f0c2a3b", of_hydra)
 
 
-def test_a_label_names_what_differs_and_nothing_that_does_not_bear_on_the_result():
-    common = ["trainer=cpu", "sweep=s"]
-    assert _label([[*common, "model=ae", "seed=0"], [*common, "model=vae", "seed=0"]]) == ["model=ae", "model=vae"]
-    assert _label([["model=ae", "trainer=cpu"]]) == ["model=ae trainer=cpu"]
-    assert _label([[]]) == ["all defaults"]
+@pytest.mark.parametrize(
+    ("typed", "batch", "labels"),
+    [
+        (["seed=0", "model=ae,vae"], [["seed=0", "model=ae"], ["seed=0", "model=vae"]], ["model=ae", "model=vae"]),
+        (["model=ae", "seed=1"], [["model=ae", "seed=1"]], ["model=ae seed=1"]),
+        ([], [[]], ["all defaults"]),
+    ],
+)
+def test_a_label_names_what_differs_and_nothing_that_does_not_bear_on_the_result(typed, batch, labels):
+    register_resolvers()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("train", [*typed, "sweep=s", "hydra.job.name=train"], RunMode.MULTIRUN)
+        assert [run.label for run in plan(loader, master, [[*o, "sweep=s"] for o in batch], 0)] == labels
 
 
 def test_a_cell_is_the_single_run_that_one_would_type(monkeypatch):

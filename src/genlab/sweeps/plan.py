@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from genlab.command_line import quoted
 from genlab.config.record import as_typed
-from genlab.run.identity import IRRELEVANT, PRUNE, fingerprint, telling
+from genlab.run.identity import fingerprint, telling
 
 NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
 
@@ -62,9 +62,9 @@ def plan(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]
     """Compose the runs of a batch, the overrides of each being given, and the number of the first."""
     setup_globals()
     runs = [_compose(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
-    swept = OmegaConf.select(master, "hydra.callbacks.announced.swept", default=())
-    for run, label in zip(runs, _label([run.overrides for run in runs], list(swept)), strict=True):
-        run.label = label
+    swept = list(OmegaConf.select(master, "hydra.callbacks.announced.swept", default=()))
+    for run in runs:
+        run.label = " ".join(telling(run.overrides, swept)) or "all defaults"
     return runs
 
 
@@ -84,25 +84,6 @@ def _compose(loader: ConfigLoader, master: DictConfig, overrides: list[str], num
     finally:
         HydraConfig.instance().cfg = before
     return SweepRun(overrides, folder, container, own, hydra)
-
-
-def _label(batch: Sequence[Sequence[str]], swept: Sequence[str] = ()) -> list[str]:
-    """Say what tells each run from the others; where nothing does, all that was chosen for it.
-
-    Args:
-        batch: the overrides of each run.
-        swept: the keys that the sweep varies, of which a search tries one value after the other.
-    """
-    if swept:
-        return [" ".join(telling(overrides, swept)) for overrides in batch]
-    batch = [[o for o in overrides if PRUNE not in o.partition("=")[0]] for overrides in batch]
-    common = set.intersection(*(set(overrides) for overrides in batch)) if len(batch) > 1 else set()
-    return [
-        " ".join(o for o in overrides if o not in common and o.partition("=")[0] not in IRRELEVANT)
-        or " ".join(overrides)
-        or "all defaults"
-        for overrides in batch
-    ]
 
 
 def _flags(arguments: Sequence[str]) -> list[str]:

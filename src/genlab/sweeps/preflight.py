@@ -2,11 +2,11 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genlab.errors import UsageError, unknown
+from genlab.errors import UsageError
 from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import DryRun, SweepRun
 from genlab.sweeps.process import ProcessServer
@@ -14,29 +14,15 @@ from genlab.sweeps.process import ProcessServer
 STATES_PER_WEIGHT = 4  # a checkpoint holds the weights, their average, and two moments of Adam
 
 
-def is_wanted(config: Mapping[str, Any]) -> bool:
-    """Whether `preflight=run`, which not all entry scripts know.
-
-    Raises:
-        UsageError: if it is anything but `run` or `skip`.
-    """
-    choice = config.get("preflight", "skip")
-    if choice not in ("run", "skip"):
-        raise UsageError(unknown("value of preflight", str(choice), ["run", "skip"]))
-    return choice == "run"
-
-
-def preflight(server: ProcessServer, configs: Sequence[dict[str, Any]]) -> Iterator[Any]:
+def preflight(server: ProcessServer, configs: Sequence[dict[str, Any]]) -> list[Any]:
     """Have a process of the server look at the machine and try configurations out.
 
-    Yields:
+    Returns:
         The number of GPUs, and then a DryRun of each configuration.
     """
     process, pipe = server.ask(_answer, list(configs))
     try:
-        for _ in range(1 + len(configs)):
-            yield pipe.recv()
-        process.join()
+        return [pipe.recv() for _ in range(1 + len(configs))]
     except EOFError:
         process.join()
         raise UsageError(
@@ -44,7 +30,8 @@ def preflight(server: ProcessServer, configs: Sequence[dict[str, Any]]) -> Itera
         ) from None
     finally:
         pipe.close()
-        process.kill()  # if something has come between
+        process.kill()  # which has nothing left to do, unless something has come between
+        process.join()
 
 
 def _answer(pipe: Any, configs: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from genlab.console import keep_printing
 
@@ -40,16 +40,6 @@ PRELOADED = [
 ]
 # A terminal, `timeout` and queues send these to all processes of a group: the server has to outlive them.
 OUTLIVED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
-class Command(NamedTuple):
-    """What the process of a run does."""
-
-    script: str
-    arguments: list[str]  # typed after it
-    console: Path  # file to which all that it prints is appended
-    environment: dict[str, str]  # all of its variables
-    n_threads: int  # of each operation on the CPU
 
 
 class ProcessServer:
@@ -80,23 +70,31 @@ class ProcessServer:
             return self.call(function, its, *arguments), mine
 
 
-def run_script(command: Command) -> None:
-    """Become `python SCRIPT ARGUMENTS`: a child's whole life."""
+def run_script(script: str, arguments: list[str], console: Path, environment: dict[str, str], n_threads: int) -> None:
+    """Become `python SCRIPT ARGUMENTS`: a child's whole life.
+
+    Args:
+        script: the entry script.
+        arguments: what is typed after it.
+        console: file to which all that it prints is appended.
+        environment: all of its variables.
+        n_threads: of each operation on the CPU.
+    """
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal reaches the launcher alone, and a whole run can be killed at once
     for number in OUTLIVED:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    _redirect(command.console)
+    _redirect(console)
     os.environ.clear()
-    os.environ.update(command.environment)
+    os.environ.update(environment)
     if "torch" in sys.modules:  # which has read the environment of the server
-        sys.modules["torch"].set_num_threads(command.n_threads)
+        sys.modules["torch"].set_num_threads(n_threads)
     keep_printing()
-    print("$", shlex.join(["python", command.script, *command.arguments]))  # by which the runner sees that it listens
+    print("$", shlex.join(["python", script, *arguments]))  # by which the runner sees that it listens
     threading.Thread(target=_stop_without_launcher, daemon=True).start()
-    sys.argv = [command.script, *command.arguments]
+    sys.argv = [script, *arguments]
     try:
-        runpy.run_path(command.script, run_name="__main__")
+        runpy.run_path(script, run_name="__main__")
     finally:
         atexit._run_exitfuncs()  # Python leaves a forked process without
 

@@ -18,7 +18,7 @@ from genlab.locks import lock_file
 from genlab.plain import to_json
 from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import SweepRun
-from genlab.sweeps.process import Command, ProcessServer, kill_all, run_script
+from genlab.sweeps.process import ProcessServer, kill_all, run_script
 from genlab.sweeps.resources import Demand, Lease, Pool
 from genlab.sweeps.table import SweepTable
 
@@ -83,8 +83,8 @@ class Runner:
         environment |= {name: str(self.n_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         if lease.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(lease.gpus)
-        command = Command(self.script, run.command_line(), console, environment, self.n_threads)
-        process = self.server.call(run_script, command)
+        command = (self.script, run.command_line(), console, environment, self.n_threads)
+        process = self.server.call(run_script, *command)
         self._at_work.append(Work(run, process, lease, monotonic(), console, before))
         run.state = "running"
         self.table.add_start(run)

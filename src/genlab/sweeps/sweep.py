@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -24,7 +24,7 @@ from genlab.foreign import Unreadable, parse_yaml, printable, read_mapping
 from genlab.locks import lock_file
 from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import DryRun, SweepRun, plan
-from genlab.sweeps.preflight import estimate_cost, is_wanted, preflight
+from genlab.sweeps.preflight import estimate_cost, preflight
 from genlab.sweeps.process import ProcessServer
 from genlab.sweeps.resources import Pool, check_gpus, check_number, count_threads, make_pool, name_gpus, read_demand
 from genlab.sweeps.runner import Runner
@@ -59,7 +59,7 @@ class LocalSweep:
         setup_globals()
         self._n_jobs = check_number("n_jobs", n_jobs)
         self._gpus_per_job = check_number("gpus_per_job", gpus_per_job)
-        self._preflight = is_wanted(master)
+        self._preflight = convert("preflight", master.get("preflight", "skip"), Literal["run", "skip"]) == "run"
         convert("retry_failed", master.get("retry_failed", True), bool)
         if master.get("resume") not in (None, "auto"):
             raise UsageError(

@@ -21,6 +21,7 @@ from genlab.sweeps.plan import SweepRun
 
 SECONDS = 1.0  # between two readings
 TAIL = 4096  # bytes of metrics.csv that hold its last rows
+NOTE = "Ctrl-C: save and stop"
 ORDER = ("running", "failed", "interrupted", "completed", "pruned", "waiting")
 
 
@@ -36,7 +37,7 @@ class SweepTable:
         self.console, self.runs = console, runs
         self.starts: dict[int, tuple[float, float | None]] = {}  # by id: when, and the share that lay behind it
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._shown, self._note, self._is_told = 0.0, "Ctrl-C: save and stop", False
+        self._shown, self._note = 0.0, NOTE
 
     def __enter__(self) -> "SweepTable":
         self._live.__enter__()
@@ -69,10 +70,9 @@ class SweepTable:
 
     def add_signal(self, number: int, kill: bool) -> None:
         """Say that a signal has asked for an end; told at every look until the last run has ended."""
-        self._note = "killed" if kill else "each cell saves a checkpoint and stops; Ctrl-C kills them"
-        if not self._is_told and not self.console.is_terminal:
+        if self._note == NOTE and not self.console.is_terminal:
             self._say(f"{signal.Signals(number).name}: each cell saves a checkpoint and stops")
-        self._is_told = True
+        self._note = "killed" if kill else "each cell saves a checkpoint and stops; Ctrl-C kills them"
 
     def time_left(self) -> float | None:
         """Seconds until the last run ends, if those to come take as long as those that have ended; None before one."""
