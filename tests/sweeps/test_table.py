@@ -51,6 +51,7 @@ def test_a_hundred_runs_fit_on_the_screen_with_those_that_run_on_top_and_the_oth
     with table:
         table.refresh()
         lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", console.file.getvalue()).splitlines()
+    assert console.file.getvalue().count("model=m90") == 1  # and not once more at the end
     assert len(lines) == 20
     assert lines[0].strip() == "2 running, 1 failed, 1 completed, 96 waiting. Ctrl-C: save and stop."
     assert [line.split()[1] for line in lines[4:8]] == ["model=m90", "model=m91", "model=m3", "model=m4"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.console import keep_printing
+from genlab.interrupts import STOPS
 
 # Imported once by the server; none of them starts threads of OpenMP or touches CUDA, which a fork would not survive.
 PRELOADED = [
@@ -38,8 +39,6 @@ PRELOADED = [
     "genlab.data",
     "genlab.metrics.encoders",
 ]
-# A terminal, `timeout` and queues send these to all processes of a group: the server has to outlive them.
-OUTLIVED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class ProcessServer:
@@ -82,7 +81,7 @@ def run_script(script: str, arguments: list[str], console: Path, environment: di
     """
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal reaches the launcher alone, and a whole run can be killed at once
-    for number in OUTLIVED:
+    for number in STOPS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     _redirect(console)
     os.environ.clear()
@@ -129,10 +128,11 @@ def _as_server() -> Iterator[None]:
     """Start the server within it: with an environment of its own, and deaf to signals.
 
     The environment says where it finds all modules (it takes sys.path over from nobody, and would look in the working
-    directory first), and keeps torch from touching CUDA.
+    directory first), and keeps torch from touching CUDA. A terminal, `timeout` and queues send signals to all processes
+    of a group, and the server has to outlive the runs.
     """
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100
-    environment, handlers = dict(os.environ), {number: signal.signal(number, signal.SIG_IGN) for number in OUTLIVED}
+    environment, handlers = dict(os.environ), {number: signal.signal(number, signal.SIG_IGN) for number in STOPS}
     os.environ |= {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     try:
         yield

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from genlab.errors import UsageError
 from genlab.files import write_text
-from genlab.interrupts import stops
+from genlab.interrupts import STOPS, stops
 from genlab.locks import lock_file
 from genlab.plain import to_json
 from genlab.run.identity import read_outcome
@@ -24,8 +24,7 @@ from genlab.sweeps.table import SweepTable
 
 SECONDS = 0.5  # between two looks at the processes
 PATIENCE = 20.0  # seconds after which a process is known to have started
-STOPS = ("SIGTERM", "SIGINT", "SIGHUP")
-STOPPED = {code for name in STOPS if (n := getattr(signal, name, None)) for code in (128 + n, -n)}
+STOPPED = {code for number in STOPS for code in (128 + number, -number)}
 ERROR = re.compile(r"error: |[\w.]*(Error|Exception|Exit|Interrupt)(: |$)")
 
 
@@ -94,7 +93,7 @@ class Runner:
         if exit_code:
             kill_all(work.process)  # what is left of its group may hold a GPU
         run.seconds = monotonic() - work.start
-        run.state, run.error = judge(run, exit_code, work.console_start, self._kill)
+        run.state, run.error = read_exit_status(run, exit_code, work.console_start, self._kill)
         if run.state == "failed":
             record_failure(run)
         self._at_work.remove(work)
@@ -125,7 +124,7 @@ class Runner:
         self.stopped_by = self.stopped_by or number
 
 
-def judge(run: SweepRun, exit_code: int, console_start: int, killed: bool) -> tuple[str, str | None]:
+def read_exit_status(run: SweepRun, exit_code: int, console_start: int, killed: bool) -> tuple[str, str | None]:
     """Return the state of a run whose process has ended, and why it failed.
 
     Args:

@@ -44,6 +44,7 @@ class SweepTable:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        self._live.update("")  # it would show all of the last table once more, and take away as much as a screen holds
         self._live.__exit__(*error)
 
     def add_start(self, run: SweepRun) -> None:
@@ -56,7 +57,7 @@ class SweepTable:
     def add_end(self, run: SweepRun) -> None:
         """Say in a line, which stays above the table, how a run has ended."""
         n_ended, left = sum(r.state not in ("waiting", "running") for r in self.runs), self.time_left()
-        facts = [duration(run.seconds), f"{n_ended} of {len(self.runs)}", *_left(left)]
+        facts = [_duration(run.seconds), f"{n_ended} of {len(self.runs)}", *_left(left)]
         score = read_outcome(run.folder).score
         what = f": {run.error}" if run.error else f": score {_number(score)}" if score is not None else ""
         self._say(f"{run.state:12s} {run.label} ({', '.join(facts)}){what}")
@@ -98,7 +99,7 @@ class SweepTable:
             now = read_progress(run)
             epochs = f"{now.epoch}/{now.n_epochs or '?'}" if run.state != "waiting" else ""
             speed, score = f"{now.speed:.0f}" if now.speed else "", _number(now.score) if now.score else ""
-            left = duration(self._time_left(run, now)) if run.state == "running" else ""
+            left = _duration(self._time_left(run, now)) if run.state == "running" else ""
             table.add_row(Text(run.label), run.state, epochs, speed, score, left)
         return Group(f"{', '.join([*facts, *_left(self.time_left())])}. {self._note}.", table)
 
@@ -190,7 +191,7 @@ def _ranking(title: str, members: Sequence[tuple[SweepRun, Outcome]]) -> Table:
     table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for n, (run, known) in enumerate(sorted(members, key=lambda member: member[1].score or 0.0), 1):
         name = run.label + (" (pruned)" if run.state == "pruned" else "")
-        facts = (_number(known.score), str(known.summary.get("epochs", "")), duration(known.summary.get("seconds")))
+        facts = (_number(known.score), str(known.summary.get("epochs", "")), _duration(known.summary.get("seconds")))
         table.add_row(str(n), *map(Text, (name, *facts)))
     return table
 
@@ -200,11 +201,10 @@ def _number(value: float | None) -> str:
 
 
 def _left(seconds: float | None) -> list[str]:
-    return [f"about {duration(seconds)} left"] if seconds else []
+    return [f"about {_duration(seconds)} left"] if seconds else []
 
 
-def duration(seconds: float | None) -> str:
-    """Say how long something takes, as one would."""
+def _duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 90:
