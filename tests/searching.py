@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -13,9 +12,8 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 from settings import CONFIGS
 
-from genlab.search.search import Search
-from genlab.search.settings import Settings
-from genlab.search.study import FILE, NAME, storage
+from genlab.search.search import Search, Settings
+from genlab.search.study import FILE, NAME, open_journal
 
 X = "model.optimizer.lr=interval(1,9)"
 Formula = Callable[[dict[str, Any]], dict[str, Any]]
@@ -79,18 +77,17 @@ def composed(folder: Path, *overrides: str) -> Any:
 def search(folder: Path, formula: Formula, *typed: str) -> Formulas:
     """Search as the command line would, with `typed` its overrides."""
     launcher, of_hydra = Formulas(formula), [text for text in typed if "hydra" in text]
-    context: Any = SimpleNamespace(config_loader=Loader())
     arguments = [text for text in typed if "hydra" not in text]
     config = composed(folder, *of_hydra)
     settings = {k: v for k, v in config.hydra.sweeper.items() if not str(k).startswith("_")}
-    launcher.search = Search(Settings.checked(**settings), arguments, config, context, launcher)  # type: ignore
+    launcher.search = Search(Settings.checked(**settings), arguments, config, Loader(), launcher)  # type: ignore
     launcher.search.run()
     return launcher
 
 
 def trials(folder: Path) -> list[FrozenTrial]:
     """What the study knows."""
-    return optuna.load_study(study_name=NAME, storage=storage(folder / FILE)).trials
+    return optuna.load_study(study_name=NAME, storage=open_journal(folder / FILE)).trials
 
 
 def best(folder: Path) -> Any:

@@ -26,7 +26,7 @@ from genlab.interrupts import explained_by_signals
 from genlab.redaction import CONFIGS, redact, redact_output
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
-from genlab.sweeps.report_hook import swept
+from genlab.sweeps.report_hook import report_on_error
 
 Task = Callable[[DictConfig], Any]
 
@@ -71,8 +71,10 @@ def command(config_name: str, lists: str = "", resumes: bool = False) -> Callabl
                 if lists:
                     arguments = [_as_list(lists, argument) for argument in arguments]
                 sys.argv[1:] = _resumed(arguments) if resumes else arguments
-                with explained_by_signals(), swept():
+                with explained_by_signals(), report_on_error():
                     run()
+            except KeyboardInterrupt:
+                sys.exit(130)
             except USER_ERRORS as error:
                 sys.exit(f"error: {sentence(error)}")
             except OSError as error:
@@ -131,7 +133,7 @@ def _resumed(arguments: list[str]) -> list[str]:
 def _job(task: Task) -> Task:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
-    In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next cell, and names the
+    In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next run, and names the
     first failure at the end. Their processes have not come through the entry point, and their errors go into files.
     """
 

@@ -15,7 +15,7 @@ class OptunaSweeper(Sweeper):
     """Searches for the best values of some keys by trying them out.
 
     Args:
-        **settings: see `genlab.search.settings.Settings`, and `configs/hydra/sweeper/optuna.yaml`.
+        **settings: see `genlab.search.search.Settings`, and `configs/hydra/sweeper/optuna.yaml`.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -38,10 +38,10 @@ class OptunaSweeper(Sweeper):
             import optuna  # noqa: F401
         except ImportError as error:
             raise UsageError(f'hydra/sweeper=optuna needs Optuna: pip install "optuna>=5" ({error}).') from error
-        from genlab.search.search import Search
-        from genlab.search.settings import Settings
+        from genlab.search.search import Search, Settings
 
         assert self.launcher
         assert self.hydra_context
         assert self.config
-        Search(Settings.checked(**self.settings), arguments, self.config, self.hydra_context, self.launcher).run()
+        loader = self.hydra_context.config_loader
+        Search(Settings.checked(**self.settings), arguments, self.config, loader, self.launcher).run()

@@ -9,10 +9,9 @@ from omegaconf import OmegaConf
 from genlab.run.folder import record_run
 from genlab.run.identity import read_outcome
 from genlab.run.summary import read_summary
-from genlab.sweeps.folder import OWNER, claim
-from genlab.sweeps.plan import Cell
-from genlab.sweeps.progress import progress
-from genlab.sweeps.ranking import rankings
+from genlab.sweeps.plan import SweepRun
+from genlab.sweeps.sweep import OWNER, claim
+from genlab.sweeps.table import rank, read_progress
 
 WHOLE = {"status": "completed", "seconds": 3.0, "score": {"name": "val/fd", "value": 2.0}, "overrides": ["seed=1"]}
 
@@ -55,9 +54,9 @@ ODD: dict[str, Damage] = {
 
 def used(run):
     """All that reads a summary, besides the report."""
-    cell = Cell([], run, {"trainer": {"max_epochs": 2}}, "", OmegaConf.create(), state="completed")
-    assert progress(cell).epoch >= 0
-    rankings([cell])
+    cell = SweepRun([], run, {"trainer": {"max_epochs": 2}}, "", OmegaConf.create(), state="completed")
+    assert read_progress(cell).epoch >= 0
+    rank([cell])
     with record_run(run, resumed=True):
         assert read_outcome(run).status == "running"
     return read_summary(run)

@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 from searching import X, best, parabola, search, trials, x_of
 
 from genlab.errors import UsageError
-from genlab.sweeps.objectives import value
+from genlab.search.results import read_objective
 
 FRONT = ("hydra.sweeper.objectives={parameters.total:minimize,metrics.val/psnr:maximize}", "hydra/sweeper/sampler=grid")
 SUMMARY = {
@@ -32,7 +32,7 @@ SUMMARY = {
     ],
 )
 def test_an_objective_is_the_number_at_its_place_in_the_summary(name, expected):
-    assert value(SUMMARY, name) == expected
+    assert read_objective(SUMMARY, name) == expected
 
 
 def test_the_pareto_front_of_two_objectives_is_the_one_found_by_hand(tmp_path, capsys):

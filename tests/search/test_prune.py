@@ -12,11 +12,11 @@ from resuming import rows, saved
 from settings import TINY, config
 from typed import type_in
 
+from genlab.command_line import literal
 from genlab.commands.train import train
 from genlab.errors import UsageError
 from genlab.run.identity import fingerprint, read_outcome
-from genlab.search.overrides import literal
-from genlab.search.study import NAME, storage
+from genlab.search.study import NAME, open_journal
 
 SCORED = (*TINY, "trainer.max_epochs=3", "callbacks.frechet.every_n_epochs=1", "callbacks.frechet.n_samples=32")
 ALWAYS, NEVER = -1.0, 1e9  # scores above these are hopeless
@@ -25,7 +25,7 @@ ALWAYS, NEVER = -1.0, 1e9  # scores above these are hopeless
 @pytest.fixture
 def study(tmp_path):
     """A study with one open trial."""
-    made = optuna.create_study(study_name=NAME, storage=storage(tmp_path / "study.log"))
+    made = optuna.create_study(study_name=NAME, storage=open_journal(tmp_path / "study.log"))
     made.ask({"x": FloatDistribution(0, 1)})
     return made
 

@@ -207,8 +207,8 @@ SETTINGS = [
     ("hydra.sweeper.n_jobs=0", "hydra.sweeper.n_jobs=0"),
     ("hydra.sweeper.seed=x", "hydra.sweeper.seed=x"),
     ("+hydra.sweeper.trials=3", "trials is missing or unknown"),
-    ("hydra.sweeper.objectives={score:lower}", "hydra.sweeper.objectives.score=lower"),
-    ("hydra.sweeper.objectives=score", "hydra.sweeper.objectives=score is no mapping"),
+    ("hydra.sweeper.objectives={score:lower}", "no value of hydra.sweeper.objectives.score 'lower'"),
+    ("hydra.sweeper.objectives=score", "hydra.sweeper.objectives=score is not possible: it must be a mapping"),
     ("hydra.sweeper.sampler._target_=os.system", "'os.system'"),
     ("+hydra.sweeper.sampler.depth=3", "unexpected keyword argument 'depth'"),
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from genlab.errors import UsageError
-from genlab.sweeps.folder import claim
+from genlab.sweeps.sweep import claim
 
 MINE = {"job": "train", "sweeper": "basic"}
 

@@ -4,12 +4,11 @@ import pytest
 from omegaconf import OmegaConf
 from settings import config, options
 from sweeping import FEW, swept
+from typed import assert_refused, type_in
 
 from genlab.config.build import build
-from genlab.errors import UsageError
 from genlab.models import AE
 from genlab.sweeps.dry_run import dry_run
-from genlab.sweeps.preflight import is_wanted
 
 
 def resolved(*overrides):
@@ -76,7 +75,7 @@ def test_a_model_that_needs_memory_to_be_built_is_tried_on_the_cpu(monkeypatch):
     assert dry_run(resolved("model=ae")).error is None
 
 
-def test_preflight_is_run_or_skip():
-    assert [is_wanted({"preflight": "run"}), is_wanted({"preflight": "skip"}), is_wanted({})] == [True, False, False]
-    with pytest.raises(UsageError, match="no value of preflight 'no'"):
-        is_wanted({"preflight": "no"})
+def test_preflight_is_run_or_skip(tmp_path):
+    result = type_in("train", "-m", "preflight=maybe", "model=ae,vae", cwd=tmp_path)
+    assert_refused(result, "There is no value of preflight 'maybe'", "Valid: run, skip.")
+    assert not list(tmp_path.iterdir())

@@ -1,59 +1,179 @@
-"""Who may start: no GPU is needed to know."""
+"""How many runs at a time, of what, and who may start: no GPU is needed to know."""
 
-from genlab.sweeps.resources import Demand, Lease, Pool, Queue
+import pytest
+
+from genlab.errors import UsageError
+from genlab.sweeps import resources
+from genlab.sweeps.resources import (
+    Demand,
+    Lease,
+    Pool,
+    check_gpus,
+    check_number,
+    count_threads,
+    make_pool,
+    name_gpus,
+    read_demand,
+)
 
 ONE_GPU, FOUR_GPUS, ONE_CORE = Demand(1, 1), Demand(4, 4), Demand(1)
 FOUR = ("0", "1", "2", "3")
 
 
-def all_that_may_start(queue):
-    return list(iter(queue.next, None))
+def all_that_may_start(pool, waiting):
+    return list(iter(lambda: pool.take_next(waiting), None))
 
 
-def test_each_cell_has_gpus_of_its_own_and_the_next_one_gets_those_given_back():
+def test_each_run_has_gpus_of_its_own_and_the_next_one_gets_those_given_back():
     pool = Pool(FOUR)
-    queue = Queue(pool, [("a", Demand(2, 2)), ("b", ONE_GPU), ("c", ONE_GPU), ("d", ONE_GPU)])
-    first = all_that_may_start(queue)
+    waiting = [("a", Demand(2, 2)), ("b", ONE_GPU), ("c", ONE_GPU), ("d", ONE_GPU)]
+    first = all_that_may_start(pool, waiting)
     assert first == [("a", Lease(("0", "1"))), ("b", Lease(("2",))), ("c", Lease(("3",)))]
     pool.give_back(first[1][1])
-    assert queue.next() == ("d", Lease(("2",)))
-    assert queue.next() is None
+    assert pool.take_next(waiting) == ("d", Lease(("2",)))
+    assert pool.take_next(waiting) is None
 
 
-def test_a_cell_of_four_gpus_is_not_passed_by_cells_of_one():
+def test_a_run_of_four_gpus_is_not_passed_by_runs_of_one():
     pool = Pool(FOUR)
-    queue = Queue(pool, [("small", ONE_GPU), ("large", FOUR_GPUS), ("late", ONE_GPU)])
-    ((key, lease),) = all_that_may_start(queue)  # three GPUs are free, and wait for the large one
+    waiting = [("small", ONE_GPU), ("large", FOUR_GPUS), ("late", ONE_GPU)]
+    ((key, lease),) = all_that_may_start(pool, waiting)  # three GPUs are free, and wait for the large one
     assert key == "small"
     pool.give_back(lease)
-    ((key, lease),) = all_that_may_start(queue)
+    ((key, lease),) = all_that_may_start(pool, waiting)
     assert (key, lease.gpus) == ("large", FOUR)
     pool.give_back(lease)
-    assert [key for key, _ in all_that_may_start(queue)] == ["late"]
+    assert [key for key, _ in all_that_may_start(pool, waiting)] == ["late"]
 
 
-def test_cells_without_a_gpu_pass_one_that_waits_for_gpus_and_the_other_way_round():
-    queue = Queue(Pool(["0"], n_cores=1), [("gpu", ONE_GPU), ("waits", ONE_GPU), ("cpu", ONE_CORE), ("too", ONE_CORE)])
-    assert [key for key, _ in all_that_may_start(queue)] == ["gpu", "cpu"]
-    queue = Queue(Pool(["0"], n_cores=1), [("cpu", ONE_CORE), ("waits", ONE_CORE), ("gpu", ONE_GPU)])
-    assert [key for key, _ in all_that_may_start(queue)] == ["cpu", "gpu"]
+def test_runs_without_a_gpu_pass_one_that_waits_for_gpus_and_the_other_way_round():
+    waiting = [("gpu", ONE_GPU), ("waits", ONE_GPU), ("cpu", ONE_CORE), ("too", ONE_CORE)]
+    assert [key for key, _ in all_that_may_start(Pool(["0"], n_cores=1), waiting)] == ["gpu", "cpu"]
+    waiting = [("cpu", ONE_CORE), ("waits", ONE_CORE), ("gpu", ONE_GPU)]
+    assert [key for key, _ in all_that_may_start(Pool(["0"], n_cores=1), waiting)] == ["cpu", "gpu"]
 
 
-def test_cells_share_a_gpu_only_where_that_is_said_and_spread_evenly_then():
-    assert len(all_that_may_start(Queue(Pool(["0", "1"]), enumerate([ONE_GPU] * 5)))) == 2
-    shared = all_that_may_start(Queue(Pool(["0", "1"], n_jobs=4, cells_per_gpu=2), enumerate([ONE_GPU] * 5)))
+def test_runs_share_a_gpu_only_where_that_is_said_and_spread_evenly_then():
+    assert len(all_that_may_start(Pool(["0", "1"]), [*enumerate([ONE_GPU] * 5)])) == 2
+    shared = all_that_may_start(Pool(["0", "1"], n_jobs=4, runs_per_gpu=2), [*enumerate([ONE_GPU] * 5)])
     assert [lease.gpus for _, lease in shared] == [("0",), ("1",), ("0",), ("1",)]
 
 
-def test_a_cell_of_two_processes_takes_two_cores_and_one_of_too_many_takes_all():
-    queue = Queue(Pool(n_cores=3), [("two", Demand(2)), ("one", ONE_CORE), ("next", ONE_CORE)])
-    assert [(key, lease.n_cores) for key, lease in all_that_may_start(queue)] == [("two", 2), ("one", 1)]
+def test_a_run_of_two_processes_takes_two_cores_and_one_of_too_many_takes_all():
+    started = all_that_may_start(Pool(n_cores=3), [("two", Demand(2)), ("one", ONE_CORE), ("next", ONE_CORE)])
+    assert [(key, lease.n_cores) for key, lease in started] == [("two", 2), ("one", 1)]
     assert Pool(n_cores=3).take(Demand(8)) == Lease(n_cores=3)
 
 
-def test_n_jobs_bounds_all_cells_and_counts_again_when_one_ends():
-    pool = Pool(FOUR, n_jobs=2)
-    queue = Queue(pool, enumerate([ONE_CORE, ONE_GPU, ONE_CORE]))
-    (_, lease), _ = all_that_may_start(queue)
+def test_n_jobs_bounds_all_runs_and_counts_again_when_one_ends():
+    pool, waiting = Pool(FOUR, n_jobs=2), [*enumerate([ONE_CORE, ONE_GPU, ONE_CORE])]
+    (_, lease), _ = all_that_may_start(pool, waiting)
     pool.give_back(lease)
-    assert len(all_that_may_start(queue)) == 1
+    assert len(all_that_may_start(pool, waiting)) == 1
+
+
+def trainer(**keys):
+    return {"trainer": keys}
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """Eight cores and 6 GiB of memory."""
+    monkeypatch.setattr(resources, "n_cores", lambda: 8)
+    monkeypatch.setattr(resources, "memory", lambda: 6 * 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0 is not possible: it must be a whole number of at least 1"),
+        (-1, "-1 is not possible: it must be a whole number of at least 1"),
+        ("two", "two is not possible: it must be null or a whole number"),
+        (1.5, r"1\.5 is not possible: it must be null or a whole number"),
+        (True, "true is not possible: it must be null or a whole number"),
+    ],
+)
+@pytest.mark.parametrize("key", ["n_jobs", "gpus_per_job"])
+def test_limits_are_whole_numbers_of_at_least_one(key, value, said):
+    with pytest.raises(UsageError, match=rf"hydra\.launcher\.{key}={said}"):
+        check_number(key, value)
+    assert [check_number(key, given) for given in (3, None)] == [3, None]
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "names"),
+    [
+        (None, 2, ["0", "1"]),
+        ("2,5", 2, ["2", "5"]),
+        ("GPU-1f, GPU-2a", 2, ["GPU-1f", "GPU-2a"]),
+        ("0,1", 0, []),  # named, but not there
+        ("", 0, []),
+    ],
+)
+def test_gpus_have_the_names_that_cuda_visible_devices_gives_them(said, seen, names):
+    assert name_gpus(seen, {} if said is None else {"CUDA_VISIBLE_DEVICES": said}) == names
+
+
+@pytest.mark.parametrize(
+    ("config", "n_gpus", "per_job", "expected"),
+    [
+        (trainer(accelerator="auto", devices=1), 4, None, Demand(1, 1)),
+        (trainer(accelerator="gpu", devices="2"), 4, None, Demand(2, 2)),
+        (trainer(accelerator="auto", devices="auto"), 4, None, Demand(4, 4)),
+        (trainer(accelerator="auto", devices=-1), 4, 2, Demand(2, 2)),
+        (trainer(accelerator="cpu", devices=2), 4, None, Demand(2, 0)),
+        (trainer(accelerator="auto", devices="auto"), 0, None, Demand(1, 0)),
+        ({}, 4, None, Demand(1, 0)),  # an entry script without a trainer
+    ],
+)
+def test_a_run_takes_what_its_trainer_asks_for(config, n_gpus, per_job, expected):
+    assert read_demand(config, n_gpus, per_job) == expected
+
+
+def test_more_gpus_than_there_are_and_certain_ones_are_refused():
+    with pytest.raises(UsageError, match=r"trainer\.devices=5 is more than the 4 GPU"):
+        read_demand(trainer(accelerator="gpu", devices=5), 4, None)
+    with pytest.raises(UsageError, match=r"trainer\.devices=\[0, 3\] names GPUs.*CUDA_VISIBLE_DEVICES"):
+        read_demand(trainer(accelerator="gpu", devices=[0, 3]), 4, None)
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "per_job", "devices", "part"),
+    [(0, 1, "auto", "PyTorch sees none"), (2, 3, "auto", "more than the 2 GPU"), (4, 2, 1, "type trainer=ddp")],
+)
+def test_gpus_per_job_that_can_not_be_had_is_refused(n_gpus, per_job, devices, part):
+    with pytest.raises(UsageError, match=rf"hydra\.launcher\.gpus_per_job={per_job} .*{part}"):
+        check_gpus(per_job, n_gpus, [trainer(devices=devices)])
+    check_gpus(2, 4, [trainer(devices="auto"), trainer(devices=1)])
+
+
+def test_without_n_jobs_memory_and_cores_bound_the_runs_on_the_cpu():
+    assert make_pool(None, [], [Demand()] * 9).n_cores == 3  # 2 GiB a process
+    said = make_pool(5, [], [Demand()] * 9)
+    assert (said.n_jobs, said.n_cores) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "gpus", "demands", "threads"),
+    [
+        (None, [], [Demand()] * 9, 2),  # three at a time
+        (None, [], [Demand()], 8),  # one alone has all cores
+        (4, [], [Demand()] * 9, 2),
+        (2, [], [Demand(2)] * 9, 2),  # two cells of two processes
+        (16, [], [Demand()] * 99, 1),
+        (None, ["0", "1"], [Demand(1, 1)] * 9, 4),
+    ],
+)
+def test_the_processes_side_by_side_share_the_cores(n_jobs, gpus, demands, threads):
+    assert count_threads(make_pool(n_jobs, gpus, demands), demands, {}) == threads
+
+
+def test_what_the_user_has_said_of_threads_stands():
+    assert count_threads(make_pool(None, [], [Demand()]), [Demand()], {"OMP_NUM_THREADS": "5"}) == 5
+
+
+def test_n_jobs_above_the_number_of_gpus_has_runs_share_them():
+    assert make_pool(None, ["0", "1"], [Demand(1, 1)]).runs_per_gpu == 1
+    assert make_pool(2, ["0", "1"], [Demand(1, 1)]).runs_per_gpu == 1
+    assert make_pool(4, ["0", "1"], [Demand(1, 1)]).runs_per_gpu == 2
+    assert make_pool(2, ["0", "1"], [Demand(2, 2)]).runs_per_gpu == 2

@@ -1,4 +1,4 @@
-"""The processes of cells."""
+"""The processes of runs."""
 
 import io
 import json
@@ -7,11 +7,11 @@ import os
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from genlab.sweeps.plan import Cell
-from genlab.sweeps.process import Server
-from genlab.sweeps.resources import Demand, Pool, Queue
-from genlab.sweeps.runner import Crew
-from genlab.sweeps.view import View
+from genlab.sweeps.plan import SweepRun
+from genlab.sweeps.process import ProcessServer
+from genlab.sweeps.resources import Demand, Pool
+from genlab.sweeps.runner import Runner
+from genlab.sweeps.table import SweepTable
 
 SCRIPT = """
 import json, os, sys, time
@@ -35,24 +35,24 @@ atexit.register(print, "goodbye")
 """
 
 
-def test_a_cell_is_a_main_program_that_sees_the_gpus_and_threads_that_it_has_been_lent(tmp_path, monkeypatch):
+def test_a_run_is_a_main_program_that_sees_the_gpus_and_threads_that_it_has_been_lent(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
     (tmp_path / "script.py").write_text(SCRIPT)
     hydra = OmegaConf.create({"overrides": {"hydra": []}})
-    cells = {n: Cell([], tmp_path / str(n), {}, "1f0c2a3b", hydra, str(n)) for n in range(3)}
-    pool = Pool(["3", "7"])
-    crew = Crew(Server(), str(tmp_path / "script.py"), 2, View(Console(file=io.StringIO()), list(cells.values())))
-    crew.run(Queue(pool, [(n, Demand(1, 1)) for n in cells]), cells, pool)
+    runs = [SweepRun([], tmp_path / str(n), {}, "1f0c2a3b", hydra, str(n)) for n in range(3)]
+    table = SweepTable(Console(file=io.StringIO()), runs)
+    runner = Runner(ProcessServer(), str(tmp_path / "script.py"), 2, table)
+    runner.run([(run, Demand(1, 1)) for run in runs], Pool(["3", "7"]))
 
-    told = [json.loads((cell.folder / "told.json").read_text()) for cell in cells.values()]
+    told = [json.loads((run.folder / "told.json").read_text()) for run in runs]
     assert {tell["gpus"] for tell in told[:2]} == {"3", "7"}
     assert told[2]["gpus"] in ("3", "7")
     same = next(tell for tell in told[:2] if tell["gpus"] == told[2]["gpus"])
     assert same["time"][1] < told[2]["time"][0]  # one after the other
-    for tell, cell in zip(told, cells.values(), strict=True):
+    for tell, run in zip(told, runs, strict=True):
         assert (tell["threads"], tell["omp"], tell["session"]) == (2, "2", True)
         assert tell["main"] == ["__main__", None, str(tmp_path / "script.py")]
         assert tell["ppath"] == os.environ.get("PYTHONPATH")  # the server's own stays with it
-        assert cell.state == "completed"
-        command = f"$ python {tmp_path}/script.py hydra.run.dir={cell.folder}"
-        assert (cell.folder / "console.log").read_text() == f"{command}\ngoodbye\n"
+        assert run.state == "completed"
+        command = f"$ python {tmp_path}/script.py hydra.run.dir={run.folder}"
+        assert (run.folder / "console.log").read_text() == f"{command}\ngoodbye\n"

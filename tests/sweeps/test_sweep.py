@@ -10,7 +10,8 @@ from hydra.types import RunMode
 from settings import CONFIGS
 from sweeping import FEW, MOODY, TRAIN, cells, summary, swept
 
-from genlab.sweeps.sweep import Sweep
+from genlab.run.identity import register_resolvers
+from genlab.sweeps.sweep import LocalSweep
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +125,12 @@ def test_a_cell_that_dies_is_reported_and_touches_no_other(tmp_path):
 def test_a_sweeper_is_told_scores_and_that_a_cell_has_failed_and_may_ask_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(TRAIN), raising=False)
     monkeypatch.setattr(sys, "argv", [str(TRAIN), "-m"])
+    register_resolvers()  # as the entry script does
     typed = [*FEW, f"hydra.sweep.dir='{tmp_path}/s'", "hydra.job.name=train"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("train", typed, RunMode.MULTIRUN)
-        sweep = Sweep(loader, master, None, None)
+        sweep = LocalSweep(loader, master, None, None)
         few = [o for o in typed if not o.startswith("hydra")]
         first = sweep.launch([[*few, "model=ae"], [*few, "model=ae"]], 0)
         second = sweep.launch([[*few, "model.latent_dim=0"]], 2)
@@ -138,3 +140,13 @@ def test_a_sweeper_is_told_scores_and_that_a_cell_has_failed_and_may_ask_again(t
     assert first[0].cfg.model.latent_dim == 10
     assert (second[0].status, second[0].return_value) == (JobStatus.FAILED, None)
     assert sweep.end() == 1
+
+
+def test_a_sweep_of_another_launcher_leaves_its_report_though_a_run_has_failed(tmp_path):
+    """Hydra itself announces no end then."""
+    typed = (*FEW, "+mood=fails,fine", "hydra/launcher=basic", "sweep=b")
+    result = swept(*typed, cwd=tmp_path, script=MOODY)
+    assert result.returncode == 1
+    assert "ValueError: it rains" in result.stderr
+    assert result.stdout.count("Report: logs/moody/sweeps/b/report.html") == 1
+    assert (tmp_path / "logs/moody/sweeps/b/report.csv").read_text().count("completed") == 1

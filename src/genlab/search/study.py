@@ -5,22 +5,24 @@ Optuna's journal is a text file to which lines are added. It needs no database, 
 """
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from genlab.errors import UsageError
 from genlab.locks import lock_file
 
 FILE = "study.log"
 NAME = "search"  # of the study in it; Hyperband draws its brackets by it
+Objectives = dict[str, Literal["minimize", "maximize"]]
 CREATE_TRIAL = 4  # the operation's number in the file's format
 
 
@@ -31,6 +33,11 @@ class Study(optuna.Study):
         """Ask for no more trials: some samplers know when all was tried."""
         self.set_user_attr("exhausted", True)
 
+    @property
+    def names(self) -> list[str]:
+        """Of its objectives."""
+        return [name for name, _ in self.user_attrs["search"]["objectives"]]
+
     def known(self) -> list[FrozenTrial]:
         """All trials, not to be changed."""
         return self.get_trials(deepcopy=False)
@@ -38,6 +45,11 @@ class Study(optuna.Study):
     def note(self, number: int, key: str, value: str) -> None:
         """Keep something with an open trial."""
         self._storage.set_trial_user_attr(self.known()[number]._trial_id, key, value)
+
+    def fail(self, number: int, error: str) -> None:
+        """Tell that an open trial has failed, and why."""
+        self.note(number, "error", error)
+        self.tell(number, state=TrialState.FAIL)
 
     def report(self, number: int, step: int, score: float) -> None:
         """Hand over the score of an open trial at a step, unless it is known."""
@@ -47,7 +59,7 @@ class Study(optuna.Study):
 
 
 class JournalLock:
-    """Optuna's own lock stays behind when its holder is killed; this one goes with the process."""
+    """Goes with the process. Optuna's own stay behind when their holder is killed, for at least half a minute."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._held = Path(f"{file}.lock"), ExitStack()
@@ -62,14 +74,10 @@ class JournalLock:
         self._held.close()
 
 
-def storage(file: Path) -> JournalStorage:
-    """Open the journal.
-
-    Raises:
-        UsageError: if it can't be read.
-    """
+@contextmanager
+def _explain_damage(file: Path) -> Iterator[None]:
     try:
-        return JournalStorage(JournalFileBackend(str(file), JournalLock(file)))  # type: ignore[arg-type]
+        yield
     except (ValueError, KeyError) as error:
         raise UsageError(
             f"{file} is damaged ({error}): remove it, and the search begins anew; trials whose folders are there need "
@@ -77,15 +85,25 @@ def storage(file: Path) -> JournalStorage:
         ) from error
 
 
+def open_journal(file: Path) -> JournalStorage:
+    """Open the file of a study.
+
+    Raises:
+        UsageError: if it can't be read.
+    """
+    with _explain_damage(file):
+        return JournalStorage(JournalFileBackend(str(file), JournalLock(file)))  # type: ignore[arg-type]
+
+
 def open_study(
-    folder: Path, search: dict[str, Any], directions: list[Any], sampler: BaseSampler, pruner: BasePruner
+    folder: Path, objectives: Objectives, typed: dict[str, str], sampler: BaseSampler, pruner: BasePruner
 ) -> Study:
     """Begin a study in a folder, or go on with the one that is there.
 
     Args:
         folder: the sweep's.
-        search: what makes the study what it is, as JSON gives it back: `objectives` and `typed`, pairs of texts.
-        directions: `minimize` or `maximize` for each objective.
+        objectives: `minimize` or `maximize` for each.
+        typed: what bears on the result.
         sampler: chooses the parameters.
         pruner: tells which trials are hopeless.
 
@@ -93,54 +111,44 @@ def open_study(
         UsageError: if the folder holds trials of another search.
     """
     file = folder / FILE
-    folder.mkdir(parents=True, exist_ok=True)
-    mend(file)
-    study = _created(storage(file), directions, sampler, pruner)
+    with _explain_damage(file):
+        mend(file)
+    directions = list(objectives.values())
+    study = _create(open_journal(file), directions, sampler, pruner)
+    search = {"objectives": [list(pair) for pair in objectives.items()], "typed": typed}  # as JSON gives it back
     known = study.user_attrs.get("search")
     if known != search:
         if any(trial.state.is_finished() for trial in study.known()):
             raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")
         optuna.delete_study(study_name=NAME, storage=study._storage)  # nothing has come of it yet
-        study = _created(study._storage, directions, sampler, pruner)
+        study = _create(study._storage, directions, sampler, pruner)
         study.set_user_attr("search", search)
     return study
 
 
-def _created(journal: BaseStorage, directions: list[Any], sampler: BaseSampler, pruner: BasePruner) -> Study:
-    """The study in a journal, begun if it is new."""
+def _create(journal: BaseStorage, directions: list[Any], sampler: BaseSampler, pruner: BasePruner) -> Study:
+    """Open the study in a journal, or begin it."""
     optuna.create_study(study_name=NAME, storage=journal, directions=directions, load_if_exists=True)
     return Study(NAME, journal, sampler, pruner)
 
 
 def load_study(file: Path, pruner: BasePruner) -> Study:
     """Open a study that is there, to report to."""
-    return Study(NAME, storage(file), pruner=pruner)
+    return Study(NAME, open_journal(file), pruner=pruner)
 
 
 def mend(file: Path) -> None:
-    """Drop what a kill has left unfinished: half a line, and a trial that was not yet given all of its parameters.
-
-    Such a trial is the last one, and has no folder.
+    """Drop what a kill has left unfinished: half a line, to which Optuna would append the next one, and a trial that
+    was not yet given all of its parameters, which Optuna would never give it. That is the last one, and has no folder.
     """
     if not file.is_file():
         return
-    with lock_file(Path(f"{file}.lock"), seconds=-1):
-        _mend(file)
-
-
-def _mend(file: Path) -> None:
-    lines = file.read_bytes().splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        lines.pop()
-    try:
+    with lock_file(Path(f"{file}.lock"), seconds=-1), file.open("r+b") as opened:
+        lines = [line for line in opened if line.endswith(b"\n")]
         entries = [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise UsageError(f"{file} is damaged ({error}): remove it, and the search begins anew.") from error
-    newest = max((n for n, entry in enumerate(entries) if entry["op_code"] == CREATE_TRIAL), default=len(entries))
-    if not any("folder" in entry.get("user_attr", {}) for entry in entries[newest:]):
-        lines = lines[:newest]
-    with file.open("r+b") as opened:
-        opened.truncate(sum(map(len, lines)))
+        newest = max((n for n, entry in enumerate(entries) if entry["op_code"] == CREATE_TRIAL), default=len(lines))
+        is_placed = any("folder" in entry.get("user_attr", {}) for entry in entries[newest:])
+        opened.truncate(sum(map(len, lines if is_placed else lines[:newest])))
 
 
 def _difference(known: dict[str, Any], asked: dict[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Sweeps: where each cell lies, what is known of it, and how cells are run side by side. Imports nothing heavy."""
+"""Sweeps on this machine: many runs side by side, each in a process of its own. Imports nothing heavy."""

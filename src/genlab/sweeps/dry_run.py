@@ -16,7 +16,7 @@ from genlab.commands.trainer_arguments import check_trainer
 from genlab.config.build import build, check_config
 from genlab.errors import UsageError
 from genlab.sentences import sentence
-from genlab.sweeps.cost import DryRun
+from genlab.sweeps.plan import DryRun
 from genlab.trainer.schedule import why_unscored
 
 

@@ -1,4 +1,4 @@
-"""The cells of a batch: from overrides to folders, configurations and commands."""
+"""The runs of a batch: from overrides to folders, configurations and commands."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -15,44 +15,41 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from genlab.command_line import quoted
 from genlab.config.record import as_typed
-from genlab.run.identity import IRRELEVANT, PRUNE, fingerprint, telling
+from genlab.run.identity import fingerprint, telling
 
 NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
 
 
+class DryRun(NamedTuple):
+    """What has been found out of a configuration before it runs."""
+
+    error: str | None = None  # why training would refuse it, in a sentence
+    n_parameters: int = 0
+    n_bytes: int = 0  # of the weights
+    unscored: str | None = None  # why it will end without a score
+
+
 @dataclass
-class Cell:
-    """One combination of a sweep, and how it fares in this launch.
+class SweepRun:
+    """A run of a sweep, which its printed texts call a cell, and how it fares in this launch."""
 
-    Attributes:
-        overrides: what the sweeper has chosen.
-        folder: where it runs.
-        config: resolved, plain containers, without Hydra's part.
-        fingerprint: of the configuration.
-        hydra: Hydra's part of the configuration.
-        label: what tells it from the others.
-        state: `waiting`, `running`, then `completed`, `pruned`, `failed` or `interrupted`.
-        error: why it failed.
-        seconds: how long it took in this launch; None if it has not been started.
-    """
-
-    overrides: list[str]
+    overrides: list[str]  # that the sweeper has chosen
     folder: Path
-    config: dict[str, Any]
-    fingerprint: str
-    hydra: DictConfig
-    label: str = ""
-    state: str = "waiting"
-    error: str | None = None
-    seconds: float | None = None
+    config: dict[str, Any]  # resolved, without Hydra's part
+    fingerprint: str  # of the configuration
+    hydra: DictConfig  # Hydra's part of the configuration
+    label: str = ""  # what tells it from the others
+    state: str = "waiting"  # then `running`, then `completed`, `pruned`, `failed` or `interrupted`
+    error: str | None = None  # why it failed
+    seconds: float | None = None  # that it took in this launch; None if it has not been started
 
     @property
     def is_training(self) -> bool:
-        """Whether it leaves a run folder behind; cells of `eval.py` and the like don't."""
+        """Whether it leaves a run folder behind; `eval.py` and the like don't."""
         return "resume" in self.config
 
     def command_line(self) -> list[str]:
-        """What would have to be typed after the script to run this cell alone."""
+        """What would have to be typed after the script to start it alone."""
         arguments = [*_flags(sys.argv[1:]), *self.overrides]
         arguments += [o for o in as_typed(self.hydra.overrides.hydra) if not o.lstrip("+~").startswith(NOT_PASSED_ON)]
         arguments.append(f"hydra.run.dir={quoted(self.folder)}")
@@ -61,24 +58,17 @@ class Cell:
         return arguments
 
 
-def planned(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[Cell]:
-    """Compose the cells of a batch.
-
-    Args:
-        loader: Hydra's.
-        master: the configuration of the sweep.
-        batch: the overrides of each cell.
-        first: the number of the first cell.
-    """
+def plan(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[SweepRun]:
+    """Compose the runs of a batch, the overrides of each being given, and the number of the first."""
     setup_globals()
-    cells = [_cell(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
-    swept = OmegaConf.select(master, "hydra.callbacks.announced.swept", default=())
-    for cell, label in zip(cells, _labels([cell.overrides for cell in cells], list(swept)), strict=True):
-        cell.label = label
-    return cells
+    runs = [_compose(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
+    swept = list(OmegaConf.select(master, "hydra.callbacks.announced.swept", default=()))
+    for run in runs:
+        run.label = " ".join(telling(run.overrides, swept)) or "all defaults"
+    return runs
 
 
-def _cell(loader: ConfigLoader, master: DictConfig, overrides: list[str], number: int) -> Cell:
+def _compose(loader: ConfigLoader, master: DictConfig, overrides: list[str], number: int) -> SweepRun:
     config = loader.load_sweep_config(master, overrides)
     before = HydraConfig.instance().cfg
     try:
@@ -93,26 +83,7 @@ def _cell(loader: ConfigLoader, master: DictConfig, overrides: list[str], number
         container: Any = OmegaConf.to_container(config, resolve=True)
     finally:
         HydraConfig.instance().cfg = before
-    return Cell(overrides, folder, container, own, hydra)
-
-
-def _labels(batch: Sequence[Sequence[str]], swept: Sequence[str] = ()) -> list[str]:
-    """What tells each cell from the others; where nothing does, all that was chosen for it.
-
-    Args:
-        batch: the overrides of each cell.
-        swept: the keys that the sweep varies, of which a search tries one value after the other.
-    """
-    if swept:
-        return [" ".join(telling(overrides, swept)) for overrides in batch]
-    batch = [[o for o in overrides if PRUNE not in o.partition("=")[0]] for overrides in batch]
-    common = set.intersection(*(set(overrides) for overrides in batch)) if len(batch) > 1 else set()
-    return [
-        " ".join(o for o in overrides if o not in common and o.partition("=")[0] not in IRRELEVANT)
-        or " ".join(overrides)
-        or "all defaults"
-        for overrides in batch
-    ]
+    return SweepRun(overrides, folder, container, own, hydra)
 
 
 def _flags(arguments: Sequence[str]) -> list[str]:

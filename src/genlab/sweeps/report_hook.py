@@ -1,83 +1,76 @@
-"""The end of a sweep, which Hydra does not announce: whatever a command has begun is brought to its end here."""
+"""The end of a sweep, whichever launcher runs it: what has come of it is said, and its report is written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from genlab.command_line import typed
 
-OURS = "hydra_plugins.genlab_launcher.LocalLauncher"
+if TYPE_CHECKING:
+    from genlab.sweeps.sweep import LocalSweep
 
-begun: list[Any] = []  # the sweeps of this command that our launcher runs: none, or one
-configs: list[DictConfig] = []  # of the sweeps of this command, whichever launcher runs them
+OURS = "hydra_plugins.genlab_launcher.LocalLauncher"
 
 
 class Announced(Callback):
-    """Hears from Hydra of a sweep that begins, whichever launcher runs it.
+    """Hears from Hydra of a sweep that begins and ends.
 
     Args:
-        swept: the keys that it varies, which are worked out here, for all of its cells.
+        swept: the keys that it varies, which are worked out here, for all of its runs.
     """
+
+    begun: ClassVar["Announced | None"] = None  # and not ended: Hydra hands its callbacks to nobody else
 
     def __init__(self, swept: Any = ()) -> None:
         self.swept = swept
+        self.local: LocalSweep | None = None  # what our launcher runs
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Remember it."""
-        configs.append(config)
+        self._config = config
+        Announced.begun = self
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Say what has come of it.
+
+        Raises:
+            SystemExit: with 1 if a run has failed. (Hydra catches all that is an Exception.)
+        """
+        exit_code = self.local.end() if self.local and self.local.runs else 0
+        self.report()
+        if exit_code:
+            raise SystemExit(exit_code)
+
+    def report(self) -> None:
+        """Write the report of a sweep of training runs, and log it to W&B if they are logged there."""
+        Announced.begun = None
+        folder = Path(self._config.hydra.sweep.dir)
+        is_refused = self._config.hydra.launcher._target_ == OURS and not (self.local and self.local.runs)
+        if "sweep" not in self._config or is_refused or not any(folder.rglob("summary.json")):
+            return
+        try:
+            from genlab.report import write_report
+            from genlab.report.wandb import log_report
+
+            print("Report:", write_report(folder, publish=log_report if "wandb" in self._config.logger else None))
+        except Exception as error:  # the runs are what counts
+            print(f"The report is not complete ({error}): try python src/report.py {typed('sweep', folder)}")
 
 
 @contextmanager
-def swept() -> Iterator[None]:
-    """Run a command; if it was a sweep, say what has come of it, failures or not.
+def report_on_error() -> Iterator[None]:
+    """Have a sweep that an error ends leave its report too.
 
-    Raises:
-        SystemExit: with 1 if a cell has failed.
+    Hydra 1.3.8 calls `on_multirun_end` behind `sweeper.sweep(...)` and not in a `finally`: an error of another
+    launcher's run, or of a search, passes it by.
     """
     try:
         yield
-    except SystemExit as left:
-        _end()
-        if not _is_signal(left.code):  # whoever stops a sweep does not want to wait
-            _report()
-        raise
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
     except Exception:
-        _report()  # of another launcher's cells, one of which has failed
+        if Announced.begun:
+            Announced.begun.report()
         raise
-    code = _end()
-    _report()
-    if code:
-        raise SystemExit(code)
-
-
-def _end() -> int:
-    return max((sweep.end() for sweep in begun if sweep.cells), default=0)
-
-
-def _is_signal(code: Any) -> bool:
-    return isinstance(code, int) and code > 128
-
-
-def _report() -> None:
-    """Write the report of a sweep of training runs, and log it to W&B if they are logged there."""
-    for config in configs:
-        folder = Path(config.hydra.sweep.dir)
-        is_refused = config.hydra.launcher._target_ == OURS and not any(sweep.cells for sweep in begun)
-        if "sweep" in config and not is_refused and any(folder.rglob("summary.json")):
-            try:
-                print("Report:", _written(folder, "wandb" in config.logger))
-            except Exception as error:  # the cells are what counts
-                print(f"The report is not complete ({error}): try python src/report.py {typed('sweep', folder)}")
-
-
-def _written(folder: Path, is_in_wandb: bool) -> Path:
-    from genlab.report import write_report
-    from genlab.report.wandb import log_report
-
-    return write_report(folder, publish=log_report if is_in_wandb else None)

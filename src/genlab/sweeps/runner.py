@@ -1,29 +1,37 @@
-"""Runs the cells of a batch side by side."""
+"""Runs the processes of a batch side by side, and says how each has ended."""
 
 import os
+import re
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from genlab.interrupts import stops
-from genlab.sweeps.exit_status import record_failure, verdict
-from genlab.sweeps.plan import Cell
-from genlab.sweeps.process import Command, Server, kill_all
-from genlab.sweeps.resources import Lease, Pool, Queue
-from genlab.sweeps.view import View
+from genlab.errors import UsageError
+from genlab.files import write_text
+from genlab.interrupts import STOPS, stops
+from genlab.locks import lock_file
+from genlab.plain import to_json
+from genlab.run.identity import read_outcome
+from genlab.sweeps.plan import SweepRun
+from genlab.sweeps.process import ProcessServer, kill_all, run_script
+from genlab.sweeps.resources import Demand, Lease, Pool
+from genlab.sweeps.table import SweepTable
 
-SECONDS = 0.5  # between two looks at the cells
+SECONDS = 0.5  # between two looks at the processes
 PATIENCE = 20.0  # seconds after which a process is known to have started
+STOPPED = {code for number in STOPS for code in (128 + number, -number)}
+ERROR = re.compile(r"error: |[\w.]*(Error|Exception|Exit|Interrupt)(: |$)")
 
 
 class Work(NamedTuple):
-    """A cell that runs."""
+    """A run that has been started."""
 
+    run: SweepRun
     process: BaseProcess
     lease: Lease
     start: float
@@ -39,76 +47,68 @@ class Work(NamedTuple):
         return has_printed or monotonic() - self.start > PATIENCE
 
 
-class Crew:
-    """The processes of the cells that run.
+class Runner:
+    """Runs an entry script for each run, in processes of `n_threads` threads, and tells a table what happens.
 
     The first SIGINT, SIGTERM or SIGHUP has all of them save and stop; a second SIGINT kills them.
-
-    Args:
-        server: starts processes.
-        script: the entry script.
-        n_threads: of each process.
-        view: is told what happens.
     """
 
-    def __init__(self, server: Server, script: str, n_threads: int, view: View) -> None:
-        self.server, self.script, self.n_threads, self.view = server, script, n_threads, view
+    def __init__(self, server: ProcessServer, script: str, n_threads: int, table: SweepTable) -> None:
+        self.server, self.script, self.n_threads, self.table = server, script, n_threads, table
         self.stopped_by = 0  # the signal
         self._kill = False
-        self._at_work: dict[int, tuple[Cell, Work]] = {}  # by process id
-        self._told: set[int] = set()
+        self._at_work: list[Work] = []
+        self._told: set[int | None] = set()  # process ids
 
-    def run(self, queue: "Queue[int]", cells: Mapping[int, Cell], pool: Pool) -> None:
-        """Run the cells of a queue, which holds their keys, until all have ended or a signal has stopped them."""
-        with self._signals(), self.view:
+    def run(self, waiting: list[tuple[SweepRun, Demand]], pool: Pool) -> None:
+        """Run what waits until all have ended, or until a signal has stopped them."""
+        with self._signals(), self.table:
             while True:
-                while not self.stopped_by and (found := queue.next()):
-                    self._start(cells[found[0]], found[1])
+                while not self.stopped_by and (found := pool.take_next(waiting)):
+                    self._start(*found)
                 if not self._at_work:
                     return
-                wait([work.process.sentinel for _, work in self._at_work.values()], timeout=SECONDS)
+                wait([work.process.sentinel for work in self._at_work], timeout=SECONDS)
                 self._stop_if_told()
-                for cell, work in list(self._at_work.values()):
-                    if work.process.exitcode is not None:
-                        self._end(cell, work)
-                        pool.give_back(work.lease)
-                self.view.refresh()
+                for work in [work for work in self._at_work if work.process.exitcode is not None]:
+                    self._end(work)
+                    pool.give_back(work.lease)
+                self.table.refresh()
 
-    def _start(self, cell: Cell, lease: Lease) -> None:
-        console = cell.folder / "console.log"
+    def _start(self, run: SweepRun, lease: Lease) -> None:
+        console = run.folder / "console.log"
         before = console.stat().st_size if console.is_file() else 0
         environment = dict(os.environ)
         environment |= {name: str(self.n_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         if lease.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(lease.gpus)
-        command = Command(self.script, cell.command_line(), console, environment, self.n_threads)
-        process = self.server.start(command)
-        assert process.pid is not None
-        self._at_work[process.pid] = cell, Work(process, lease, monotonic(), console, before)
-        cell.state = "running"
-        self.view.started(cell)
+        command = (self.script, run.command_line(), console, environment, self.n_threads)
+        process = self.server.call(run_script, *command)
+        self._at_work.append(Work(run, process, lease, monotonic(), console, before))
+        run.state = "running"
+        self.table.add_start(run)
 
-    def _end(self, cell: Cell, work: Work) -> None:
-        exit_code = work.process.exitcode or 0
-        assert work.process.pid is not None
+    def _end(self, work: Work) -> None:
+        run, exit_code = work.run, work.process.exitcode or 0
         if exit_code:
             kill_all(work.process)  # what is left of its group may hold a GPU
-        cell.seconds = monotonic() - work.start
-        cell.state, cell.error = verdict(cell, exit_code, work.console_start, self._kill)
-        if cell.state == "failed":
-            record_failure(cell)
-        del self._at_work[work.process.pid]
-        self.view.ended(cell)
+        run.seconds = monotonic() - work.start
+        run.state, run.error = read_exit_status(run, exit_code, work.console_start, self._kill)
+        if run.state == "failed":
+            record_failure(run)
+        self._at_work.remove(work)
+        self.table.add_end(run)
 
     def _stop_if_told(self) -> None:
-        if self.stopped_by:
-            self.view.stopping(self.stopped_by, self._kill)
-        for pid, (_, work) in self._at_work.items() if self.stopped_by else ():
+        if not self.stopped_by:
+            return
+        self.table.add_signal(self.stopped_by, self._kill)
+        for work in self._at_work:
             if self._kill:
                 kill_all(work.process)
-            elif pid not in self._told and work.listens():
+            elif work.process.pid not in self._told and work.listens():
                 work.process.terminate()
-                self._told.add(pid)
+                self._told.add(work.process.pid)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -122,3 +122,48 @@ class Crew:
     def _note(self, number: int, frame: Any) -> None:
         self._kill = self._kill or (number == signal.SIGINT and self.stopped_by != 0)
         self.stopped_by = self.stopped_by or number
+
+
+def read_exit_status(run: SweepRun, exit_code: int, console_start: int, killed: bool) -> tuple[str, str | None]:
+    """Return the state of a run whose process has ended, and why it failed.
+
+    Args:
+        run: what has run.
+        exit_code: negative if a signal has ended it.
+        console_start: where in its `console.log` this process began to write.
+        killed: by the launcher.
+    """
+    if exit_code == 0:
+        return ("pruned" if read_outcome(run.folder).status == "pruned" else "completed"), None
+    if killed or exit_code in STOPPED:
+        return "interrupted", None
+    lines = _read_printed(run.folder / "console.log", console_start)
+    error = next((line.removeprefix("error: ").strip() for line in reversed(lines) if ERROR.match(line)), None)
+    return "failed", error or _explain(exit_code, lines)
+
+
+def record_failure(run: SweepRun) -> None:
+    """Have the folder of a run that has failed say so where its process could not, unless another one is at work."""
+    if not run.is_training or read_outcome(run.folder).status == "failed":
+        return
+    with suppress(UsageError, OSError), lock_file(run.folder / ".lock"):
+        summary = dict(read_outcome(run.folder).summary) | {"status": "failed", "error": run.error}
+        write_text(run.folder / "summary.json", to_json(summary))
+
+
+def _read_printed(console: Path, start: int) -> list[str]:
+    try:
+        with console.open("rb") as file:
+            file.seek(start)
+            _command, *lines = file.read().decode(errors="replace").splitlines()
+            return [line for line in lines if line.strip()]
+    except (OSError, ValueError):
+        return []
+
+
+def _explain(exit_code: int, lines: list[str]) -> str:
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}" + (f", after it had printed: {lines[-1].strip()}" if lines else "")
+    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
+    memory = ", as the system does to a process when memory runs out" if name == "SIGKILL" else ""
+    return f"killed by {name}{memory}"

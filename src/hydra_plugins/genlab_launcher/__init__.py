@@ -16,8 +16,8 @@ class LocalLauncherConfig:
     """What can be set by `hydra.launcher.KEY=VALUE`. (Values are checked by the sweep, which says what is wrong.)
 
     Attributes:
-        n_jobs: cells at a time; null for as many as the GPUs, or the cores and the memory, have room for.
-        gpus_per_job: GPUs of a cell whose trainer takes all that there are (`trainer=ddp`); null for all.
+        n_jobs: runs at a time; null for as many as the GPUs, or the cores and the memory, have room for.
+        gpus_per_job: GPUs of a run whose trainer takes all that there are (`trainer=ddp`); null for all.
     """
 
     _target_: str = "hydra_plugins.genlab_launcher.LocalLauncher"
@@ -29,7 +29,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="local", node=LocalLau
 
 
 class LocalLauncher(Launcher):
-    """Runs each cell of a sweep as a single run, in a process of its own, on this machine: see `genlab.sweeps`.
+    """Starts each run of a sweep as if it had been typed alone, in a process of its own: see `genlab.sweeps`.
 
     Args:
         n_jobs: as in the configuration.
@@ -42,12 +42,15 @@ class LocalLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Claim the sweep's folder, before a sweeper writes into it."""
-        from genlab.sweeps.sweep import Sweep
+        from genlab.sweeps.report_hook import Announced
+        from genlab.sweeps.sweep import LocalSweep
 
-        self._sweep = Sweep(hydra_context.config_loader, config, *self._limits)
+        self._sweep = LocalSweep(hydra_context.config_loader, config, *self._limits)
+        if Announced.begun:
+            Announced.begun.local = self._sweep
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the cells of a batch.
+        """Run a batch.
 
         Returns:
             For each of them its newest score as `return_value`, also of one that has failed, as its `status` says: a
