@@ -117,10 +117,11 @@ def made(tmp_path_factory) -> Copy:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / ".gitignore", root)
     (root / "src" / "genlab" / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
+    for path in worked_files():
+        (root / path).unlink(missing_ok=True)  # a reader may have made it
     subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
     subprocess.run(["git", "add", "--all"], cwd=root, check=True)
     for path, text in worked_files().items():
-        assert not (root / path).exists(), path
         (root / path).write_text(text, encoding="utf-8")
     lay_usps_out(root / "data" / "usps")
     results = typed_in(root, [*COMMANDS, *(line.split() for line, _ in REFUSED)])
