@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from omegaconf import OmegaConf
@@ -59,7 +60,7 @@ def test_table_and_figures_are_logged_to_a_run_of_their_own_and_the_dashboard_is
     assert rows["columns"][:2] == ["rank", "run"]
     assert [row[:2] for row in rows["data"]] == [[1, "VAE40"], [2, "VAE41"], [3, "VAE160"], [4, "GAN40"]]
     assert list((offline / "files" / "media" / "images" / "report").glob("score_against_latent_dim*.png"))
-    run, history = records(next(offline.glob("*.wandb")))
+    run, history = eventually(lambda: records(next(offline.glob("*.wandb"))), lambda found: found[0] and found[1])
     assert (run.run_group, run.job_type, run.project) == ("mine", "report", "lecture")
     assert {"latent_dim": 4.0, "score/GAN": 7.0, "score/VAE": 2.0}.items() <= history[0].items()
     assert json.loads((folder / "dashboard.json").read_text())["displayName"] == "genlab mine"
@@ -88,9 +89,21 @@ def test_a_token_in_the_address_of_the_repository_is_not_told(folder, monkeypatc
     monkeypatch.delenv("WANDB_DISABLE_GIT", raising=False)
     report(configured(folder, to="wandb"))
     (offline,) = (folder / "wandb").glob("offline-run-*")
-    told = b"".join(path.read_bytes() for path in offline.rglob("*") if path.is_file())
+
+    def read():
+        return b"".join(path.read_bytes() for path in offline.rglob("*") if path.is_file())
+
+    told = eventually(read, lambda told: b"example.org/x.git" in told)
     assert b"example.org/x.git" in told
     assert b"correct-horse" not in told
+
+
+def eventually(read, is_whole, seconds=20):
+    """What is read once it is whole: on a busy machine W&B's process writes its file after the run has finished."""
+    end = time.monotonic() + seconds
+    while not is_whole(found := read()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
 
 
 def records(path):
