@@ -36,14 +36,18 @@ class ResumeState(Callback):
 
     def __init__(self, config: dict[str, Any], count_rows: Callable[[], int | None] = lambda: None) -> None:
         self.config, self.count_rows = config, count_rows
-        self._images_seen = 0  # before the batch that goes on
+        self._before_batch: dict[str, Any] = {}  # what the batch that goes on changes before its weights
         self._before_validation: dict[str, Any] | None = None  # the callbacks' state, while there is a validation
         self._loaded: dict[str, Any] = {}
         self._n_optimizers: int | None = None  # in the checkpoint; None where there is none
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Note what the batch is about to change."""
-        self._images_seen = pl_module.images_seen
+        """Note what the batch is about to change: should an error end it, it is repeated with the same noise."""
+        self._before_batch = {
+            "images_seen": pl_module.images_seen,
+            "noise": pl_module.noise.get_state(),
+            "torch": torch.get_rng_state(),
+        }
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note what the validation is about to change."""
@@ -60,10 +64,13 @@ class ResumeState(Callback):
         if trainer.state.fn != TrainerFn.FITTING:
             return
         progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-        unfinished = progress.started > progress.processed
+        own, images_seen = _random_state(pl_module) | _facts(pl_module), pl_module.images_seen
+        if progress.started > progress.processed:  # in the middle of a batch
+            images_seen, own["torch"] = self._before_batch["images_seen"], self._before_batch["torch"]
+            own["model"]["noise"] = self._before_batch["noise"]
         checkpoint["resume"] = {
-            "processes": gathered(_random_state(pl_module) | _facts(pl_module)),
-            "images_seen": self._images_seen if unfinished else pl_module.images_seen,
+            "processes": gathered(own),
+            "images_seen": images_seen,
             "rows": self.count_rows(),
             "metrics": {key: value.detach().cpu() for key, value in trainer.callback_metrics.items()},
         }
