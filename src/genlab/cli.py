@@ -59,7 +59,7 @@ def command(config_name: str, lists: str = "", resumes: bool = False) -> Callabl
     """
 
     def wrap(task: Task) -> Callable[[], None]:
-        run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=config_name)(_job(task))
+        run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=config_name)(explain_errors(task))
 
         @wraps(task)
         def main() -> None:
@@ -130,7 +130,7 @@ def _resumed(arguments: list[str]) -> list[str]:
     return arguments
 
 
-def _job(task: Task) -> Task:
+def explain_errors(task: Task) -> Task:
     """Wrap what runs inside of Hydra, so that a wrong input ends a single run with its sentence alone.
 
     In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next run, and names the

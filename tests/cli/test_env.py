@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from photos import put_photos
 from typed import assert_refused, type_in
 
-from genlab.cli import job
+from genlab.cli import explain_errors
 from genlab.run.checkpoint import read_checkpoint, write_checkpoint
 
 T = (
@@ -164,5 +164,5 @@ def test_a_job_in_a_process_that_another_launcher_starts_reads_env_and_prints_no
     monkeypatch.setattr(os, "environ", {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("MY_TOKEN=shibboleth\n")
-    job(lambda cfg: print(f"say {cfg.token}"))(OmegaConf.create({"token": "${oc.env:MY_TOKEN}"}))
+    explain_errors(lambda cfg: print(f"say {cfg.token}"))(OmegaConf.create({"token": "${oc.env:MY_TOKEN}"}))
     assert out.getvalue() == "say ${oc.env:MY_TOKEN}\n"

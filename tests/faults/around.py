@@ -38,9 +38,12 @@ class GroupSignal(Fault):
 
 
 class LoaderKilled(Fault):
-    """One of the processes that read data is killed, as the kernel does where memory runs out."""
+    """One of the processes that read data is killed, as the kernel does where memory runs out.
 
-    name, settings = "data worker killed", ("workers",)
+    PyTorch tells the main thread of it at once, which may be in the middle of a step.
+    """
+
+    name, settings, is_exact = "data worker killed", ("workers",), False
 
     def strike(self, run: Training, numbers: Random) -> None:
         """Kill one; an epoch may end at that moment, and its workers with it."""
