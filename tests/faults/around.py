@@ -104,7 +104,7 @@ class OtherThreads(Stopped):
 
 
 class NoLocks(Fault):
-    """SIGKILL, twice, on a file system that has files in the place of locks, or none at all."""
+    """SIGKILL, twice, on a file system that has no locks."""
 
     may_lose = INTERVAL
 
