@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
+
+from genlab.distributed import gathered
 
 
 class Moments:
@@ -58,10 +59,9 @@ class Moments:
 
     def gathered(self) -> Moments:
         """Return the moments over all processes, the same on each of them; itself in a single process."""
-        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        parts = gathered((self.n, self.mean.cpu(), self.scatter.cpu()))
+        if len(parts) == 1:
             return self
-        parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, (self.n, self.mean.cpu(), self.scatter.cpu()))
         total = Moments(len(self.mean), self.mean.dtype, self.mean.device)
         for n, mean, scatter in parts:
             total._merge(n, mean.to(total.mean), scatter.to(total.scatter))

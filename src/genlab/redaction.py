@@ -6,8 +6,7 @@ A variable is secret by its name. Imports nothing heavy: the entry scripts need 
 import logging
 import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,46 +69,9 @@ def redact_all(node: Any, redact: Callable[[str], str] = redact) -> Any:
     return redact(node) if isinstance(node, str) else node
 
 
-def redact_output() -> None:
-    """Let this process print no secret from here on."""
-    for name in ("stdout", "stderr"):
-        if not isinstance(stream := getattr(sys, name), Stream):
-            setattr(sys, name, Stream(stream))
-
-
 class Formatter(logging.Formatter):
     """Formats a record of the log, its traceback included, without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text."""
         return redact(super().format(record))
-
-
-class Stream:
-    """A stream to which no secret is written.
-
-    Where somebody replaces its `write`, as W&B does to record what is printed, the replacement gets the redacted text.
-
-    Args:
-        stream: where it goes.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream, self._write = stream, stream.write
-
-    @property
-    def write(self) -> Callable[[str], Any]:
-        """Write a text."""
-        write = self._write
-        return lambda text: write(redact(text))
-
-    @write.setter
-    def write(self, write: Callable[[str], Any]) -> None:
-        self._write = write
-
-    def writelines(self, lines: Sequence[str]) -> None:
-        """Write texts."""
-        self.write("".join(lines))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)

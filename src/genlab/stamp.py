@@ -38,12 +38,7 @@ class Stamp:
 
     @classmethod
     def from_dict(cls, protocol: Mapping[str, Any]) -> Stamp:
-        """Read what `as_dict` gave.
-
-        Raises:
-            UsageError: if a field is missing, or unknown here, so that nobody can say what the value may be compared
-                with.
-        """
+        """Read what `as_dict` gave; raise a UsageError if a field is missing or unknown: it can't be compared."""
         known = {field.name for field in fields(cls)}
         if odd := sorted({"metric", "data"} - set(protocol)) + sorted(set(protocol) - known):
             raise UsageError(f"This is no protocol of this version: {', '.join(odd)} is missing or unknown.")
@@ -75,12 +70,8 @@ class Measurement(NamedTuple):
 
 def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
     """What a stamp says of an encoder: all that the features of an image depend on."""
-    return {
-        "encoder": encoder.name,
-        "layer": encoder.layer,
-        "resize": encoder.resize,
-        "library": encoder.library,
-    }
+    fields = {"encoder": encoder.name, "layer": encoder.layer, "resize": encoder.resize}
+    return {**fields, "library": encoder.library}
 
 
 def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
@@ -90,11 +81,7 @@ def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
 
 
 def require_same_protocol(measurements: Mapping[str, Measurement]) -> None:
-    """Refuse measurements, by the names of what was measured, that can't be compared.
-
-    Raises:
-        UsageError: if two of them have different stamps, naming the fields that differ.
-    """
+    """Raise a UsageError if two measurements, by the names of what was measured, have different stamps."""
     (first, reference), *others = measurements.items()
     for name, measurement in others:
         if differing := differences(reference.stamp, measurement.stamp):

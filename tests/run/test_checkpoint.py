@@ -53,10 +53,10 @@ def test_nor_is_what_pytorch_has_no_memory_for(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_the_disk_does_not_list_is_not_an_empty_one(tmp_path, monkeypatch):
-    assert checkpoints_in(checkpoint_folder(tmp_path / "run")) == []
+    assert checkpoints_in(checkpoint_folder(tmp_path / "run", {})) == []
     monkeypatch.setattr(Path, "iterdir", fails(OSError(errno.EIO, "Input/output error")))
     with pytest.raises(UsageError, match=r"checkpoints can't be read \(Input/output error\): type the command again"):
-        checkpoint_folder(tmp_path / "run")
+        checkpoint_folder(tmp_path / "run", {})
 
 
 @pytest.mark.parametrize("damage", ["cut off", "a byte", "empty", "zeros", "a zeroed page"])

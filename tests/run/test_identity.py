@@ -12,7 +12,8 @@ from settings import TINY, config
 from genlab.commands.train import train
 from genlab.errors import UsageError
 from genlab.run.folder import lock_run
-from genlab.run.identity import cell_name, fingerprint, read_outcome, swept_keys
+from genlab.run.identity import cell_name, fingerprint, swept_keys
+from genlab.run.summary import read_outcome
 
 SHORT = (*TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 

@@ -19,12 +19,12 @@ import pandas as pd
 
 from genlab.errors import UsageError
 from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
+from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp
 
 ABSENT = "–"  # the value of a key that a run's configuration does not have
 LONGEST = 10_000  # characters of a text
 LOG_END = 2**20  # bytes of a log in which its newest traceback is looked for
-OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")  # typed for that alone
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """What was typed to start it, without what concerns the sweep alone."""
-        return [typed for typed in map(str, self._list("overrides")) if not typed.startswith(OF_SWEEP)]
+        """What was typed to start it and bears on its result."""
+        return [typed for typed in map(str, self._list("overrides")) if bears_on_result(typed)]
 
     @property
     def command(self) -> str | None:
