@@ -30,8 +30,8 @@ def own_file(folder: Path, name: str) -> Path | None:
     """A regular file of a folder; None if it is not there.
 
     Raises:
-        Unreadable: if it is something else, such as a pipe, or a link that leads out of the folder: a report that is
-            sent to others must not show files of whoever made it.
+        Unreadable: if it is something else, or a link that leads out of the folder: a report that is sent to others
+            must not show files of whoever made it.
     """
     path = folder / name
     if not path.exists():
@@ -44,11 +44,7 @@ def own_file(folder: Path, name: str) -> Path | None:
 
 
 def read_text(folder: Path, name: str) -> str | None:
-    """The text of a regular file of a folder; None if it is not there.
-
-    Raises:
-        Unreadable: see `own_file`; also if it can't be read, or is too large.
-    """
+    """The text of a file, see `own_file`; raise Unreadable also if it can't be read, or is too large."""
     try:
         path = own_file(folder, name)
         if path and (size := path.stat().st_size) > MOST_BYTES:
@@ -61,10 +57,12 @@ def read_text(folder: Path, name: str) -> str | None:
 def read_mapping(
     folder: Path, name: str, parse: Callable[[str], Any], as_text: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """Read a file that holds a mapping, as plain containers. `as_text` is applied to each text in it.
+    """Parse a file that holds a mapping of plain values; raise Unreadable if it does not.
 
-    Raises:
-        Unreadable: if it is missing or damaged.
+    Args:
+        folder, name: see `own_file`.
+        parse: from its text to its content.
+        as_text: is applied to each text in it.
     """
     text = read_text(folder, name)
     if text is None:
@@ -85,11 +83,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def printable(text: str) -> str:
-    """A text that a terminal, a page and a file can show, of the same length.
-
-    Control characters (tabs and line breaks excepted), halves of surrogate pairs, and what is invisible or turns the
-    direction of writing become `�`.
-    """
+    """Replace by `�` what a terminal would obey, and what is invisible, turns the direction or is no Unicode."""
     return UNPRINTABLE.sub("\ufffd", text)
 
 
@@ -114,11 +108,7 @@ def check_size(node: Any) -> None:
 
 
 def leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The values in plain containers that stand at a key, empty containers included, each with its own dotted key.
-
-    Raises:
-        ValueError: if they are nested too deeply.
-    """
+    """The values in plain containers that stand at a key, each with its own dotted key; empty containers are values."""
     if key.count(".") > DEEPEST:
         raise ValueError(TOO_LARGE)
     if isinstance(node, dict | list | tuple) and node:
@@ -129,16 +119,12 @@ def leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def texts_below(node: Any, key: str) -> Iterator[tuple[str, str]]:
-    """The texts among them."""
+    """The texts among the leaves."""
     return ((name, text) for name, text in leaves(node, key) if isinstance(text, str))
 
 
 def own_path(folder: Path, name: str) -> Path:
-    """A path below a folder.
-
-    Raises:
-        UsageError: if a link on the way leads out, or if it is a pipe or the like.
-    """
+    """A path below a folder; raise a UsageError if a link on the way leads out, or if it is a pipe or the like."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
@@ -151,11 +137,7 @@ def own_path(folder: Path, name: str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that what is written into a folder stays there, and that no pipe blocks whoever opens it.
-
-    Raises:
-        UsageError: naming the first link that leads out, or pipe.
-    """
+    """Raise a UsageError if a link anywhere in a folder leads out, or if a pipe would block whoever opens it."""
     for root, folders, files in os.walk(folder):
         for path in (Path(root, name) for name in (*folders, *files)):
             if path.is_symlink() or not (path.is_file() or path.is_dir()):

@@ -32,13 +32,10 @@ class Moments:
         x = x.detach().to(self.mean)
         mean = x.mean(0)
         centred = x - mean
-        self._merge(len(x), mean, centred.T @ centred)
+        self.merge(len(x), mean, centred.T @ centred)
 
-    def merge(self, other: Moments) -> None:
-        """Add all vectors that `other` has seen."""
-        self._merge(other.n, other.mean.to(self.mean), other.scatter.to(self.scatter))
-
-    def _merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+    def merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+        """Add n vectors of this mean (D,) and scatter (D, D)."""
         if n == 0:
             return
         total = self.n + n
@@ -48,7 +45,7 @@ class Moments:
         self.n = total
 
     def state_dict(self) -> dict[str, Any]:
-        """All there is to know: a number and two tensors on the CPU."""
+        """A number and two tensors on the CPU."""
         return {"n": self.n, "mean": self.mean.cpu(), "scatter": self.scatter.cpu()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -64,7 +61,7 @@ class Moments:
             return self
         total = Moments(len(self.mean), self.mean.dtype, self.mean.device)
         for n, mean, scatter in parts:
-            total._merge(n, mean.to(total.mean), scatter.to(total.scatter))
+            total.merge(n, mean.to(total.mean), scatter.to(total.scatter))
         return total
 
 

@@ -1,4 +1,4 @@
-"""What is secret stays in the environment: in the texts that leave a process a reference stands in its place.
+"""Replaces the values of secret environment variables by references, in all texts that leave a process.
 
 A variable is secret by its name. Imports nothing heavy: the entry scripts need it early.
 """
@@ -27,7 +27,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @cache
 def is_secret(name: str, value: str) -> bool:
-    """Whether a variable is secret: by its name, unless its value is short, a number or a name of the project."""
+    """Whether a variable is secret: by its name, unless its value is short, a number, or a word of the configuration."""
     if not SECRET.search(ORDINARY.sub(" ", name)) or len(value) < (MIN_LETTERS if value.isalpha() else MIN_LENGTH):
         return False
     try:
@@ -61,7 +61,7 @@ def redact(text: str) -> str:
 
 
 def redact_all(node: Any, redact: Callable[[str], str] = redact) -> Any:
-    """Return containers, as plain ones, with all of their texts redacted; keys stay as they are."""
+    """Return plain containers with all texts redacted; keys stay as they are."""
     if isinstance(node, dict | DictConfig):
         return {key: redact_all(value, redact) for key, value in node.items()}
     if isinstance(node, list | tuple | ListConfig):

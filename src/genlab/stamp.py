@@ -48,9 +48,6 @@ class Stamp:
         """The fields that are set."""
         return {field: value for field, value in asdict(self).items() if value is not None}
 
-    def __str__(self) -> str:
-        return ", ".join(f"{field}={value}" for field, value in self.as_dict().items() if field != "metric")
-
 
 class Measurement(NamedTuple):
     """A value with its stamp."""

@@ -116,15 +116,6 @@ def test_a_folder_with_the_hash_of_a_cell_keeps_its_name(tmp_path):
     assert cell_name(["model"], _root_=root) == f"model-ae_{own}"
 
 
-def test_each_of_many_long_values_has_its_room_in_a_name(tmp_path):
-    typed = [f"data.{key}={'日' * 50}{key}" for key in ("root", "name")]
-    name = cell_name(["data.root", "data.name"], _root_=root_of(tmp_path, *typed))
-    assert len(name.encode()) <= 143
-    assert name.startswith("data.name-日")
-    assert "日name_data.root-日" in name
-    assert "日root_" in name
-
-
 @pytest.mark.parametrize(
     ("typed", "params", "keys"),
     [

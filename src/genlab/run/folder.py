@@ -30,15 +30,10 @@ update_summary = rank_zero_only(write_summary)
 
 @rank_zero_only
 def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> None:
-    """Write the configuration into a run folder.
-
-    Args:
-        path: the folder.
-        config: the configuration as it is recorded.
-        again: whether a run may be in it.
+    """Write the configuration, as it is recorded, into a run folder.
 
     Raises:
-        UsageError: if there is a run in it already, or if nothing can be written there.
+        UsageError: if there is a run in it already (unless `again`), or if nothing can be written there.
     """
     try:
         if not again and (path / "config.yaml").exists():
@@ -53,14 +48,10 @@ def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> 
 
 @contextmanager
 def lock_run(path: Path, seconds: float = 0) -> Iterator[None]:
-    """Keep other commands from training in a run folder, which is made. Of a run's processes the first holds the lock.
-
-    Args:
-        path: the folder.
-        seconds: how long to wait for a process that has been told to stop.
+    """Make a run folder and keep other commands from training in it. Of a run's processes the first holds the lock.
 
     Raises:
-        UsageError: if another process keeps training there, or if nothing can be written there.
+        UsageError: if another process still trains there after some seconds, or if nothing can be written there.
     """
     busy = f"Another process is training in {path}: wait until it has ended, or stop it."
     with ExitStack() as held:
@@ -83,7 +74,7 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 @contextmanager
 def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
-    """Put configuration and summary of a run back after an error within this, if training has not begun before it."""
+    """Put a run's configuration and summary back after an error, unless training has begun before it."""
     present = [path / name for name in ("config.yaml", "summary.json") if (path / name).is_file()]
     kept = {file: file.read_bytes() for file in present if _is_first_process()}
     try:
@@ -98,11 +89,9 @@ def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
 def record_run(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[str, Any]]:
     """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
 
-    The traceback of an error goes to the log file alone: the entry script says what the user needs to know.
-
     Args:
         path: the run folder.
-        resumed: whether the run goes on: then its seconds are added up.
+        resumed: whether its seconds are added to those before.
         **fields: what else is known of it.
 
     Yields:
@@ -131,7 +120,7 @@ def record_run(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dic
         yield good
     except Exception as error:
         end("failed", error=f"{type(error).__name__}: {error}")
-        log.debug("The run failed", exc_info=True)
+        log.debug("The run failed", exc_info=True)  # for the log file; the command prints a sentence
         raise
     except BaseException as error:  # KeyboardInterrupt, SystemExit
         end("interrupted", error=_interruption(error))

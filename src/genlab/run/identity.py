@@ -31,9 +31,7 @@ def bears_on_result(key: str) -> bool:
 def fingerprint(config: DictConfig) -> str:
     """Return 8 hexadecimal digits that stand for all of a configuration that bears on the result.
 
-    Args:
-        config: as composed. Paths count by their names, so that moved folders change nothing, and
-            what reads the environment as it was typed.
+    Paths count by their names, so that moved folders change nothing, and what reads the environment as it was typed.
     """
     config = copy.deepcopy(config)
     OmegaConf.set_readonly(config, False)
@@ -46,13 +44,9 @@ def fingerprint(config: DictConfig) -> str:
 
 
 def swept_keys(typed: Any, params: Any = None) -> list[str]:
-    """The keys that a sweep gives several values: a resolver, asked on the whole sweep's configuration.
+    """The keys that a sweep gives several values, by the command line and `hydra.sweeper.params`: a resolver.
 
-    OmegaConf keeps its answer, as it keeps that of `now`, and Hydra hands it on to the configuration of each cell.
-
-    Args:
-        typed: the overrides of the command line.
-        params: those of `hydra.sweeper.params`, by their keys.
+    OmegaConf keeps its answer of the whole sweep, as it keeps that of `now`, and Hydra hands it on to each cell.
     """
     texts = [*_plain(typed), *(f"{key}={value}" for key, value in (_plain(params) or {}).items())]
     overrides = OverridesParser.create().parse_overrides(texts)
@@ -63,19 +57,13 @@ def cell_name(swept: Any = (), *, _root_: DictConfig) -> str:
     """Name the folder of a cell by the swept keys, groups first, and its fingerprint: a resolver.
 
     An example is `data-shapes_model-gan_1f0c2a3b`. A folder with the same fingerprint keeps its name, whatever the
-    sweep varies by now.
-
-    Args:
-        swept: the keys that differ among the cells; where there are none, all that was typed is said.
+    sweep varies by now. Without swept keys all that was typed is said.
     """
     own = fingerprint(_root_)
     given = [text.lstrip("+") for text in telling(_plain(_root_.hydra.overrides.task), _plain(swept))]
     given.sort(key=lambda text: (text.partition("=")[0].count("."), text))
-    names = [file_name(redact(text)) for text in given]
-    room = LONGEST - len(f"_{own}")
-    if len("_".join(names).encode()) > room:
-        names = [shorten(name, max((room + 1) // len(names) - 1, 8)) for name in names]
-    name = f"{shorten('_'.join(names).strip('-'), room) or 'cell'}_{own}"
+    names = "_".join(file_name(redact(text)) for text in given).strip("-")
+    name = f"{shorten(names, LONGEST - len(own) - 1) or 'cell'}_{own}"
     folder = Path(str(OmegaConf.select(_root_, "hydra.sweep.dir", default=".")))
     known = sorted(path.name for path in folder.glob(f"*_{own}"))
     return name if name in known or not known else known[0]
@@ -94,11 +82,7 @@ def _plain(node: Any) -> Any:
 
 
 def sweep_name(name: Any, date: str) -> str:
-    """The name of a sweep's folder, a resolver: the one that was typed, or else the date.
-
-    Raises:
-        UsageError: if it is a path, which would lead to other folders.
-    """
+    """The name of a sweep's folder, a resolver: the one that was typed, or else the date. Refuses a path."""
     text = str(name or date)
     if text in (".", "..") or any(sign in text for sign in "/\\\0"):
         raise UsageError(
@@ -116,11 +100,7 @@ def register_resolvers() -> None:
 
 
 def run_folder(run: str) -> Path:
-    """The folder of the run that `resume` names by itself or by one of its checkpoints.
-
-    Raises:
-        UsageError: if it is none, or if a link leads out of it.
-    """
+    """The folder of the run that `resume` names by itself or by a checkpoint. Refuses one with links that lead out."""
     path = Path(run)
     folder = path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
     if not (folder / "config.yaml").is_file():

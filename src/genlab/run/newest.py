@@ -25,11 +25,7 @@ def checkpoint_folder(run: Path, callbacks: Mapping[Any, Any]) -> Path:
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, the newest first; none where it is not there.
-
-    Raises:
-        UsageError: if the disk does not list it: the run must not begin anew.
-    """
+    """The checkpoints in a folder, the newest first. Raise a UsageError if the disk does not list it."""
     try:
         names = {path.name for path in folder.iterdir()}
     except (FileNotFoundError, NotADirectoryError):
@@ -45,9 +41,8 @@ def checkpoints_in(folder: Path) -> list[Path]:
 def read_newest(paths: list[Path], may_begin_anew: bool = False) -> tuple[Path, dict[str, Any]] | None:
     """Read the first of these files that is whole; those before are put aside.
 
-    Args:
-        paths: the newest first.
-        may_begin_anew: whether nothing is to be returned if all that the run has written yet is damaged.
+    Returns:
+        None if there is none, or if there is one alone, damaged, and the run `may_begin_anew`.
 
     Raises:
         DamagedCheckpoint: if none is whole.
@@ -71,5 +66,4 @@ def read_newest(paths: list[Path], may_begin_anew: bool = False) -> tuple[Path, 
 
 @rank_zero_only
 def _put_aside(path: Path) -> None:
-    """Or it would become `previous.ckpt` at the next save."""
-    path.replace(path.with_name(f"{path.name}.damaged"))
+    path.replace(path.with_name(f"{path.name}.damaged"))  # or it would become `previous.ckpt` at the next save

@@ -65,10 +65,10 @@ def read_outcome(run_dir: Path) -> Outcome:
 
 
 def read_summary(run_dir: Path) -> dict[str, Any]:
-    """The fields that are written so far, to which others are added; none where the file is damaged, with a warning.
+    """The fields that are written so far; none, and a warning, if the file is damaged.
 
     Raises:
-        OSError: if the disk does not give the file, so that nothing is known of it.
+        OSError: if the disk does not give the file, which must not be written anew then.
     """
     try:
         return _parse(run_dir)
@@ -98,11 +98,7 @@ def end_summary(run_dir: Path, status: str, error: str) -> bool:
 
 
 def _parse(run_dir: Path) -> dict[str, Any]:
-    """The fields, each of its kind, as the file may come from anybody; nothing where there is none.
-
-    Raises:
-        Unreadable: if it is damaged, no regular file of that folder, or can't be read.
-    """
+    """The fields, of the kinds that they have; none without a file. Raise Unreadable if it is damaged."""
     path = run_dir / "summary.json"
     if not path.is_symlink() and not path.exists():
         return {}
