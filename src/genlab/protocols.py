@@ -1,4 +1,4 @@
-"""What callbacks and evaluation may ask of a model, checked before training starts, and what its parts have to offer."""
+"""What callbacks and evaluation may ask of a model, and what its parts have to offer."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping

@@ -27,7 +27,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @cache
 def is_secret(name: str, value: str) -> bool:
-    """Whether a variable is secret: by its name, unless its value is short, a number, or a word of the configuration."""
+    """Whether a variable is secret: by its name, unless its value is short, a number, or a word of `configs/`."""
     if not SECRET.search(ORDINARY.sub(" ", name)) or len(value) < (MIN_LETTERS if value.isalpha() else MIN_LENGTH):
         return False
     try:
