@@ -15,14 +15,15 @@ class Interrupted(Exception):
 
 def rank_and_world_size() -> tuple[int, int]:
     """Number of this process, and of all of them; (0, 1) where there is one alone."""
-    return (dist.get_rank(), dist.get_world_size()) if _several() else (0, 1)
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 def gathered(value: Result) -> list[Result]:
     """Return, on all processes, the values that each of them has handed in, in the order of their ranks."""
-    if not _several():
+    _, world_size = rank_and_world_size()
+    if world_size == 1:
         return [value]
-    parts: list[Any] = [None] * dist.get_world_size()
+    parts: list[Any] = [None] * world_size
     dist.all_gather_object(parts, value)
     return parts
 
@@ -61,7 +62,3 @@ def in_batches(
 def leave_group_at_exit() -> None:
     """Leave the process group before Python ends, as threads of gloo may abort it then; Lightning does for NCCL."""
     atexit.register(lambda: dist.destroy_process_group() if dist.is_initialized() else None)
-
-
-def _several() -> bool:
-    return dist.is_initialized() and dist.get_world_size() > 1

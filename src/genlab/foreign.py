@@ -70,11 +70,12 @@ def read_mapping(
     try:
         content = parse(text)
         check_size(content)
+        content = _plain(content, as_text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise Unreadable(f"{name} can't be read: {error}") from error
     if not isinstance(content, dict):
         raise Unreadable(f"{name} can't be read: it holds no mapping")
-    return _plain(content, as_text)
+    return content
 
 
 def parse_yaml(text: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genlab.errors import UsageError
@@ -36,14 +36,6 @@ class Stamp:
     weights: str | None = None  # raw or ema
     generated: str | None = None  # beside black and white data: drawn from p(x | z), or mean, as it is decoded
 
-    @classmethod
-    def from_dict(cls, protocol: Mapping[str, Any]) -> Stamp:
-        """Read what `as_dict` gave; raise a UsageError if a field is missing or unknown: it can't be compared."""
-        known = {field.name for field in fields(cls)}
-        if odd := sorted({"metric", "data"} - set(protocol)) + sorted(set(protocol) - known):
-            raise UsageError(f"This is no protocol of this version: {', '.join(odd)} is missing or unknown.")
-        return cls(**protocol)
-
     def as_dict(self) -> dict[str, Any]:
         """The fields that are set."""
         return {field: value for field, value in asdict(self).items() if value is not None}
@@ -67,8 +59,7 @@ class Measurement(NamedTuple):
 
 def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
     """What a stamp says of an encoder: all that the features of an image depend on."""
-    fields = {"encoder": encoder.name, "layer": encoder.layer, "resize": encoder.resize}
-    return {**fields, "library": encoder.library}
+    return {"encoder": encoder.name} | {name: getattr(encoder, name) for name in ("layer", "resize", "library")}
 
 
 def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.errors import UsageError
 from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
 from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp
@@ -72,9 +71,9 @@ class Run:
         named = self.summary.get("score") or below(self.summary, "score")
         value = self.number("score.value" if named else f"metrics.{self.score_key}.value")
         try:
-            stamp = Stamp.from_dict(below(self.summary, f"metrics.{self.score_key}.protocol"))
+            stamp = Stamp(**below(self.summary, f"metrics.{self.score_key}.protocol"))
             hash(stamp)
-        except (UsageError, TypeError):  # none, or of another version, or of no plain values
+        except TypeError:  # none, or of another version, or of no plain values
             return None, None
         return (value, stamp) if value is not None else (None, None)
 
