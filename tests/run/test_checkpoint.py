@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from genlab.errors import UsageError
-from genlab.run.checkpoint import DamagedCheckpoint, read_checkpoint, spoiled, write_checkpoint
-from genlab.run.newest import checkpoint_folder, checkpoints_in
+from genlab.run.checkpoint import (
+    DamagedCheckpoint,
+    checkpoint_folder,
+    checkpoints_in,
+    read_checkpoint,
+    spoiled,
+    write_checkpoint,
+)
 
 CHECKPOINT = {"config": {"data": {}, "model": {}}, "state_dict": {"decoder.weight": torch.arange(4096.0)}}
 

@@ -16,9 +16,8 @@ from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
 from genlab.foreign import check_folder
 from genlab.run.adopt import adopt, check_places
-from genlab.run.checkpoint import explain_damage
+from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
 from genlab.run.identity import fingerprint, run_folder
-from genlab.run.newest import checkpoint_folder, checkpoints_in, read_newest
 
 log = logging.getLogger(__name__)
 
