@@ -20,10 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from genlab.command_line import quoted, read_arguments, read_environment, setting_value
 from genlab.config.record import record
-from genlab.console import keep_printing
+from genlab.console import protect_output
 from genlab.errors import UsageError
 from genlab.interrupts import explained_by_signals
-from genlab.redaction import CONFIGS, redact, redact_output
+from genlab.redaction import CONFIGS, redact
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
 from genlab.sweeps.report_hook import report_on_error
@@ -63,7 +63,6 @@ def command(config_name: str, lists: str = "", resumes: bool = False) -> Callabl
 
         @wraps(task)
         def main() -> None:
-            keep_printing()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
             try:
                 _read_environment()
@@ -92,7 +91,7 @@ def command(config_name: str, lists: str = "", resumes: bool = False) -> Callabl
 
 
 def _read_environment() -> None:
-    redact_output()
+    protect_output()
     file = Path.cwd() / ".env"
     try:
         load_dotenv(file, encoding="utf-8-sig")

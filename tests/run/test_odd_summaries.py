@@ -7,8 +7,7 @@ from odd_runs import Damage, folder, link, pipe, text
 from omegaconf import OmegaConf
 
 from genlab.run.folder import record_run
-from genlab.run.identity import read_outcome
-from genlab.run.summary import read_summary
+from genlab.run.summary import read_outcome, read_summary
 from genlab.sweeps.plan import SweepRun
 from genlab.sweeps.sweep import OWNER, claim
 from genlab.sweeps.table import rank, read_progress

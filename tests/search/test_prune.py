@@ -15,7 +15,8 @@ from typed import type_in
 from genlab.command_line import literal
 from genlab.commands.train import train
 from genlab.errors import UsageError
-from genlab.run.identity import fingerprint, read_outcome
+from genlab.run.identity import fingerprint
+from genlab.run.summary import read_outcome
 from genlab.search.study import NAME, open_journal
 
 SCORED = (*TINY, "trainer.max_epochs=3", "callbacks.frechet.every_n_epochs=1", "callbacks.frechet.n_samples=32")

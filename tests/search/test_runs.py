@@ -15,7 +15,7 @@ from searching import Kill, X, best, parabola, search, trials
 from settings import ROOT, run_script
 from typed import type_in
 
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 
 FOLDER = "logs/train/sweeps/s"
 TYPED = (

@@ -14,7 +14,7 @@ from resuming import assert_same_end, rows
 from settings import CONFIGS, ROOT, TINY, run_script
 from typed import type_in
 
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 
 SWEEP = ("-m", "sweep=mine", *TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 TASK = "submitit.core._submit"

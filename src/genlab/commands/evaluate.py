@@ -21,11 +21,10 @@ from genlab.evaluation.folder import folder_samples
 from genlab.evaluation.measure import Measure
 from genlab.evaluation.pictures import draw
 from genlab.evaluation.tables import show, write_csv
-from genlab.files import write_text
+from genlab.files import write_json
 from genlab.images import to_uint8
 from genlab.names import file_name
 from genlab.outputs import writing
-from genlab.plain import to_json
 from genlab.sampling import sampler
 from genlab.trainer.watch import known_to_children
 
@@ -66,7 +65,7 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
             draw(subject, out / "evaluation" / (file_name(f"{number}_{Path(subject.name).stem}") if several else ""))
     if fabric.is_global_zero:
         with writing("hydra.run.dir", out):
-            write_text(out / "evaluation.json", to_json([e.as_dict() for e in evaluations]))
+            write_json(out / "evaluation.json", [e.as_dict() for e in evaluations])
             write_csv(evaluations, out / "evaluation.csv")
         show(evaluations)
         print(out)

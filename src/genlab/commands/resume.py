@@ -16,9 +16,8 @@ from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
 from genlab.foreign import check_folder
 from genlab.run.adopt import adopt, check_places
-from genlab.run.checkpoint import explain_damage
+from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
 from genlab.run.identity import fingerprint, run_folder
-from genlab.run.newest import checkpoint_folder, checkpoints_in, is_first_damaged, read_newest, why_no_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +59,11 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         check_folder(folder)
     where = checkpoint_folder(folder, cfg.callbacks)
     checkpoints = [Path(cfg.resume)] if not automatic and Path(cfg.resume).is_file() else checkpoints_in(where)
-    if automatic and (not checkpoints or is_first_damaged(checkpoints)):
+    if not checkpoints and not automatic:
+        raise UsageError(f"resume={cfg.resume} holds no checkpoint: there is nothing to go on from.")
+    if (newest := read_newest(checkpoints, may_begin_anew=automatic)) is None:
         return None
-    if not checkpoints:
-        raise UsageError(why_no_checkpoint(folder, cfg.resume))
-    path, state = read_newest(checkpoints)
+    path, state = newest
     if automatic:
         recorded = record_config(cfg)
         with explain_damage(path):

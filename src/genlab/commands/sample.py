@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.commands.load import Run, load_run
 from genlab.config.build import build, check_config
-from genlab.images import above, grid, to_float
-from genlab.outputs import picture_path, save_picture
+from genlab.images import above, grid, save_picture, to_float
+from genlab.outputs import picture_path, writing
 from genlab.protocols import Reconstructs, require
 from genlab.sampling import sampler
 
@@ -40,7 +40,8 @@ def sample(cfg: DictConfig) -> Path:
         run.model.to(torch.accelerator.current_accelerator())
     with torch.no_grad():
         picture = mode(run, Generator().manual_seed(cfg.seed))
-    save_picture(picture, path)
+    with writing("output", path):
+        save_picture(picture, path)
     print(path)
     return path
 

@@ -28,7 +28,8 @@ from genlab.errors import UsageError
 from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.run.checkpoint import explain_damage
 from genlab.run.folder import lock_run, open_run_folder, put_back_unless, record_run, update_summary
-from genlab.run.identity import fingerprint, read_outcome, run_folder
+from genlab.run.identity import fingerprint, run_folder
+from genlab.run.summary import read_outcome
 from genlab.trainer.internals import purge_events
 from genlab.trainer.resume_state import ResumeState, explain_restoring
 from genlab.trainer.schedule import newest_score
@@ -96,10 +97,9 @@ def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
     known = read_outcome(run_dir)
     if known.status == "failed" and not cfg.retry_failed:
         raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {known.error}")
-    settled = known.is_final and known.summary.get("fingerprint") == own
-    if settled:
+    if known.is_settled(own):
         log.info("%s is complete: nothing is left to do.", run_dir)
-    return settled
+    return known.is_settled(own)
 
 
 def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:

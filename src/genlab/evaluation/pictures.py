@@ -10,7 +10,7 @@ from torch import Tensor
 from genlab.distributed import rank_and_world_size
 from genlab.evaluation.subject import Subject
 from genlab.files import atomic_write
-from genlab.images import above, grid, save_png, to_float
+from genlab.images import above, grid, save_picture, to_float
 from genlab.protocols import HasPosterior, Reconstructs
 
 N_COLUMNS, N_ROWS, N_PAIRS = 8, 8, 24
@@ -34,7 +34,7 @@ def draw(subject: Subject, folder: Path) -> None:
     if rank_and_world_size()[0] > 0:
         return  # all processes have taken part in describing images
     for name, picture in pictures.items():
-        save_png(picture, folder / f"{name}.png")
+        save_picture(picture, folder / f"{name}.png")
     if figure is not None:
         with atomic_write(folder / "codes.png") as file:
             figure.savefig(file, dpi=110, format="png")

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.errors import UsageError
 from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
+from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp
 
 ABSENT = "–"  # the value of a key that a run's configuration does not have
 LONGEST = 10_000  # characters of a text
 LOG_END = 2**20  # bytes of a log in which its newest traceback is looked for
-OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")  # typed for that alone
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ class Run:
         named = self.summary.get("score") or below(self.summary, "score")
         value = self.number("score.value" if named else f"metrics.{self.score_key}.value")
         try:
-            stamp = Stamp.from_dict(below(self.summary, f"metrics.{self.score_key}.protocol"))
+            stamp = Stamp(**below(self.summary, f"metrics.{self.score_key}.protocol"))
             hash(stamp)
-        except (UsageError, TypeError):  # none, or of another version, or of no plain values
+        except TypeError:  # none, or of another version, or of no plain values
             return None, None
         return (value, stamp) if value is not None else (None, None)
 
@@ -91,8 +90,8 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """What was typed to start it, without what concerns the sweep alone."""
-        return [typed for typed in map(str, self._list("overrides")) if not typed.startswith(OF_SWEEP)]
+        """What was typed to start it and bears on its result."""
+        return [typed for typed in map(str, self._list("overrides")) if bears_on_result(typed)]
 
     @property
     def command(self) -> str | None:

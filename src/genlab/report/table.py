@@ -14,11 +14,11 @@ import pandas as pd
 from genlab.foreign import is_number
 from genlab.report.read import ABSENT, Run, read_run
 from genlab.report.text import number
+from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp, differences
 
 MODEL, DATA, LATENT, SEED = "model._target_", "data.name", "model.latent_dim", "seed"
 FIRST = (MODEL, DATA, LATENT)
-NOT_SWEPT = ("paths.", "resume", "sweep", "retry_failed", "preflight", "logger.", "tags", "hydra.")
 NOT_RANKED = ("failed", "damaged")  # the score of a run that has failed is not that of what was asked for
 STATUSES = ["completed", "running", "pruned", "interrupted", "failed", "damaged"]
 PHASES = ("train/", "health/", "val/", "test/")  # of metrics, those that stand last first
@@ -132,7 +132,7 @@ def varied_keys(runs: Sequence[Run]) -> tuple[list[str], list[str]]:
         of a class or a data set (another model has other networks, another data set other images), unless it was typed.
     """
     runs = [run for run in runs if run.config]
-    every = dict.fromkeys(key for run in runs for key in run.config if not key.startswith(NOT_SWEPT))
+    every = dict.fromkeys(key for run in runs for key in run.config if bears_on_result(key))
     configs = pd.DataFrame({key: [str(run.config.get(key, ABSENT)) for run in runs] for key in every})
     differing = [key for key in every if configs[key].nunique() > 1]
     typed = {override.partition("=")[0].lstrip("+~") for run in runs for override in run.overrides}

@@ -21,7 +21,7 @@ from genlab.config.build import build
 from genlab.config.values import convert
 from genlab.errors import UsageError
 from genlab.locks import lock_file
-from genlab.run.identity import Outcome, read_outcome
+from genlab.run.summary import Outcome, read_outcome
 from genlab.search import results
 from genlab.search.space import parse
 from genlab.search.study import FILE, Objectives, Study, open_study

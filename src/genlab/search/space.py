@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import (
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from genlab.errors import UsageError
-from genlab.run.identity import IRRELEVANT
+from genlab.run.identity import bears_on_result
 
 EXAMPLE = "'model.latent_dim=choice(8,32,128)' or 'model.optimizer.lr=tag(log,interval(1e-5,1e-2))'"
 
@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str]) -> Space:
     space = Space([], {}, {})
     for override in OverridesParser.create().parse_overrides(list(arguments)):
         key = override.get_key_element()
-        bears = override.key_or_group.split(".")[0].split("/")[0] not in IRRELEVANT
+        bears = bears_on_result(override.key_or_group)
         if key in space.typed:
             raise UsageError(f"{key} is given twice: type it once.")
         if bears:

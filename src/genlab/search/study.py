@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from genlab.errors import UsageError
 from genlab.locks import lock_file
+from genlab.run.identity import bears_on_result
 
 FILE = "study.log"
 NAME = "search"  # of the study in it; Hyperband draws its brackets by it
@@ -116,7 +117,8 @@ def open_study(
     directions = list(objectives.values())
     study = _create(open_journal(file), directions, sampler, pruner)
     search = {"objectives": [list(pair) for pair in objectives.items()], "typed": typed}  # as JSON gives it back
-    known = study.user_attrs.get("search")
+    if known := study.user_attrs.get("search"):  # earlier versions have recorded paths too
+        known = known | {"typed": {key: value for key, value in known["typed"].items() if bears_on_result(key)}}
     if known != search:
         if any(trial.state.is_finished() for trial in study.known()):
             raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")

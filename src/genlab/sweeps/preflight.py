@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.errors import UsageError
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 from genlab.sweeps.plan import DryRun, SweepRun
 from genlab.sweeps.process import ProcessServer
 

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from genlab.console import keep_printing
+from genlab.console import protect_output
 from genlab.interrupts import STOPS
 
 # Imported once by the server; none of them starts threads of OpenMP or touches CUDA, which a fork would not survive.
@@ -88,7 +88,7 @@ def run_script(script: str, arguments: list[str], console: Path, environment: di
     os.environ.update(environment)
     if "torch" in sys.modules:  # which has read the environment of the server
         sys.modules["torch"].set_num_threads(n_threads)
-    keep_printing()
+    protect_output()
     print("$", shlex.join(["python", script, *arguments]))  # by which the runner sees that it listens
     threading.Thread(target=_stop_without_launcher, daemon=True).start()
     sys.argv = [script, *arguments]

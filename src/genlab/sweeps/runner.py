@@ -12,11 +12,9 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from genlab.errors import UsageError
-from genlab.files import write_text
 from genlab.interrupts import STOPS, stops
 from genlab.locks import lock_file
-from genlab.plain import to_json
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome, write_summary
 from genlab.sweeps.plan import SweepRun
 from genlab.sweeps.process import ProcessServer, kill_all, run_script
 from genlab.sweeps.resources import Demand, Lease, Pool
@@ -147,8 +145,7 @@ def record_failure(run: SweepRun) -> None:
     if not run.is_training or read_outcome(run.folder).status == "failed":
         return
     with suppress(UsageError, OSError), lock_file(run.folder / ".lock"):
-        summary = dict(read_outcome(run.folder).summary) | {"status": "failed", "error": run.error}
-        write_text(run.folder / "summary.json", to_json(summary))
+        write_summary(run.folder, status="failed", error=run.error)
 
 
 def _read_printed(console: Path, start: int) -> list[str]:

@@ -22,7 +22,7 @@ from genlab.errors import UsageError
 from genlab.files import write_text
 from genlab.foreign import Unreadable, parse_yaml, printable, read_mapping
 from genlab.locks import lock_file
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 from genlab.sweeps.plan import DryRun, SweepRun, plan
 from genlab.sweeps.preflight import estimate_cost, preflight
 from genlab.sweeps.process import ProcessServer
@@ -167,7 +167,7 @@ def _settle(run: SweepRun) -> bool:
     known = read_outcome(run.folder)
     if not run.is_training:
         return False
-    if known.is_final and known.summary.get("fingerprint") == run.fingerprint:
+    if known.is_settled(run.fingerprint):
         run.state = known.status
     elif known.status == "failed" and not convert("retry_failed", run.config.get("retry_failed", True), bool):
         run.state, run.error = "failed", f"{known.error} (failed before, and left as retry_failed=false)"

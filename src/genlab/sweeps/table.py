@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from genlab.run.identity import Outcome, read_outcome
+from genlab.run.summary import Outcome, read_outcome
 from genlab.sweeps.plan import SweepRun
 
 SECONDS = 1.0  # between two readings
