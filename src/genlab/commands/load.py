@@ -12,7 +12,7 @@ from genlab.config.references import References
 from genlab.errors import UsageError, unknown
 from genlab.foreign import own_path
 from genlab.models.base import ImageModel
-from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, explain_memory, read_checkpoint
+from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, explain_no_room, read_checkpoint
 from genlab.run.newest import checkpoint_folder
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def load_run(run: str, weights: str = "ema") -> Run:
             raise
         log.warning("%s %s is taken instead.", error, previous)
         path, checkpoint = previous, read_checkpoint(previous)
-    with explain_memory(path), explain_damage(path):
+    with explain_no_room(path), explain_damage(path):
         check_parts(checkpoint["config"], "model", "data")
         References(checkpoint["config"]).check(("model", "data"))
         config = OmegaConf.create(checkpoint["config"])

@@ -4,7 +4,7 @@ import pickle
 import shutil
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from genlab.errors import UsageError
 from genlab.files import flush
 from genlab.foreign import check_plain
-from genlab.hardware import CPU_EXHAUSTED
+from genlab.hardware import exhausted, explain_memory
 from genlab.run.older import bring_up_to_date
 
 
@@ -64,7 +64,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         UsageError: if the disk does not give it, or the memory has no room for it, so that nothing is known of it; or
             if it is no checkpoint of this project.
     """
-    with explain_memory(path), explain_damage(path):
+    with explain_no_room(path), explain_damage(path):
         checkpoint = _loaded(path, _content(path))
         if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
             raise UsageError(f"{path} is no checkpoint of this project: it holds no configuration.")
@@ -101,31 +101,19 @@ def explain_damage(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (UsageError, MemoryError, torch.OutOfMemoryError):
+    except UsageError:
         raise
     except Exception as error:
-        if CPU_EXHAUSTED in str(error):
+        if exhausted(error):
             raise
         text = " ".join(str(error).split())[:300]
         said = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
         raise DamagedCheckpoint(f"{path} can't be read as a checkpoint, it may be damaged ({said}).") from error
 
 
-@contextmanager
-def explain_memory(path: Path) -> Iterator[None]:
-    """Say in one sentence that the machine has no memory for a checkpoint.
-
-    Raises:
-        UsageError: in place of Python's and PyTorch's errors.
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and CPU_EXHAUSTED not in str(error):
-            raise
-        raise UsageError(
-            f"The machine has no memory left for {path}: type the command again once there is some."
-        ) from error
+def explain_no_room(path: Path) -> AbstractContextManager[None]:
+    """Say in one sentence that there is no memory for a checkpoint; raises `OutOfMemory`."""
+    return explain_memory(lambda _: f" for {path}: type the command again once there is some.")
 
 
 def _loaded(path: Path, content: bytes) -> Any:
