@@ -63,9 +63,10 @@ def check_devices(trainer: DictConfig) -> None:
         UsageError: with what to type instead.
     """
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    if (devices := trainer.get("devices", "auto")) != "auto":
+    devices: Any = trainer.get("devices", "auto")
+    if devices != "auto":
         gpu = CUDAAccelerator if torch.cuda.is_available() else MPSAccelerator
-        accelerator = gpu if has_gpu and trainer.get("accelerator") != "cpu" else CPUAccelerator
+        accelerator: Any = gpu if has_gpu and trainer.get("accelerator") != "cpu" else CPUAccelerator
         try:
             accelerator.parse_devices(list(devices) if isinstance(devices, ListConfig) else devices)
         except (TypeError, ValueError, MisconfigurationException) as error:

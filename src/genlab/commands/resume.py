@@ -65,10 +65,14 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     if not checkpoints:
         raise UsageError(why_no_checkpoint(folder, cfg.resume))
     path, state = read_newest(checkpoints)
+    config, is_changed = cfg, False
     if automatic:
         recorded = record_config(cfg)
         with explain_damage(path):
-            config, is_changed = _as_typed(cfg, recorded, state["config"], folder, where), False
+            _check_own(folder, where, Path(state["config"]["paths"]["run_dir"]))
+            _check_same(recorded, state["config"], folder)
+            if "${" not in (name := state["config"]["data"]["name"]):
+                config.data.name = name  # a folder's name is its path, and part of each score's protocol
     else:
         with explain_damage(path):
             stored = OmegaConf.create(adopt(state["config"], folder))
@@ -89,15 +93,6 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     return Resumption(path, config, images, n_rows, state["global_step"], reached is not None, is_changed)
 
 
-def _as_typed(cfg: DictConfig, recorded: Any, stored: dict[str, Any], folder: Path, where: Path) -> DictConfig:
-    """The configuration of a command that says all of it, if it is that of the run in the folder."""
-    _check_own(folder, where, Path(stored["paths"]["run_dir"]))
-    _check_same(recorded, stored, folder)
-    if "${" not in (name := stored["data"]["name"]):
-        cfg.data.name = name  # a folder's name is its path, and part of each score's protocol
-    return cfg
-
-
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     """The configuration with one of its paths elsewhere, and all that lies below it."""
     old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
@@ -115,8 +110,11 @@ def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
 def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> DictConfig:
     """The configuration of a run with what has been typed, of which `command` is composed."""
     overrides = OverridesParser.create().parse_overrides(list(typed))
-    loggers = command.get("logger") if "logger" in typed_keys(typed) else config.logger
-    config = _with_loggers(config, command, OmegaConf.to_container(loggers or OmegaConf.create()))
+    own: Any = OmegaConf.to_container(config)
+    given: Any = OmegaConf.to_container(command)
+    missing = {key: given.get(key) for key in ("sweep", "tags") if key not in own}  # what loggers may refer to
+    loggers = given.get("logger") if "logger" in typed_keys(typed) else own["logger"]
+    config = OmegaConf.create(own | missing | {"logger": loggers or {}})
     for override in overrides:
         key = override.key_or_group
         if key in ("resume", "logger") or key.startswith("hydra."):
@@ -130,14 +128,6 @@ def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> D
             with open_dict(config):
                 OmegaConf.update(config, key, override.value(), force_add=True)
     return config
-
-
-def _with_loggers(config: DictConfig, command: DictConfig, loggers: Any) -> DictConfig:
-    """The configuration with loggers of the command: what they refer to is looked up in the run's own configuration."""
-    own: Any = OmegaConf.to_container(config)
-    given: Any = OmegaConf.to_container(command)
-    missing = {key: given.get(key) for key in ("sweep", "tags") if key not in own}
-    return OmegaConf.create(own | missing | {"logger": loggers})
 
 
 def _check_changeable(override: Override, config: DictConfig) -> None:
