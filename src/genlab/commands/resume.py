@@ -1,6 +1,5 @@
 """Which run is resumed, from which checkpoint, with which configuration."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +18,6 @@ from genlab.run.adopt import adopt, check_places
 from genlab.run.checkpoint import explain_damage
 from genlab.run.identity import fingerprint, run_folder
 from genlab.run.newest import checkpoint_folder, checkpoints_in, is_first_damaged, read_newest, why_no_checkpoint
-
-log = logging.getLogger(__name__)
 
 CHANGEABLE = ("trainer", "callbacks", "logger", "paths", "tags")
 # Where the data lie and how they are read, not what they are: a checkpoint knows their images.
