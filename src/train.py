@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from genlab.cli import command
 
 
-@command("train", resumes=True)
+@command("train")
 def main(cfg: DictConfig) -> float | None:
     """Train; imports torch only now, so that --help answers at once."""
     from genlab.commands.train import train

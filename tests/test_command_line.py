@@ -3,13 +3,20 @@
 import shlex
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from genlab.command_line import literal, quoted, read_arguments, setting_value, typed
+from genlab.command_line import literal, quoted, read_arguments, typed
 
 NASTY = [
     *("#ff8000", "a b", "it's", 'say "x"', "both'\"x", "a\\", "a\\'", "1e5", "007", "null", "true", "/a,b", "x=y"),
     *("[a]", "{b}", "choice(a,b)", "ü/日本 🙂", "a\tb", "$HOME", "`ls`", "a;b & c", "!x", "*", "~/x", " a ", "", "a:b"),
 ]
+
+
+def setting_value(argument):
+    """What Hydra reads."""
+    value = OverridesParser.create().parse_override(argument).value()
+    return getattr(value, "text", value)
 
 
 @pytest.mark.parametrize("value", NASTY)
@@ -42,7 +49,7 @@ def test_what_is_printed_names_paths_with_commas(tmp_path):
      "runs=[a,b]", "runs=logs/*", "data.root=${oc.env:X}", "data.crop=[148,178]", "k=choice(1,2)", "name=don't", "-m"],
 )  # fmt: skip
 def test_what_hydra_can_read_or_has_to_complain_of_is_left_as_it_is(typed):
-    assert read_arguments([typed]) == [typed]
+    assert read_arguments([typed], "runs") == [typed]
 
 
 def test_flags_may_stand_anywhere():
@@ -53,7 +60,9 @@ def test_flags_may_stand_anywhere():
 
 def test_commas_separate_paths_where_there_may_be_several(monkeypatch):
     monkeypatch.setenv("HOME", "/me")
-    assert read_arguments(["run=~/a,/b c&d"]) == ["run=/me/a,'/b c&d'"]
+    assert read_arguments(["run=~/a,/b c&d"], "run") == ["run=[/me/a,'/b c&d']"]
+    assert read_arguments(["run=a,'b,c'"], "run") == ["run=[a,'b,c']"]
+    assert read_arguments(["run=a, b"]) == ["run='a, b'"]
     assert read_arguments(["resume=/a,b"]) == ["resume='/a,b'"]
     assert read_arguments(["-m", "data.root=2023,2024"]) == ["-m", "data.root='2023','2024'"]
     assert read_arguments(["data.root=2024", "output=", "sweep=1e5"]) == ["data.root='2024'", "sweep='1e5'"]

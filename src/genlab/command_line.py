@@ -16,7 +16,6 @@ PATHS = re.compile(
     r"paths\.\w+|hydra\.(run|sweep)\.dir|runs?|resume|sweep|output|out|images|(data\.|callbacks\.\w+\.)?cache_dir"
     r"|data\.(root|path)|callbacks\.\w+\.dirpath|features\.weights|logger\.\w+\.save_dir"
 )
-LISTS = ("run", "runs")  # of which several may be given, with commas between them
 FOLDERS = ("DATA_DIR", "LOG_DIR", "TORCH_HOME", "HF_HOME")  # variables that hold one
 SETTING = re.compile(r"(\+{0,2}[\w./@:-]+)=(.*)", re.DOTALL)
 HOME = re.compile(r"(?<=[=,(\['\"])~[\w.-]*(?=[/,)\]'\"]|$)")
@@ -33,37 +32,40 @@ def read_environment() -> None:
             os.environ[name] = str(Path(os.environ[name]).expanduser())
 
 
-def read_arguments(arguments: Sequence[str]) -> list[str]:
+def read_arguments(arguments: Sequence[str], lists: str = "") -> list[str]:
     """Rewrite what was typed so that Hydra reads it as it is meant.
 
     A `~` at the beginning of a value is a home folder, which shells expand at the beginning of a word alone. A value
     that Hydra's grammar refuses (`#ff8000`, `Käse & Brot`) is the text that it is, unless it has brackets or quotes.
-    A path is a text in any case, and counts as not typed where it is empty. Flags may stand anywhere: Hydra's parser
-    wants all overrides side by side, so they come last.
+    A path is a text in any case, and counts as not typed where it is empty. `A,B` is a list for the key `lists`, and
+    several values for others. Flags may stand anywhere: Hydra's parser wants all overrides side by side, so they come
+    last.
     """
     is_sweep = any(argument == "-m" or argument.startswith("--mul") for argument in arguments)
     words = [HOME.sub(lambda found: str(Path(found[0]).expanduser()), argument) for argument in arguments]
-    return sorted((word for word in (_meant(word, is_sweep) for word in words) if word is not None), key=_is_override)
+    meant = [_meant(word, is_sweep, lists) for word in words]
+    return sorted((word for word in meant if word is not None), key=_is_override)
 
 
 def _is_override(word: str) -> bool:
     return word.startswith("~") or (not word.startswith("-") and "=" in word)
 
 
-def _meant(argument: str, is_sweep: bool) -> str | None:
+def _meant(argument: str, is_sweep: bool, lists: str) -> str | None:
     setting = SETTING.fullmatch(argument)
     if argument.startswith("-") or not setting:
         return argument
     key, value = setting.groups()
-    is_path, several = PATHS.fullmatch(key.lstrip("+")) is not None, is_sweep or key.lstrip("+") in LISTS
+    is_path, is_list = PATHS.fullmatch(key.lstrip("+")) is not None, key == lists and not is_sweep
     if is_path and value in ("", "''", '""'):
         return None
-    found = _read(argument)
-    if found is not None and not (is_path and _is_no_text(found.value(), several)):
-        return argument
-    if QUOTED.match(value) or (not is_path and STRUCTURE.search(value)):
-        return argument  # Hydra says what is wrong with it
-    return f"{key}={','.join(quoted(part) for part in (value.split(',') if several else [value]))}"
+    found, several = _read(argument), is_sweep or is_list
+    is_read = found is not None and not (is_path and _is_no_text(found.value(), several))
+    if not is_read and not QUOTED.match(value) and (is_path or not STRUCTURE.search(value)):
+        value = ",".join(quoted(part) for part in (value.split(",") if several else [value]))
+        found = _read(f"{key}={value}")
+    is_sequence = is_list and found is not None and isinstance(found.value(), ChoiceSweep)
+    return f"{key}=[{value}]" if is_sequence else f"{key}={value}"
 
 
 def _read(argument: str) -> Override | None:
@@ -81,15 +83,8 @@ def _is_no_text(value: Any, several: bool) -> bool:
 
 
 def typed_keys(overrides: Sequence[str]) -> list[str]:
-    """The keys that are typed."""
+    """The keys of overrides."""
     return [override.key_or_group for override in OverridesParser.create().parse_overrides(list(overrides))]
-
-
-def setting_value(argument: str) -> Any:
-    """What Hydra reads as the value in `key=value`; None where it reads nothing, and says so later."""
-    found = _read(argument)
-    value = found.value() if found else None
-    return value.text if isinstance(value, QuotedString) else value
 
 
 def quoted(value: object, quote: Quote = Quote.single) -> str:

@@ -1,9 +1,19 @@
 """What this machine offers: cores and memory, also within a container. Imports nothing heavy."""
 
 import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-CPU_EXHAUSTED = "DefaultCPUAllocator: can't allocate memory"  # in a RuntimeError like all others
+from genlab.errors import UsageError, causes
+
+GPU, MACHINE = "The GPU", "The machine"
+EXHAUSTED = {  # what PyTorch says in RuntimeErrors like all others
+    "out of memory": GPU,
+    "DefaultCPUAllocator: can't allocate memory": MACHINE,
+    "Storage size calculation overflowed": MACHINE,  # a tensor larger than any memory
+}
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -22,6 +32,42 @@ def memory() -> int | None:
         return None
     limit = _read("memory.max")
     return min(installed, int(limit)) if limit.isdigit() else installed
+
+
+class OutOfMemory(UsageError):
+    """A device or the machine has no memory left."""
+
+
+def exhausted(error: BaseException) -> str | None:
+    """What has no memory left, by what an error or one of its causes says: `GPU`, `MACHINE` or, for others, None."""
+    for cause in causes(error):
+        if device := next((device for sign, device in EXHAUSTED.items() if sign in str(cause)), None):
+            return device
+        if isinstance(cause, MemoryError):
+            return MACHINE
+    return None
+
+
+@contextmanager
+def explain_memory(remedy: Callable[[str], str]) -> Iterator[None]:
+    """Say in one sentence that memory has run out within it.
+
+    Args:
+        remedy: the rest of the sentence, by what has run out.
+
+    Raises:
+        OutOfMemory: in place of Python's and PyTorch's errors.
+    """
+    try:
+        yield
+    except OutOfMemory:
+        raise
+    except Exception as error:
+        if (device := exhausted(error)) is None:
+            raise
+        amount = re.search(r"allocate ([\d.]+ \w+)", " ".join(map(str, causes(error))))
+        more = f" for another {amount[1]}" if amount else ""
+        raise OutOfMemory(f"{device} has no memory left{more}{remedy(device)}") from error
 
 
 def _read(name: str) -> str:

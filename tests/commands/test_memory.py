@@ -11,8 +11,9 @@ from resuming import SMALL
 from settings import config
 from typed import type_in
 
-from genlab.commands.memory import OutOfMemory, explain_memory_errors
+from genlab.commands.memory import explain_memory_errors
 from genlab.commands.train import train
+from genlab.hardware import OutOfMemory
 from genlab.models import VAE
 
 CUDA = (

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from genlab.commands.memory import check_size
 from genlab.config.build import build
 from genlab.config.references import References
-from genlab.errors import UsageError, unknown
+from genlab.errors import UsageError
 from genlab.foreign import own_path
 from genlab.models.base import ImageModel
 from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, read_checkpoint
@@ -31,9 +31,8 @@ class Run(NamedTuple):
 def load_run(run: str, weights: str = "ema") -> Run:
     """Rebuild a model from a run folder or from a checkpoint file alone, wherever it was moved.
 
-    A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt` (`previous.ckpt` if that is damaged). The
-    file is read with weights_only=True, no reference in it is followed but to its own keys and to variables where they
-    have their place, and only targets of the allow-list are instantiated.
+    A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt` (`previous.ckpt` if that is damaged). What
+    the file holds is data: it is read with weights_only=True, and only targets of the allow-list are instantiated.
 
     Args:
         run: path of the folder or file.
@@ -42,8 +41,6 @@ def load_run(run: str, weights: str = "ema") -> Run:
     Raises:
         UsageError: if there is no such run, or if the file is no checkpoint of this project.
     """
-    if weights not in ("ema", "raw"):
-        raise UsageError(unknown("value of weights", weights, ["ema", "raw"]))
     path = find_checkpoint(Path(run))
     try:
         checkpoint = read_checkpoint(path)

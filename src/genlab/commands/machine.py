@@ -10,12 +10,15 @@ from contextlib import suppress
 from typing import Any
 
 import torch
+from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, ListConfig
 
 from genlab.bounds import PositiveInt
 from genlab.config.values import convert
 from genlab.errors import UsageError, unknown
+from genlab.sentences import one_line
 
 # Of torchrun and Kubeflow, of Lightning's own way, of SLURM, LSF, Open MPI and other MPIs.
 STARTED_TOGETHER = {"MASTER_ADDR", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "LSB_JOBID"}
@@ -30,17 +33,17 @@ def check_machine(trainer: DictConfig) -> None:
     Raises:
         UsageError: with what to type instead.
     """
-    accelerator = trainer.get("accelerator", "auto")
-    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    needs = {"gpu": has_gpu, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if accelerator not in ("auto", "cpu", *needs):
-        raise UsageError(unknown("value of trainer.accelerator", str(accelerator), ["auto", "cpu", *needs]))
-    if not needs.get(accelerator, True):
+    accelerator = str(trainer.get("accelerator", "auto"))
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    available = {"auto": True, "cpu": True, "gpu": cuda or mps, "cuda": cuda, "mps": mps}
+    if accelerator not in available:
+        raise UsageError(unknown("value of trainer.accelerator", accelerator, list(available)))
+    if not available[accelerator]:
         raise UsageError(
             f"trainer.accelerator={accelerator} asks for a GPU and PyTorch sees none here: type trainer=cpu, or "
             "trainer=default to take what the machine has."
         )
-    if accelerator == "auto" and "ddp" in str(trainer.get("strategy")).lower() and not torch.cuda.is_available():
+    if accelerator == "auto" and "ddp" in str(trainer.get("strategy")).lower() and not cuda:
         log.warning("trainer=ddp finds no CUDA GPU: it runs in one process on the CPU (trainer=ddp_cpu takes two).")
         trainer.accelerator = "cpu"
         trainer.devices = 1
@@ -62,23 +65,20 @@ def check_devices(trainer: DictConfig) -> None:
         UsageError: with what to type instead.
     """
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    _check_devices(trainer.get("devices", "auto"), on_cpu=trainer.get("accelerator") == "cpu" or not has_gpu)
+    devices: Any = trainer.get("devices", "auto")
+    if devices != "auto":
+        gpu = CUDAAccelerator if torch.cuda.is_available() else MPSAccelerator
+        accelerator: Any = gpu if has_gpu and trainer.get("accelerator") != "cpu" else CPUAccelerator
+        try:
+            accelerator.parse_devices(list(devices) if isinstance(devices, ListConfig) else devices)
+        except (TypeError, ValueError, MisconfigurationException) as error:
+            raise UsageError(f"trainer.devices={devices} is not possible: {one_line(error)}") from error
     n_nodes = convert("trainer.num_nodes", trainer.get("num_nodes", 1), PositiveInt)
     if n_nodes > 1 and not STARTED_TOGETHER & os.environ.keys():
         raise UsageError(
             f"trainer.num_nodes={n_nodes} needs as many machines, with processes that torchrun or SLURM has started: "
             "see docs/clusters.md, or leave it out for this machine alone."
         )
-
-
-def _check_devices(devices: Any, on_cpu: bool) -> None:
-    """A number of processes on the CPU; on GPUs also which of them, or all."""
-    numbers = list(devices) if isinstance(devices, ListConfig) else []
-    if devices == "auto" or (devices == -1 and not on_cpu) or (numbers and min(numbers) >= 0 and not on_cpu):
-        return
-    if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
-        what = "a number of processes, 1 or more" if on_cpu else "a number of GPUs, a list of them as in [0,1], or -1"
-        raise UsageError(f"trainer.devices={devices} is not possible: it must be {what}, or auto.")
 
 
 def keep_freed_memory() -> None:
@@ -97,12 +97,10 @@ def keep_freed_memory() -> None:
 def say_where_it_crashed() -> None:
     """Have Python write to the terminal where it was when the system kills it.
 
-    So it does where a memory-mapped file of images has been cut off while a run reads it (SIGBUS): nothing can catch
-    that, and the next start finds it.
+    So it does where a memory-mapped file of images is cut off while a run reads it (SIGBUS).
     """
     with suppress(OSError, ValueError, AttributeError):  # a stderr that is no file
-        if not faulthandler.is_enabled():
-            faulthandler.enable()
+        faulthandler.enable()
 
 
 def quieten() -> None:

@@ -55,25 +55,20 @@ def _verify(manifest: dict[str, Any]) -> None:
 
 
 def _table(datamodule: ImageDataModule) -> Table:
-    table = Table(title=datamodule.name, title_justify="left", show_header=False)
-    for key, value in _facts(datamodule).items():
-        table.add_row(key.replace("_", " "), value)
-    return table
-
-
-def _facts(datamodule: ImageDataModule) -> dict[str, str]:
     facts = {f"{name} images": f"{len(split.images):,}" for name, split in datamodule.splits.items()}
     facts["shape"] = " x ".join(map(str, datamodule.image_shape))
-    manifest: dict[str, Any] = getattr(datamodule.source, "manifest", {})
-    if not manifest:
-        return facts
-    names, rejected, left_out = manifest["label_names"], manifest["rejected"], manifest.get("left_out", {})
-    return facts | {
-        "grey originals": f"{manifest['grey']:,}",
-        "mean level, by channel": ", ".join(f"{level:.1f}" for level in manifest["mean"]),
-        "standard deviation": ", ".join(f"{level:.1f}" for level in manifest["std"]),
-        "labels": f"{len(names)}: {', '.join(names)}" if names else classes(manifest),
-        "left out files": "\n".join(f"{n:,} {kind}" for kind, n in left_out.items()) or "none",
-        "rejected files": "\n".join(f"{name}: {reason}" for name, reason in rejected.items()) or "none",
-        "kept in": redact(manifest["folder"]),
-    }
+    if manifest := getattr(datamodule.source, "manifest", {}):
+        names, rejected, left_out = manifest["label_names"], manifest["rejected"], manifest.get("left_out", {})
+        facts |= {
+            "grey originals": f"{manifest['grey']:,}",
+            "mean level, by channel": ", ".join(f"{level:.1f}" for level in manifest["mean"]),
+            "standard deviation": ", ".join(f"{level:.1f}" for level in manifest["std"]),
+            "labels": f"{len(names)}: {', '.join(names)}" if names else classes(manifest),
+            "left out files": "\n".join(f"{n:,} {kind}" for kind, n in left_out.items()) or "none",
+            "rejected files": "\n".join(f"{name}: {reason}" for name, reason in rejected.items()) or "none",
+            "kept in": redact(manifest["folder"]),
+        }
+    table = Table(title=datamodule.name, title_justify="left", show_header=False)
+    for key, value in facts.items():
+        table.add_row(key.replace("_", " "), value)
+    return table

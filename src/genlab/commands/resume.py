@@ -1,6 +1,5 @@
 """Which run is resumed, from which checkpoint, with which configuration."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +17,6 @@ from genlab.foreign import check_folder
 from genlab.run.adopt import adopt, check_places
 from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
 from genlab.run.identity import fingerprint, run_folder
-
-log = logging.getLogger(__name__)
 
 CHANGEABLE = ("trainer", "callbacks", "logger", "paths", "tags")
 # Where the data lie and how they are read, not what they are: a checkpoint knows their images.
@@ -64,10 +61,14 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     if (newest := read_newest(checkpoints, may_begin_anew=automatic)) is None:
         return None
     path, state = newest
+    config, is_changed = cfg, False
     if automatic:
         recorded = record_config(cfg)
         with explain_damage(path):
-            config, is_changed = _as_typed(cfg, recorded, state["config"], folder, where), False
+            _check_own(folder, where, Path(state["config"]["paths"]["run_dir"]))
+            _check_same(recorded, state["config"], folder)
+            if "${" not in (name := state["config"]["data"]["name"]):
+                config.data.name = name  # a folder's name is its path, and part of each score's protocol
     else:
         with explain_damage(path):
             stored = OmegaConf.create(adopt(state["config"], folder))
@@ -88,15 +89,6 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
     return Resumption(path, config, images, n_rows, state["global_step"], reached is not None, is_changed)
 
 
-def _as_typed(cfg: DictConfig, recorded: Any, stored: dict[str, Any], folder: Path, where: Path) -> DictConfig:
-    """The configuration of a command that says all of it, if it is that of the run in the folder."""
-    _check_own(folder, where, Path(stored["paths"]["run_dir"]))
-    _check_same(recorded, stored, folder)
-    if "${" not in (name := stored["data"]["name"]):
-        cfg.data.name = name  # a folder's name is its path, and part of each score's protocol
-    return cfg
-
-
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     """The configuration with one of its paths elsewhere, and all that lies below it."""
     old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
@@ -114,8 +106,11 @@ def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
 def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> DictConfig:
     """The configuration of a run with what has been typed, of which `command` is composed."""
     overrides = OverridesParser.create().parse_overrides(list(typed))
-    loggers = command.get("logger") if "logger" in typed_keys(typed) else config.logger
-    config = _with_loggers(config, command, OmegaConf.to_container(loggers or OmegaConf.create()))
+    own: Any = OmegaConf.to_container(config)
+    given: Any = OmegaConf.to_container(command)
+    missing = {key: given.get(key) for key in ("sweep", "tags") if key not in own}  # what loggers may refer to
+    loggers = given.get("logger") if "logger" in typed_keys(typed) else own["logger"]
+    config = OmegaConf.create(own | missing | {"logger": loggers or {}})
     for override in overrides:
         key = override.key_or_group
         if key in ("resume", "logger") or key.startswith("hydra."):
@@ -129,14 +124,6 @@ def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> D
             with open_dict(config):
                 OmegaConf.update(config, key, override.value(), force_add=True)
     return config
-
-
-def _with_loggers(config: DictConfig, command: DictConfig, loggers: Any) -> DictConfig:
-    """The configuration with loggers of the command: what they refer to is looked up in the run's own configuration."""
-    own: Any = OmegaConf.to_container(config)
-    given: Any = OmegaConf.to_container(command)
-    missing = {key: given.get(key) for key in ("sweep", "tags") if key not in own}
-    return OmegaConf.create(own | missing | {"logger": loggers})
 
 
 def _check_changeable(override: Override, config: DictConfig) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ from omegaconf import DictConfig
 
 from genlab.commands.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
 from genlab.commands.memory import check_size, explain_memory_errors
-from genlab.commands.optimisers import try_optimizers
+from genlab.commands.model_checks import check_shapes, try_optimizers
 from genlab.commands.resume import Resumption, resumption
-from genlab.commands.shapes import check_shapes
 from genlab.commands.trainer_arguments import check_trainer, explain_refusals
 from genlab.config.build import build, check_config
 from genlab.config.keys import check_keys
@@ -29,7 +28,7 @@ from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.run.checkpoint import explain_damage
 from genlab.run.folder import lock_run, open_run_folder, put_back_unless, record_run, update_summary
 from genlab.run.identity import fingerprint, run_folder
-from genlab.run.summary import read_outcome
+from genlab.run.summary import Outcome, read_outcome
 from genlab.trainer.internals import purge_events
 from genlab.trainer.resume_state import ResumeState, explain_restoring
 from genlab.trainer.schedule import newest_score
@@ -58,125 +57,116 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     quieten()
     if HydraConfig.initialized():
         typed = as_typed(HydraConfig.get().overrides.task) if typed is None else typed
-        _make_cell(cfg)
-    automatic = cfg.get("resume") == "auto"
-    own: str | None = fingerprint(cfg)  # as it was typed, as the launcher of a sweep knows it
-    check = check_keys if cfg.get("resume") and not automatic else check_config  # a resumed run has a model of its own
+        _join_sweep(cfg)
+    resume = cfg.get("resume")
+    own: str | None = fingerprint(cfg)  # of what was typed, as the launcher of a sweep knows it
+    check = check_config if resume in (None, "auto") else check_keys  # a run that is named has a model of its own
     check(cfg, keep_references=True)
-    run_dir = run_folder(cfg.resume) if cfg.get("resume") and not automatic else Path(cfg.paths.run_dir)
-    with lock_run(run_dir, seconds=30 if automatic else 0):
-        if automatic and _is_settled(run_dir, own, cfg):
-            return read_outcome(run_dir).score
+    run_dir = Path(cfg.paths.run_dir) if resume in (None, "auto") else run_folder(resume)
+    with ExitStack() as stack:
+        stack.enter_context(lock_run(run_dir, seconds=30 if resume == "auto" else 0))
+        before = read_outcome(run_dir)
+        if resume == "auto" and _is_settled(before, run_dir, own, cfg):
+            return before.score
         resumed = resumption(cfg, typed or [])
         if resumed and resumed.is_complete:
             update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
-            return read_outcome(run_dir).score
-        if resumed and not automatic:
-            own = None if resumed.is_changed else read_outcome(run_dir).summary.get("fingerprint")
-        known = {"fingerprint": own} | _typed(typed, run_dir if resumed else None)
+            return before.score
+        if resumed and resume != "auto":
+            own = None if resumed.is_changed else before.summary.get("fingerprint")
         signals = Signals()
-        goes_on_after_its_end = resumed is not None and read_outcome(run_dir).is_final
-        with put_back_unless(lambda: signals.has_begun, run_dir) if goes_on_after_its_end else nullcontext():
-            return _fit(resumed.config if resumed else cfg, resumed, known, signals)
-
-
-def _make_cell(cfg: DictConfig) -> None:
-    """Have a cell that another launcher than ours runs go on with what is in its folder."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN:
-        cfg.resume = cfg.resume or "auto"
-        cfg.sweep = Path(hydra.sweep.dir).name
-
-
-def _is_settled(run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
-    """Whether the run in a folder has come to its end.
-
-    Raises:
-        UsageError: if it has failed, and failed ones are to be left.
-    """
-    known = read_outcome(run_dir)
-    if known.status == "failed" and not cfg.retry_failed:
-        raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {known.error}")
-    if known.is_settled(own):
-        log.info("%s is complete: nothing is left to do.", run_dir)
-    return known.is_settled(own)
-
-
-def _typed(typed: Sequence[str] | None, before: Path | None) -> dict[str, Any]:
-    """All that was typed for a run, for who wants to repeat it: also what was typed `before` it went on."""
-    known = read_outcome(before).summary.get("overrides") if before else []
-    if not isinstance(known, list) or typed is None:
-        return {}
-    return {"overrides": list({str(text).partition("=")[0]: str(text) for text in [*known, *typed]}.values())}
-
-
-def _fit(cfg: DictConfig, resumed: Resumption | None, known: dict[str, Any], signals: Signals) -> float | None:
-    run_dir = Path(cfg.paths.run_dir)
-    check_machine(cfg.trainer)
-    config = record_config(cfg)
-    check_config(cfg)
-    check_trainer(cfg)
-    keep_freed_memory()
-    leave_group_at_exit()
-    open_run_folder(run_dir, config, again=resumed is not None or cfg.get("resume") == "auto")
-    say_where_it_crashed()
-    with (
-        record_run(run_dir, resumed is not None, **known) as ending,
-        explain_memory_errors(cfg),
-        signals.installed(run_dir),
-    ):
-        seed_everything(cfg.seed, workers=True, verbose=False)
-        metrics = CSVLogger(str(run_dir))
-        loggers = [metrics, *(tolerant(build(node)) for node in (cfg.get("logger") or {}).values())]
-        with explain_damage(resumed.checkpoint) if resumed else nullcontext():  # its model and data are its own
-            datamodule = build(cfg.data)
-            check_size(cfg)
-            model = build(cfg.model)
-            try_optimizers(model)
-            check_shapes(model)
-        callbacks = [
-            ResumeState(config, metrics.flush),
-            Validation(),
-            signals,
-            *(build(node) for node in cfg.callbacks.values()),
-        ]
-        _go_on(loggers, resumed)
-        trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, logger=loggers, **_only(callbacks))
-        signals.launcher = trainer.strategy.launcher
-        datamodule.setup()  # once all else is found good; before Lightning starts processes, which find it prepared
-        if resumed:
-            explain_restoring(trainer, resumed.checkpoint)
-            with explain_damage(resumed.checkpoint):
-                datamodule.load_state_dict(resumed.images)
-        for logger in loggers:
-            logger.log_hyperparams(config)
-        _announce(run_dir, model, datamodule, resumed)
+        if resumed and before.is_final:
+            stack.enter_context(put_back_unless(lambda: signals.has_begun, run_dir))
+        cfg = resumed.config if resumed else cfg
+        check_machine(cfg.trainer)
+        config = record_config(cfg)
+        check_config(cfg)
+        check_trainer(cfg)
+        open_run_folder(run_dir, config, again=bool(resume))
+        fields = {"fingerprint": own} | _overrides(typed, before if resumed else None)
+        ending = stack.enter_context(record_run(run_dir, resumed is not None, **fields))
+        stack.enter_context(explain_memory_errors(cfg))
+        stack.enter_context(signals.installed(run_dir))
+        trainer, model, datamodule = _build(cfg, config, resumed, signals)
         try:
             with explain_refusals():
                 trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         except SIGTERMException:
             signals.leave()
         finally:
-            _finish_wandb(loggers)
-        if any(getattr(callback, "pruned", False) for callback in callbacks):
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.finish()
+        if any(getattr(callback, "pruned", False) for callback in trainer.callbacks):
             ending["status"] = "pruned"
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
 
-def _go_on(loggers: list[Any], resumed: Resumption | None) -> None:
-    """Have loggers forget what a run has written after the checkpoint from which it goes on: it writes that again."""
-    for logger in loggers:
+def _join_sweep(cfg: DictConfig) -> None:
+    """Have a run of a sweep that another launcher than ours starts go on with what is in its folder."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        cfg.resume = cfg.resume or "auto"
+        cfg.sweep = Path(hydra.sweep.dir).name
+
+
+def _is_settled(before: Outcome, run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
+    """Whether the run in a folder has come to its end.
+
+    Raises:
+        UsageError: if it has failed, and failed ones are to be left.
+    """
+    if before.status == "failed" and not cfg.retry_failed:
+        raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {before.error}")
+    if before.is_settled(own):
+        log.info("%s is complete: nothing is left to do.", run_dir)
+    return before.is_settled(own)
+
+
+def _overrides(typed: Sequence[str] | None, before: Outcome | None) -> dict[str, Any]:
+    """All that was typed for a run, also before it went on, for who wants to repeat it."""
+    known = before.summary.get("overrides") if before else []
+    if not isinstance(known, list) or typed is None:
+        return {}
+    return {"overrides": list({str(text).partition("=")[0]: str(text) for text in [*known, *typed]}.values())}
+
+
+def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Signals) -> tuple[Any, Any, Any]:
+    """Trainer, model and data of a configuration, the latter set up once all else is found good."""
+    run_dir = Path(cfg.paths.run_dir)
+    keep_freed_memory()
+    leave_group_at_exit()
+    say_where_it_crashed()
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    metrics = CSVLogger(str(run_dir))
+    loggers = [metrics, *(tolerant(build(node)) for node in (cfg.get("logger") or {}).values())]
+    with explain_damage(resumed.checkpoint) if resumed else nullcontext():  # its model and data are its own
+        datamodule = build(cfg.data)
+        check_size(cfg)
+        model = build(cfg.model)
+        try_optimizers(model)
+        check_shapes(model)
+    own = [ResumeState(config, metrics.flush), Validation(), signals]
+    callbacks = [*own, *(build(node) for node in cfg.callbacks.values())]
+    for logger in loggers:  # a run writes again what it has written after the checkpoint from which it goes on
         if isinstance(logger, CSVLogger):
             logger.keep(*((resumed.n_rows, resumed.n_steps) if resumed else (0, 0)))
         elif isinstance(logger, TensorBoardLogger) and resumed:
             purge_events(logger, resumed.n_steps)
-
-
-def _announce(run_dir: Path, model: Any, datamodule: Any, resumed: Resumption | None) -> None:
+    trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, logger=loggers, **_only(callbacks))
+    signals.launcher = trainer.strategy.launcher
+    datamodule.setup()  # before Lightning starts processes, which find it prepared
+    if resumed:
+        explain_restoring(trainer, resumed.checkpoint)
+        with explain_damage(resumed.checkpoint):
+            datamodule.load_state_dict(resumed.images)
+    for logger in loggers:
+        logger.log_hyperparams(config)
     log.info("%s on %s, run folder %s", type(model).__name__, datamodule.name, run_dir)
     if resumed:
         log.info("Resumed after step %d from %s", resumed.n_steps, resumed.checkpoint)
+    return trainer, model, datamodule
 
 
 def _only(callbacks: list[Callback]) -> dict[str, bool]:
@@ -185,9 +175,3 @@ def _only(callbacks: list[Callback]) -> dict[str, bool]:
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in callbacks),
     }
-
-
-def _finish_wandb(loggers: list[Any]) -> None:
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            logger.finish()

@@ -5,19 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from hydra.utils import get_object
-from lightning.fabric.plugins.environments import ClusterEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
-from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
+from genlab.bounds import PositiveInt
 from genlab.commands.machine import check_devices, has_several_processes
 from genlab.config.values import convert
 from genlab.errors import UsageError, unknown
 from genlab.models.adversarial import AdversarialModel
+from genlab.sentences import one_line
 from genlab.trainer.strategy import DDP
 
 INSTEAD = {  # arguments that are other keys here, but for the values that change nothing
@@ -30,9 +29,6 @@ INSTEAD = {  # arguments that are other keys here, but for the values that chang
     "fast_dev_run": "type debug=fast, or trainer.max_steps=N",
     "barebones": "type callbacks=none",
     "use_distributed_sampler": "leave it out, as the data module's own sampler knows its process",
-    "model_registry": "leave it out, as checkpoints stay in the run folder",
-    "limit_test_batches": "leave it out, as eval.py measures the test images: python src/eval.py run=PATH",
-    "limit_predict_batches": "leave it out, as sample.py draws pictures: python src/sample.py run=PATH",
 }
 HARMLESS = {  # of these it is not Lightning's default
     "enable_checkpointing": True,
@@ -52,13 +48,7 @@ LATE = {  # what other errors say, and what to type
     "does not allow for gradient clipping": "trainer.gradient_clip_val with trainer.precision=16-mixed needs a plain "
     "optimiser: type model.optimizer.fused=false",
 }
-BOUNDED = {  # numbers that Lightning does not look at before it divides by them
-    "accumulate_grad_batches": PositiveInt,
-    "check_val_every_n_epoch": PositiveInt | None,
-    "val_check_interval": PositiveInt,
-    "log_every_n_steps": NonNegativeInt,
-    "gradient_clip_val": NonNegativeFloat | None,
-}
+DIVISORS = ("accumulate_grad_batches", "check_val_every_n_epoch", "val_check_interval")  # unchecked by Lightning
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
 PROFILERS = {
     "simple": "lightning.pytorch.profilers.SimpleProfiler",
@@ -77,76 +67,58 @@ def check_trainer(cfg: DictConfig) -> None:
         UsageError: with the key to use instead.
     """
     trainer: Any = cfg.trainer
-    for name, remedy in _refused(cfg):
-        raise UsageError(f"trainer.{name}={trainer[name]} is not possible here: {remedy}.")
+    _check_other_keys(cfg)
     if (precision := trainer.get("precision")) is not None and str(precision) not in PRECISIONS:
         raise UsageError(
             f"trainer.precision={precision} is not possible: images, losses and scores are float32 here. Type "
             f"trainer.precision=bf16-mixed; also possible: {', '.join(PRECISIONS)}."
         )
-    for name, kind in BOUNDED.items():
-        if isinstance(value := trainer.get(name), int) or name == "gradient_clip_val":
-            convert(f"trainer.{name}", value, kind)
+    for name in DIVISORS:
+        if isinstance(value := trainer.get(name), int):
+            convert(f"trainer.{name}", value, PositiveInt)
     check_devices(trainer)
-    if trainer.get("sync_batchnorm") and has_several_processes(trainer) and not torch.cuda.is_available():
-        raise UsageError("trainer.sync_batchnorm=true needs GPUs: leave it out on the CPU.")
     _choose_strategy(trainer)
-    profiler = trainer.get("profiler")
-    if isinstance(profiler, str):
+    if isinstance(profiler := trainer.get("profiler"), str):
         if profiler not in PROFILERS:
             raise UsageError(unknown("value of trainer.profiler", profiler, list(PROFILERS)))
         place = {"dirpath": trainer.get("default_root_dir"), "filename": "profile"}
         trainer.profiler = {"_target_": PROFILERS[profiler], **place}
 
 
-def _refused(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    """Arguments that say what another key says here, with the remedy."""
-    parameters = inspect.signature(Trainer).parameters
+def _check_other_keys(cfg: DictConfig) -> None:
+    """Refuse arguments that say what another key says here."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(Trainer).parameters.items()} | HARMLESS
+    defaults["default_root_dir"] = cfg.paths.run_dir
     adversarial = issubclass(get_object(cfg.model._target_), AdversarialModel)
     for name, remedy in {**INSTEAD, **(BY_HAND if adversarial else {})}.items():
         value = cfg.trainer.get(name)
-        default = parameters[name].default if name in parameters else None
-        if value is None or value == HARMLESS.get(name, default):
-            continue
-        if name == "default_root_dir" and value == cfg.paths.run_dir:
-            continue
-        yield name, remedy.format(value=value)
-
-
-@contextmanager
-def explain_refusals() -> Iterator[None]:
-    """Say in one sentence what Lightning and PyTorch refuse only when they see model and data.
-
-    Raises:
-        UsageError: in place of their errors.
-    """
-    try:
-        yield
-    except MisconfigurationException as error:
-        raise UsageError(f"The trainer can't do this: {' '.join(str(error).split())}") from error
-    except (RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        for sign, remedy in LATE.items():
-            if sign in said:
-                raise UsageError(f"{remedy} ({said})") from error
-        raise
+        if value not in (None, defaults[name]):
+            raise UsageError(f"trainer.{name}={value} is not possible here: {remedy.format(value=value)}.")
 
 
 def _choose_strategy(trainer: DictConfig) -> None:
     """Take this project's DDP wherever Lightning would take its own: it steps several optimisers, and ends with all."""
     strategy = trainer.get("strategy", "auto")
+    target = get_object(strategy._target_) if isinstance(strategy, DictConfig) else None
     if strategy == "ddp" or (strategy == "auto" and has_several_processes(trainer)):
         trainer.strategy = {"_target_": f"{DDP.__module__}.{DDP.__qualname__}"}
-    target = get_object(strategy._target_) if isinstance(strategy, DictConfig) else None
-    if strategy not in ("auto", "ddp") and not (target and issubclass(target, DDP | SingleDeviceStrategy)):
+    elif strategy != "auto" and not (target and issubclass(target, DDP | SingleDeviceStrategy)):
         raise UsageError(
             f"trainer.strategy={strategy} is not possible: models with several optimisers work with DDP alone. Type "
             "trainer=ddp for every GPU, or trainer=gpu for one."
         )
-    plugins = trainer.get("plugins") or ()
-    for plugin in [plugins] if isinstance(plugins, DictConfig) else plugins:
-        if not issubclass(get_object(plugin._target_), ClusterEnvironment):
-            raise UsageError(
-                f"trainer.plugins={plugin._target_} is not possible: it must be a cluster environment. Precision is "
-                "trainer.precision, and checkpoints are callbacks.checkpoint."
-            )
+
+
+@contextmanager
+def explain_refusals() -> Iterator[None]:
+    """Say in one sentence what Lightning and PyTorch refuse only when they see model and data; raises a UsageError."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise UsageError(f"The trainer can't do this: {one_line(error)}") from error
+    except (RuntimeError, ValueError) as error:
+        said = one_line(error)
+        for sign, remedy in LATE.items():
+            if sign in said:
+                raise UsageError(f"{remedy} ({said})") from error
+        raise

@@ -1,7 +1,7 @@
 """The one way from a config node to an object."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import hydra
@@ -9,10 +9,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from genlab.config.arguments import arguments_of_class, convert_arguments
+from genlab.config.arguments import convert_arguments
 from genlab.config.keys import check_keys
 from genlab.config.values import text
 from genlab.errors import UsageError, causes
+from genlab.foreign import texts_below
 
 ALLOWED_PACKAGES = (
     "genlab",
@@ -30,7 +31,7 @@ def build(node: Any, **kwargs: Any) -> Any:
 
     What the node refers to is looked up first, and nothing but the plain result is checked and built from, so that a
     config which came with somebody else's checkpoint can't run code of its own choice: only classes that one of
-    `ALLOWED_PACKAGES` defines are instantiated, each where its base class has its place (`roles.py`). Values are
+    `ALLOWED_PACKAGES` defines are instantiated, each where its base class has its place (`arguments.ROLES`). Values are
     converted to what these classes take.
 
     Raises:
@@ -38,8 +39,9 @@ def build(node: Any, **kwargs: Any) -> Any:
             value that an argument can't have, and whatever UsageError the target itself raises.
     """
     node = _resolved(node)
+    key = node._get_full_key(None)
     if "_target_" not in node:
-        raise UsageError(f"{node._get_full_key(None) or 'The config'} has no _target_, the class of which it is made.")
+        raise UsageError(f"{key or 'The config'} has no _target_, the class of which it is made.")
     _convert(node)
     try:
         return hydra.utils.instantiate(node, **kwargs)
@@ -50,19 +52,15 @@ def build(node: Any, **kwargs: Any) -> Any:
         if isinstance(cause, ImportError):
             raise UsageError(f"{node['_target_']} needs a package that is not installed: {cause}") from error
         is_argument = isinstance(cause, TypeError) and "argument" in str(cause)
-        if is_argument and (takes := _arguments(node, str(cause))):
-            raise UsageError(f"{cause}. {takes}") from error
         if isinstance(cause, Exception) and (is_argument or not node._target_.startswith("genlab.")):
-            raise UsageError(
-                f"{node._get_full_key(None) or node._target_} can't be made: {' '.join(str(cause).split())}"
-            ) from error
+            raise UsageError(f"{key or node._target_} can't be made: {' '.join(str(cause).split())}") from error
         raise
 
 
 def _resolved(node: Any) -> Any:
     """A copy of a config node that refers to nothing, under the key of the original."""
     plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    if text := next((text for text in _texts(plain) if "${" in text), None):
+    if text := next((text for _, text in texts_below(plain, "") if "${" in text), None):
         raise UsageError(f"{text!r} would be read as a reference once more: a value can't hold a dollar and a brace.")
     copied = OmegaConf.create(plain)
     if isinstance(node, DictConfig):
@@ -70,18 +68,6 @@ def _resolved(node: Any) -> Any:
         copied._set_key(node._key())
     copied._set_flag(["readonly", "struct"], [False, False])
     return copied
-
-
-def _texts(node: Any) -> Iterator[str]:
-    """Every text in plain containers, keys too."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, Mapping):
-        for pair in node.items():
-            yield from (text for part in pair for text in _texts(part))
-    elif isinstance(node, list | tuple):
-        for part in node:
-            yield from _texts(part)
 
 
 def check_config(cfg: DictConfig, keep_references: bool = False) -> None:
@@ -106,12 +92,12 @@ def check_config(cfg: DictConfig, keep_references: bool = False) -> None:
 
 
 def _convert(node: Any, keep_references: bool = False) -> None:
-    for target in targets(node):
+    for target in _targets(node):
         check_target(target)
     convert_arguments(node, keep_references)
 
 
-def targets(node: Any) -> Iterator[Any]:
+def _targets(node: Any) -> Iterator[Any]:
     """Every `_target_` in a config node, at any depth; what an entry refers to has a place of its own."""
     if not OmegaConf.is_config(node):
         return
@@ -119,7 +105,7 @@ def targets(node: Any) -> Iterator[Any]:
         if key == "_target_":
             yield node[key]
         elif not OmegaConf.is_interpolation(node, key):
-            yield from targets(node[key])
+            yield from _targets(node[key])
 
 
 def check_target(target: Any) -> None:
@@ -128,27 +114,15 @@ def check_target(target: Any) -> None:
         f"The config asks for {target!r}, which is not a class of {', '.join(ALLOWED_PACKAGES)}: it is refused, as a "
         "config may come from elsewhere. Add your package to ALLOWED_PACKAGES in genlab/config/build.py if it is yours."
     )
-    if not isinstance(target, str) or not _within(target):
+    if not isinstance(target, str) or not _is_allowed(target):
         raise refusal
     try:
         found = get_object(target)
     except Exception as error:
         raise UsageError(f"The config asks for {target!r}, which can't be found: {error}") from error
-    if not inspect.isclass(found) or not _within(found.__module__):
+    if not inspect.isclass(found) or not _is_allowed(found.__module__):
         raise refusal
 
 
-def _within(name: str) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in ALLOWED_PACKAGES)
-
-
-def _arguments(node: Any, complaint: str) -> str:
-    """List what the class that complains takes, its base classes included; Python's complaint starts with a name.
-
-    Empty if none of the config complains.
-    """
-    for target in targets(node):
-        found = get_object(target)
-        if any(complaint.startswith(f"{base.__name__}.") for base in found.__mro__):
-            return f"It takes: {', '.join(arguments_of_class(found).kinds)}."
-    return ""
+def _is_allowed(name: str) -> bool:
+    return f"{name}.".startswith(tuple(f"{package}." for package in ALLOWED_PACKAGES))

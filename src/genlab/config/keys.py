@@ -35,10 +35,10 @@ KEYS: dict[str, Any] = {
 
 
 def check_keys(cfg: DictConfig, keep_references: bool = False) -> None:
-    """Convert, in place, those of `KEYS` that a configuration has.
+    """Convert, in place, those of `KEYS` that the configuration of an entry script has.
 
     Args:
-        cfg: of an entry script.
+        cfg: the configuration.
         keep_references: whether what refers to something else is checked alone.
 
     Raises:
@@ -56,25 +56,18 @@ def check_keys(cfg: DictConfig, keep_references: bool = False) -> None:
             assign(node, name, value, new, keep_references)
 
 
-def assign(node: DictConfig, name: str, old: Any, value: Any, keep_references: bool) -> None:
-    """Set an entry of a configuration, unless it has this value already.
+def assign(node: DictConfig, name: str, old: Any, new: Any, keep_references: bool) -> None:
+    """Set an entry of a node from its resolved value to a new one, if they differ.
 
-    Args:
-        node: the parent.
-        name: the entry's.
-        old: what the entry is, references resolved.
-        value: what it is to be.
-        keep_references: whether an entry that refers to something else is left.
+    Where `keep_references` is true an entry that refers to something else is left.
     """
-    if OmegaConf.is_config(value) or (keep_references and _refers(node, name, old)):
+    if OmegaConf.is_config(new):
         return
-    if OmegaConf.is_config(old):
-        old = OmegaConf.to_container(old, resolve=True)
-    if repr(old) != repr(value):
-        node[name] = value
-
-
-def _refers(node: DictConfig, name: str, value: Any) -> bool:
-    if OmegaConf.is_interpolation(node, name):
-        return True
-    return OmegaConf.is_config(value) and "${" in str(OmegaConf.to_container(value))
+    plain = OmegaConf.to_container(old) if OmegaConf.is_config(old) else old
+    refers = OmegaConf.is_interpolation(node, name) or (plain is not old and "${" in str(plain))
+    if keep_references and refers:
+        return
+    if plain is not old:
+        plain = OmegaConf.to_container(old, resolve=True)
+    if repr(plain) != repr(new):
+        node[name] = new

@@ -1,7 +1,4 @@
-"""How a configuration is recorded: resolved, but with what reads the environment as it was typed.
-
-Imports nothing heavy: the entry scripts need it early.
-"""
+"""How a configuration is recorded: resolved, but with what reads the environment as typed. Imports nothing heavy."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +19,7 @@ def record(text: str) -> str:
     """Return a text as it may stand in a run's files: with references in the place of secrets.
 
     Raises:
-        UsageError: if an address in it holds a password that is not in the environment.
+        UsageError: for a password in an address that is not in the environment.
     """
     if PASSWORD.search(text := refer(text)):
         raise UsageError(
@@ -33,27 +30,18 @@ def record(text: str) -> str:
 
 
 def record_config(config: Any) -> Any:
-    """Return a configuration as it may stand in a run's files, as plain containers.
-
-    Raises:
-        UsageError: if an address in it holds a password that is not in the environment.
-    """
+    """Return a configuration as it may stand in a run's files, as plain containers; raises what `record` raises."""
     return redact_all(resolve(config), record)
 
 
 def as_typed(overrides: Any) -> list[str]:
-    """Return Hydra's list of overrides as they were typed; who goes through it gets them resolved."""
+    """Return Hydra's list of overrides as they were typed: to go through it would resolve them."""
     typed: Any = OmegaConf.to_container(overrides)
     return typed
 
 
 def resolve(node: Any, without: Sequence[str] = ()) -> Any:
-    """Return a configuration as plain containers, resolved, with what reads the environment as it was typed.
-
-    Args:
-        node: the configuration, or a part of it.
-        without: keys to leave out.
-    """
+    """Return a configuration, `without` some keys, as plain containers: resolved but for the environment."""
     if OmegaConf.is_dict(node):
         return {key: _value(node, key) for key in node if key not in without}
     return [_value(node, number) for number in range(len(node))] if OmegaConf.is_list(node) else node

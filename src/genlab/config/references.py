@@ -1,6 +1,4 @@
-"""What the configuration that is stored with a run refers to. It may come from anybody, and is checked before it is
-resolved.
-"""
+"""What the configuration that is stored with a run refers to, checked before it is resolved."""
 
 import os
 import re
@@ -21,13 +19,10 @@ BUILT = ("model", "data", "features", "callbacks", "trainer", "paths", "seed")  
 
 
 class References:
-    """The references of a stored configuration.
+    """The references of a stored configuration, plain containers.
 
     Other keys may be referred to, and by `oc.env` variables, the value of which may be any text where a path stands
     (`data.root`, `paths.data_dir`), and a number, true, false or null elsewhere. No other resolver is honoured.
-
-    Args:
-        config: plain containers.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -53,11 +48,9 @@ class References:
         is_free = is_free or PATHS.fullmatch(key) is not None
         while "${" in text:
             found = INNERMOST.search(text)
-            if found is None:
-                raise _refusal(key, text)
-            if reads := READS.fullmatch(found[1]):
+            if found and (reads := READS.fullmatch(found[1])):
                 value = _variable(key, reads[1], reads[2], is_free)
-            elif refers := KEY.fullmatch(found[1]):
+            elif found and (refers := KEY.fullmatch(found[1])):
                 value = self._entry(key, text, refers[1], refers[2], is_free)
             else:
                 raise _refusal(key, text)
@@ -86,7 +79,7 @@ def _variable(key: str, name: str, default: str | None, is_free: bool) -> str:
     value = os.environ.get(name)
     if value is None and default is None and key.partition(".")[0] in BUILT:
         raise UsageError(f"{key} is read from the environment variable {name}, which is not set: set it in .env.")
-    if value is not None and not is_free and not _is_number(value):
+    if value is not None and not is_free and not _is_number(value.strip().lower()):
         raise UsageError(
             f"{key} reads the environment variable {name}, as a stored run may do for a path, such as data.root, and "
             "elsewhere for a number alone: it is refused, as a run may come from elsewhere."
@@ -94,13 +87,11 @@ def _variable(key: str, name: str, default: str | None, is_free: bool) -> str:
     return value if value is not None else default or ""
 
 
-def _is_number(value: str) -> bool:
-    if (word := value.strip().lower()) in (*TRUTHS, "null"):
-        return True
+def _is_number(word: str) -> bool:
     try:
         float(word)
     except ValueError:
-        return False
+        return word in (*TRUTHS, "null")
     return True
 
 

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from genlab.errors import UsageError
 from genlab.files import flush
 from genlab.foreign import check_size
-from genlab.hardware import CPU_EXHAUSTED
+from genlab.hardware import exhausted, explain_memory
 from genlab.run.older import bring_up_to_date
 
 log = logging.getLogger(__name__)
@@ -111,21 +111,20 @@ def explain_damage(path: Path) -> Iterator[None]:
     """Say in one sentence why what a checkpoint holds can't be used within this.
 
     Raises:
-        UsageError: if memory runs out.
+        OutOfMemory: if memory runs out.
         DamagedCheckpoint: in place of all other errors that are not a UsageError already.
     """
-    try:
-        yield
-    except (UsageError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        if isinstance(error, MemoryError) or CPU_EXHAUSTED in str(error):
-            raise UsageError(
-                f"The machine has no memory left for {path}: type the command again once there is some."
-            ) from error
-        text = " ".join(str(error).split())[:300]
-        said = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-        raise DamagedCheckpoint(f"{path} can't be read as a checkpoint, it may be damaged ({said}).") from error
+    with explain_memory(lambda _: f" for {path}: type the command again once there is some."):
+        try:
+            yield
+        except UsageError:
+            raise
+        except Exception as error:
+            if exhausted(error):
+                raise
+            text = " ".join(str(error).split())[:300]
+            said = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+            raise DamagedCheckpoint(f"{path} can't be read as a checkpoint, it may be damaged ({said}).") from error
 
 
 def checkpoint_folder(run: Path, callbacks: Mapping[Any, Any]) -> Path:

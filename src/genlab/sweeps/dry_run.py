@@ -10,8 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from genlab.commands.machine import check_machine
 from genlab.commands.memory import check_size, explain_memory_errors
-from genlab.commands.optimisers import try_optimizers
-from genlab.commands.shapes import check_shapes
+from genlab.commands.model_checks import check_shapes, try_optimizers
 from genlab.commands.trainer_arguments import check_trainer
 from genlab.config.build import build, check_config
 from genlab.errors import UsageError
