@@ -26,7 +26,7 @@ from genlab.interrupts import explained_by_signals
 from genlab.redaction import CONFIGS, redact, redact_output
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
-from genlab.sweeps.report_hook import report_on_error
+from genlab.sweeps.report_hook import report_sweep
 
 Task = Callable[[DictConfig], Any]
 
@@ -71,7 +71,7 @@ def command(config_name: str, lists: str = "", resumes: bool = False) -> Callabl
                 if lists:
                     arguments = [_as_list(lists, argument) for argument in arguments]
                 sys.argv[1:] = _resumed(arguments) if resumes else arguments
-                with explained_by_signals(), report_on_error():
+                with explained_by_signals(), report_sweep():
                     run()
             except KeyboardInterrupt:
                 sys.exit(130)

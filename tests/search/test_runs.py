@@ -65,7 +65,7 @@ def test_a_search_prunes_what_lags_behind_and_leaves_all_there_is_to_know(whole)
     assert len(cells(folder)) == 4
     complete = [trial for trial in known if trial.state == TrialState.COMPLETE]
     assert best(folder)["best"][0]["trial"] == min(complete, key=lambda trial: trial.values).number
-    assert "Best trials" in printed
+    assert "Best trial" in printed
 
 
 @pytest.mark.slow

