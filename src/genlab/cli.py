@@ -147,7 +147,7 @@ def explain_errors(task: Task) -> Task:
             return task(cfg)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
-                log.error("This cell failed: %s", sentence(error))
+                log.error("This run failed: %s", sentence(error))
                 if redact(str(error)) != str(error):
                     raise UsageError(redact(sentence(error))) from None
             elif isinstance(error, USER_ERRORS):

@@ -54,7 +54,7 @@ ODD: dict[str, Damage] = {
 def used(run):
     """All that reads a summary, besides the report."""
     planned = SweepRun([], run, {"trainer": {"max_epochs": 2}}, "", OmegaConf.create(), state="running")
-    assert read_progress(planned).epoch >= 0
+    assert 0 <= read_progress(planned).share <= 1
     with record_run(run, resumed=True):
         assert read_outcome(run).status == "running"
     return read_summary(run)

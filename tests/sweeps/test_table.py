@@ -28,61 +28,56 @@ def screen(height=20):
     return Console(file=io.StringIO(), width=100, height=height, force_terminal=True, color_system=None)
 
 
-def text(console, *renderables):
-    before = len(console.file.getvalue())
-    for renderable in renderables:
-        console.print(renderable)
-    return console.file.getvalue()[before:]
+def shown(console):
+    """The lines of what was drawn, without what moves the cursor."""
+    return re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", console.file.getvalue()).splitlines()
 
 
-def test_a_hundred_runs_fit_on_the_screen_with_those_that_run_on_top_and_the_others_counted(tmp_path):
+def test_of_a_hundred_runs_those_that_train_have_a_row_and_the_others_are_counted(tmp_path):
     runs = [planned(tmp_path, f"m{n}") for n in range(100)]
-    console = screen()
-    table = SweepTable(console, runs)
-    for member in runs[90:92]:
-        member.state = "running"
-        table.starts[id(member)] = 0.0, 0.0
     runs[3].state, runs[4].state = "failed", "completed"
-    with table:
+    console = screen()
+    with SweepTable(console, runs) as table:
+        for member in runs[90:92]:
+            member.state = "running"
+            table.add_start(member)
         table.refresh()
-        lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", console.file.getvalue()).splitlines()
-    assert console.file.getvalue().count("model=m90") == 1  # and not once more at the end
-    assert len(lines) == 20
-    assert lines[0].strip() == "2 running, 1 failed, 1 completed, 96 waiting. Ctrl-C: save and stop."
-    assert [line.split()[1] for line in lines[4:8]] == ["model=m90", "model=m91", "model=m3", "model=m4"]
+        first, *rows = shown(console)[-3:]
+    assert first.startswith("2 running, 1 failed, 1 completed, 96 waiting Ctrl-C: save and stop")
+    assert [row.split()[0] for row in rows] == ["model=m90", "model=m91"]
 
 
 def test_a_row_says_how_far_a_run_has_come(tmp_path):
-    run = planned(tmp_path, "vae", "running", status="running", epochs=1, steps=10, images_per_second=812.4, score=None)
-    now = read_progress(run)
-    assert (now.epoch, now.n_epochs, now.speed) == (1, 4, 812.4)
-    assert now.share == 0.25
+    score = {"name": "val/fid", "value": 3.25}
+    run = planned(tmp_path, "vae", status="running", epochs=1, steps=10, images_per_second=812.4, score=score)
+    assert read_progress(run).share == 0.25
     console = screen()
-    table = SweepTable(console, [run])
-    table.starts[id(run)] = 0.0, 0.0
-    row = next(line for line in text(console, table.render()).splitlines() if "model=vae" in line)
-    assert "1/4" in row
-    assert "812" in row
+    with SweepTable(console, [run]) as table:
+        run.state = "running"
+        table.add_start(run)
+        table.refresh()
+        assert "epoch 1/4, 812 images/s, score 3.25" in shown(console)[-1]
 
 
-def test_what_is_left_follows_from_the_pace_of_this_launch(tmp_path, monkeypatch):
-    monkeypatch.setattr("genlab.sweeps.table.monotonic", lambda: 100.0)
-    run = planned(tmp_path, "vae", "running", status="running", epochs=3, steps=30)
-    table = SweepTable(screen(), [run])
-    table.starts[id(run)] = 50.0, 0.5  # a quarter of the way in 50 seconds, and a quarter is left
-    assert table.time_left() == 50.0
-    done, waits = planned(tmp_path, "ae", "completed"), planned(tmp_path, "gan")
-    table.runs, table.starts[id(done)] = (
-        [run, done, waits],
-        (25.0, 0.0),
-    )  # 1.25 in 75 s, and 1.25 left
-    assert table.time_left() == 75.0
+def test_what_is_left_follows_from_the_pace_of_this_launch(tmp_path):
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None, get_time=lambda: now)
+    now = 0.0
+    run = planned(tmp_path, "vae", status="running", epochs=1, steps=10)
+    with SweepTable(console, [run]) as table:
+        run.state = "running"
+        table.add_start(run)
+        table.refresh()
+        now = 70.0  # seconds for a quarter of the way
+        (run.folder / "summary.json").write_text(json.dumps({"status": "running", "epochs": 2}))
+        table.refresh()
+        assert shown(console)[-1].endswith("0:02:20")
 
 
 def test_lines_alone_are_printed_where_nobody_looks_on(tmp_path):
     run = planned(tmp_path, "vae")
     console = Console(file=io.StringIO())
     with SweepTable(console, [run]) as table:
+        run.state = "running"
         table.add_start(run)
         table.refresh()
         table.add_signal(signal.SIGTERM, kill=False)

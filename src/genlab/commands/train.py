@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     """Train the model of a configuration and leave a run folder behind, or go on with a run (`resume`).
 
-    With `resume=auto`, which the cells of a sweep have, a run that is complete is left as it is.
+    With `resume=auto`, which the runs of a sweep have, a run that is complete is left as it is.
 
     Args:
         cfg: the configuration.
@@ -80,7 +80,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
 
 
 def _make_cell(cfg: DictConfig) -> None:
-    """Have a cell that another launcher than ours runs go on with what is in its folder."""
+    """Have a run that another launcher than ours runs go on with what is in its folder."""
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
         cfg.resume = cfg.resume or "auto"

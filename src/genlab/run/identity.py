@@ -1,4 +1,4 @@
-"""A cell of a sweep: its name, and how it fares."""
+"""A run of a sweep: its name, and how it fares."""
 
 import copy
 import hashlib
@@ -80,7 +80,7 @@ def fingerprint(config: DictConfig) -> str:
 def swept_keys(typed: Any, params: Any = None) -> list[str]:
     """The keys that a sweep gives several values: a resolver, asked on the whole sweep's configuration.
 
-    OmegaConf keeps its answer, as it keeps that of `now`, and Hydra hands it on to the configuration of each cell,
+    OmegaConf keeps its answer, as it keeps that of `now`, and Hydra hands it on to the configuration of each run,
     wherever that is composed.
 
     Args:
@@ -93,10 +93,10 @@ def swept_keys(typed: Any, params: Any = None) -> list[str]:
 
 
 def cell_name(swept: Any = (), *, _root_: DictConfig) -> str:
-    """Name the folder of a cell by what differs among the cells of its sweep, groups first, and a hash of all that
+    """Name the folder of a run by what differs among the runs of its sweep, groups first, and a hash of all that
     bears on the result, as in `data-shapes_model-gan_1f0c2a3b`: a resolver.
 
-    The hash is what a cell is known by. A folder that has it keeps its name, whatever the sweep varies by now.
+    The hash is what a run is known by. A folder that has it keeps its name, whatever the sweep varies by now.
 
     Args:
         swept: the keys that differ; where there are none, all that was typed is said.
@@ -115,7 +115,7 @@ def cell_name(swept: Any = (), *, _root_: DictConfig) -> str:
 
 
 def telling(overrides: Sequence[str], swept: Sequence[str]) -> list[str]:
-    """The overrides of a cell that tell it from the others of a sweep; without any, those that bear on its result."""
+    """The overrides of a run that tell it from the others of a sweep; without any, those that bear on its result."""
     typed = {text: text.lstrip("+").partition("=")[0] for text in overrides}
     found = [text for text, key in typed.items() if key in swept and key != PRUNE]
     return found or [

@@ -49,7 +49,7 @@ class Prune(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do not go on with a run that was pruned and then killed before it could end, while its trial is open."""
         self.pruned = trainer.strategy.broadcast(self.pruned and self._study is not None)
-        self._stop(trainer)
+        trainer.should_stop = trainer.should_stop or self.pruned
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask, if there is a new score."""
@@ -64,11 +64,7 @@ class Prune(Callback):
         if trainer.strategy.broadcast(is_hopeless and not is_ending(trainer)):
             self.pruned = True
             log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, score)
-        self._stop(trainer)
-
-    def _stop(self, trainer: Trainer) -> None:
-        if self.pruned:
-            trainer.should_stop = True
+        trainer.should_stop = trainer.should_stop or self.pruned
 
     def state_dict(self) -> dict[str, Any]:
         """Whether the run was pruned."""

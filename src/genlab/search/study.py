@@ -68,18 +68,7 @@ def open_journal(file: Path) -> JournalStorage:
 def open_study(
     folder: Path, objectives: Objectives, typed: dict[str, str], sampler: BaseSampler, pruner: BasePruner
 ) -> Study:
-    """Begin a study in a folder, or go on with the one that is there.
-
-    Args:
-        folder: the sweep's.
-        objectives: `minimize` or `maximize` for each.
-        typed: what bears on the result.
-        sampler: chooses the parameters.
-        pruner: tells which trials are hopeless.
-
-    Raises:
-        UsageError: if the folder holds trials of another search.
-    """
+    """Begin a study in a sweep's folder, or go on with the one that is there, unless it has `typed` something else."""
     file, search = folder / FILE, {"objectives": [list(pair) for pair in objectives.items()], "typed": typed}
     if file.is_file() and not (written := file.read_bytes()).endswith(b"\n"):
         os.truncate(file, written.rfind(b"\n") + 1)  # half a line, of a full disk, to which Optuna would append

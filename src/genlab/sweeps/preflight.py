@@ -15,14 +15,9 @@ STATES_PER_WEIGHT = 4  # a checkpoint holds the weights, their average, and two 
 
 
 def preflight(context: Any, configs: Sequence[dict[str, Any]]) -> tuple[int, list[DryRun]]:
-    """Have another process count the GPUs and build what runs are made of, as the launcher imports no torch.
+    """Return the number of GPUs, and what a dry run of each configuration has found.
 
-    Args:
-        context: of multiprocessing.
-        configs: of the runs, resolved.
-
-    Returns:
-        The number of GPUs, and what was found of each configuration.
+    That takes another process, as the launcher imports no torch.
     """
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, list(configs)))

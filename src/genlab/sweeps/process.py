@@ -48,15 +48,7 @@ def start_server() -> Any:
 
 
 def run_script(script: str, arguments: list[str], console: Path, environment: dict[str, str], n_threads: int) -> None:
-    """Become `python SCRIPT ARGUMENTS`: a child's whole life.
-
-    Args:
-        script: the entry script.
-        arguments: what is typed after it.
-        console: file to which all that it prints is appended.
-        environment: all of its variables.
-        n_threads: of each operation on the CPU.
-    """
+    """Become `python SCRIPT ARGUMENTS`, and append all that it prints to the file `console`."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal reaches the launcher alone, and a whole run can be killed at once
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # blocked in the server, so that none is lost until here

@@ -40,12 +40,6 @@ class Runner:
     """Runs an entry script for each run, in processes of `n_threads` threads, and tells a table what happens.
 
     The first SIGINT, SIGTERM or SIGHUP has all of them save and stop; a second SIGINT kills them.
-
-    Args:
-        context: of multiprocessing.
-        script: the entry script.
-        n_threads: of each process.
-        table: shows the runs.
     """
 
     def __init__(self, context: Any, script: str, n_threads: int, table: SweepTable) -> None:
@@ -116,13 +110,7 @@ class Runner:
 
 
 def read_exit_status(run: SweepRun, exit_code: int, killed: bool) -> tuple[str, str | None]:
-    """Return the state of a run whose process has ended, and why it failed.
-
-    Args:
-        run: what has run.
-        exit_code: negative if a signal has ended it.
-        killed: by the launcher.
-    """
+    """Return the state of a run whose process has ended (or was `killed` by the launcher), and why it failed."""
     if exit_code == 0:
         return ("pruned" if read_outcome(run.folder).status == "pruned" else "completed"), None
     if killed or exit_code in STOPPED:

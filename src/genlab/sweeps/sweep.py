@@ -35,16 +35,9 @@ class RunReturn(JobReturn):
 
 
 class LocalSweep:
-    """All runs of a command with `-m`, in one batch or in several, as the sweeper decides.
+    """All runs of a command with `-m`, whose configuration is `master`, in one batch or in several.
 
-    Args:
-        loader: Hydra's.
-        master: the configuration of the sweep.
-        n_jobs: see `hydra_plugins.genlab_launcher`.
-        gpus_per_job: the same.
-
-    Raises:
-        UsageError: for impossible values, before anything is written, or if the folder can't be used.
+    Impossible values of its keys are refused before anything is written.
     """
 
     def __init__(self, loader: ConfigLoader, master: DictConfig, n_jobs: Any, gpus_per_job: Any) -> None:
