@@ -4,68 +4,47 @@ import pytest
 
 from genlab.errors import UsageError
 from genlab.sweeps import resources
-from genlab.sweeps.resources import (
-    Demand,
-    Lease,
-    Pool,
-    check_number,
-    count_threads,
-    make_pool,
-    name_gpus,
-    read_demand,
-)
+from genlab.sweeps.resources import Demand, Pool, check_number, count_threads, make_pool, name_gpus, read_demand
 
-ONE_GPU, FOUR_GPUS, ONE_CORE = Demand(1, 1), Demand(4, 4), Demand(1)
 FOUR = ("0", "1", "2", "3")
 
 
 def all_that_may_start(pool, waiting):
-    """In their order, as the runner does it: nobody passes one for which there is no room."""
+    """What is lent to runs that wait for so many GPUs each, in their order: nobody passes one that waits."""
     started = []
-    while waiting and (lease := pool.take(waiting[0][1])):
-        started.append((waiting.pop(0)[0], lease))
+    while waiting and (gpus := pool.take(waiting[0])) is not None:
+        waiting.pop(0)
+        started.append(gpus)
     return started
 
 
 def test_each_run_has_gpus_of_its_own_and_the_next_one_gets_those_given_back():
-    pool = Pool(FOUR)
-    waiting = [("a", Demand(2, 2)), ("b", ONE_GPU), ("c", ONE_GPU), ("d", ONE_GPU)]
-    first = all_that_may_start(pool, waiting)
-    assert first == [("a", Lease(("0", "1"))), ("b", Lease(("2",))), ("c", Lease(("3",)))]
-    pool.give_back(first[1][1])
-    assert all_that_may_start(pool, waiting) == [("d", Lease(("2",)))]
+    pool, waiting = Pool(FOUR, 9), [2, 1, 1, 1]
+    assert all_that_may_start(pool, waiting) == [("0", "1"), ("2",), ("3",)]
+    pool.give_back(("2",))
+    assert all_that_may_start(pool, waiting) == [("2",)]
     assert not waiting
 
 
 def test_a_run_of_four_gpus_is_not_passed_by_runs_of_one():
-    pool = Pool(FOUR)
-    waiting = [("small", ONE_GPU), ("large", FOUR_GPUS), ("late", ONE_GPU)]
-    ((key, lease),) = all_that_may_start(pool, waiting)  # three GPUs are free, and wait for the large one
-    assert key == "small"
-    pool.give_back(lease)
-    ((key, lease),) = all_that_may_start(pool, waiting)
-    assert (key, lease.gpus) == ("large", FOUR)
-    pool.give_back(lease)
-    assert [key for key, _ in all_that_may_start(pool, waiting)] == ["late"]
+    pool, waiting = Pool(FOUR, 9), [1, 4, 1]
+    assert all_that_may_start(pool, waiting) == [("0",)]  # three GPUs are free, and wait for the large one
+    pool.give_back(("0",))
+    assert all_that_may_start(pool, waiting) == [FOUR]
+    pool.give_back(FOUR)
+    assert all_that_may_start(pool, waiting) == [("0",)]
 
 
 def test_runs_share_a_gpu_only_where_that_is_said_and_spread_evenly_then():
-    assert len(all_that_may_start(Pool(["0", "1"]), [*enumerate([ONE_GPU] * 5)])) == 2
-    shared = all_that_may_start(Pool(["0", "1"], n_jobs=4, runs_per_gpu=2), [*enumerate([ONE_GPU] * 5)])
-    assert [lease.gpus for _, lease in shared] == [("0",), ("1",), ("0",), ("1",)]
-
-
-def test_a_run_of_two_processes_takes_two_cores_and_one_of_too_many_takes_all():
-    started = all_that_may_start(Pool(n_cores=3), [("two", Demand(2)), ("one", ONE_CORE), ("next", ONE_CORE)])
-    assert [(key, lease.n_cores) for key, lease in started] == [("two", 2), ("one", 1)]
-    assert Pool(n_cores=3).take(Demand(8)) == Lease(n_cores=3)
+    assert len(all_that_may_start(Pool(["0", "1"], 9), [1] * 5)) == 2
+    assert all_that_may_start(Pool(["0", "1"], 4, runs_per_gpu=2), [1] * 5) == [("0",), ("1",), ("0",), ("1",)]
 
 
 def test_n_jobs_bounds_all_runs_and_counts_again_when_one_ends():
-    pool, waiting = Pool(FOUR, n_jobs=2), [*enumerate([ONE_CORE, ONE_GPU, ONE_CORE])]
-    (_, lease), _ = all_that_may_start(pool, waiting)
-    pool.give_back(lease)
-    assert len(all_that_may_start(pool, waiting)) == 1
+    pool, waiting = Pool(FOUR, n_jobs=2), [0, 1, 0]
+    assert all_that_may_start(pool, waiting) == [(), ("0",)]
+    pool.give_back(())
+    assert all_that_may_start(pool, waiting) == [()]
 
 
 def trainer(**keys):
@@ -136,9 +115,10 @@ def test_more_gpus_than_there_are_and_certain_ones_are_refused():
 
 
 def test_without_n_jobs_memory_and_cores_bound_the_runs_on_the_cpu():
-    assert make_pool(None, [], [Demand()] * 9).n_cores == 3  # 2 GiB a process
-    said = make_pool(5, [], [Demand()] * 9)
-    assert (said.n_jobs, said.n_cores) == (5, None)
+    assert make_pool(None, [], [Demand()] * 9).n_jobs == 3  # 2 GiB a run
+    assert make_pool(5, [], [Demand()] * 9).n_jobs == 5
+    assert make_pool(None, FOUR, [Demand(2, 2)] * 9).n_jobs == 2
+    assert make_pool(None, FOUR, [Demand(1, 1), Demand()]).n_jobs == 4 + 3
 
 
 @pytest.mark.parametrize(

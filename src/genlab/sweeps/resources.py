@@ -1,4 +1,4 @@
-"""How many runs there is room for at a time: GPUs and cores, lent to runs and given back."""
+"""How many runs there is room for at a time, and on which GPUs."""
 
 import math
 import os
@@ -10,60 +10,41 @@ from genlab.config.values import convert
 from genlab.errors import UsageError, whole_number
 from genlab.hardware import memory, n_cores
 
-BYTES_PER_PROCESS = 2 * 1024**3  # of memory, on the CPU
+BYTES_PER_RUN = 2 * 1024**3  # of memory, on the CPU
 
 
 class Demand(NamedTuple):
-    """What a run needs: a core for each of its processes, or GPUs."""
+    """What a run needs."""
 
     n_processes: int = 1
     n_gpus: int = 0
 
 
-class Lease(NamedTuple):
-    """What a run has been lent."""
-
-    gpus: tuple[str, ...] = ()
-    n_cores: int = 0
-
-
 class Pool:
-    """GPUs and cores, lent to runs.
+    """Lends GPUs to runs.
 
     Args:
         gpus: their names, as in CUDA_VISIBLE_DEVICES.
-        n_cores: for runs without a GPU; None where their number does not matter.
-        n_jobs: runs at a time; None for as many as there is room for.
+        n_jobs: runs at a time, those without a GPU included.
         runs_per_gpu: how many may share one.
     """
 
-    def __init__(
-        self, gpus: Sequence[str] = (), n_cores: int | None = None, n_jobs: int | None = None, runs_per_gpu: int = 1
-    ) -> None:
-        self.gpus, self.n_cores, self.n_jobs, self.runs_per_gpu = tuple(gpus), n_cores, n_jobs, runs_per_gpu
-        self._leases: list[Lease] = []
+    def __init__(self, gpus: Sequence[str], n_jobs: int, runs_per_gpu: int = 1) -> None:
+        self.gpus, self.n_jobs, self.runs_per_gpu = gpus, n_jobs, runs_per_gpu
+        self._lent: list[tuple[str, ...]] = []  # to each run
 
-    def take(self, demand: Demand) -> Lease | None:
-        """Lend what a run needs, the least busy GPUs first; None if that is not free."""
-        if len(self._leases) == self.n_jobs:
+    def take(self, n_gpus: int) -> tuple[str, ...] | None:
+        """Lend a run its GPUs, the least busy ones first; None if there is no room for it."""
+        busy = Counter(gpu for gpus in self._lent for gpu in gpus)
+        free = sorted((gpu for gpu in self.gpus if busy[gpu] < self.runs_per_gpu), key=busy.__getitem__)
+        if len(self._lent) == self.n_jobs or len(free) < n_gpus:
             return None
-        lease = Lease()
-        if demand.n_gpus:
-            busy = Counter(gpu for lease in self._leases for gpu in lease.gpus)
-            free = sorted((gpu for gpu in self.gpus if busy[gpu] < self.runs_per_gpu), key=busy.__getitem__)
-            lease = Lease(gpus=tuple(free[: demand.n_gpus]))
-            if len(lease.gpus) < demand.n_gpus:
-                return None
-        elif self.n_cores is not None:
-            lease = Lease(n_cores=min(demand.n_processes, self.n_cores))  # more than there are: it has them all
-            if lease.n_cores > self.n_cores - sum(lent.n_cores for lent in self._leases):
-                return None
-        self._leases.append(lease)
-        return lease
+        self._lent.append(tuple(free[:n_gpus]))
+        return self._lent[-1]
 
-    def give_back(self, lease: Lease) -> None:
-        """End a lease."""
-        self._leases.remove(lease)
+    def give_back(self, gpus: tuple[str, ...]) -> None:
+        """Take back what was lent to a run."""
+        self._lent.remove(gpus)
 
 
 def check_number(key: str, value: Any) -> int | None:
@@ -102,12 +83,15 @@ def read_demand(config: Mapping[str, Any], n_gpus: int, gpus_per_job: int | None
 
 
 def make_pool(n_jobs: int | None, gpus: Sequence[str], demands: Sequence[Demand]) -> Pool:
-    """Work out how many runs there is room for."""
+    """Work out how many runs there is room for: for `n_jobs`, or else by the GPUs, cores and memory."""
+    fewest = min((demand.n_gpus for demand in demands if demand.n_gpus), default=1)
     if n_jobs:
-        fewest = min((d.n_gpus for d in demands if d.n_gpus), default=1)
-        return Pool(gpus, None, n_jobs, math.ceil(n_jobs * fewest / len(gpus)) if gpus else 1)
-    room = (memory() or math.inf) // BYTES_PER_PROCESS
-    return Pool(gpus, int(max(1, min(n_cores(), room))))
+        return Pool(gpus, n_jobs, math.ceil(n_jobs * fewest / len(gpus)) if gpus else 1)
+    on_gpus = len(gpus) // fewest if any(demand.n_gpus for demand in demands) else 0
+    on_cores = (
+        0 if all(demand.n_gpus for demand in demands) else min(n_cores(), (memory() or math.inf) // BYTES_PER_RUN)
+    )
+    return Pool(gpus, max(1, on_gpus + int(on_cores)))
 
 
 def count_threads(pool: Pool, demands: Sequence[Demand], environment: Mapping[str, str] = os.environ) -> int:
@@ -119,8 +103,4 @@ def count_threads(pool: Pool, demands: Sequence[Demand], environment: Mapping[st
     if said.isdigit():
         return int(said)
     n_processes = [demand.n_processes for demand in demands]
-    if pool.n_jobs:
-        room = pool.n_jobs * max(n_processes)
-    else:
-        room = len(pool.gpus) if any(demand.n_gpus for demand in demands) else pool.n_cores or 1
-    return max(1, n_cores() // min(sum(n_processes), room))
+    return max(1, n_cores() // min(sum(n_processes), pool.n_jobs * max(n_processes)))

@@ -18,7 +18,7 @@ from genlab.plain import to_json
 from genlab.run.identity import read_outcome
 from genlab.sweeps.plan import SweepRun
 from genlab.sweeps.process import kill_all, run_script
-from genlab.sweeps.resources import Demand, Lease, Pool
+from genlab.sweeps.resources import Demand, Pool
 from genlab.sweeps.table import SweepTable
 
 SECONDS = 0.5  # between two looks at the processes
@@ -32,7 +32,7 @@ class Work(NamedTuple):
 
     run: SweepRun
     process: BaseProcess
-    lease: Lease
+    gpus: tuple[str, ...]
     start: float
 
 
@@ -52,8 +52,8 @@ class Runner:
         """Run what waits, in its order, until all have ended, or until a signal has stopped them."""
         with self._signals(), self.table:
             while True:
-                while waiting and not self.stopped_by and (lease := pool.take(waiting[0][1])):
-                    self._start(waiting.pop(0)[0], lease)
+                while waiting and not self.stopped_by and (gpus := pool.take(waiting[0][1].n_gpus)) is not None:
+                    self._start(waiting.pop(0)[0], gpus)
                 if not self._at_work:
                     return
                 wait([work.process.sentinel for work in self._at_work], timeout=SECONDS)
@@ -61,17 +61,17 @@ class Runner:
                     self._stop()
                 for work in [work for work in self._at_work if work.process.exitcode is not None]:
                     self._end(work)
-                    pool.give_back(work.lease)
+                    pool.give_back(work.gpus)
                 self.table.refresh()
 
-    def _start(self, run: SweepRun, lease: Lease) -> None:
+    def _start(self, run: SweepRun, gpus: tuple[str, ...]) -> None:
         environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.n_threads))
-        if lease.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(lease.gpus)
+        if gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         command = (self.script, run.command_line(), run.folder / "console.log", environment, self.n_threads)
         process = self.context.Process(target=run_script, args=command)
         process.start()
-        self._at_work.append(Work(run, process, lease, monotonic()))
+        self._at_work.append(Work(run, process, gpus, monotonic()))
         run.state = "running"
         self.table.add_start(run)
 

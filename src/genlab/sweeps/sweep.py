@@ -104,9 +104,8 @@ class LocalSweep:
         pool = make_pool(self._n_jobs, self._gpus, demands)
         n_threads = count_threads(pool, demands)
         if dry_runs is not None:
-            room = f"{pool.n_jobs} at a time" if pool.n_jobs else "as many at a time as there is room for"
             where = f"GPUs {', '.join(pool.gpus)}" if pool.gpus else f"CPU, {n_threads} thread(s) a process"
-            self._print(*estimate_cost(runs, dry_runs, self.folder), f"{room}, on {where}")
+            self._print(*estimate_cost(runs, dry_runs, self.folder), f"at most {pool.n_jobs} at a time, on {where}")
         script = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or sys.argv[0])  # noqa: PTH100
         runner = Runner(self._context, script, n_threads, SweepTable(self._console, runs))
         runner.run(list(zip(todo, demands, strict=True)), pool)
