@@ -157,9 +157,9 @@ def test_an_interrupted_trial_stops_the_search_and_is_taken_up_again(tmp_path):
 
 
 CHANGED = [
-    ((X, "seed=1"), "seed is not given, and now '1'"),
-    (("model.optimizer.lr=interval(1,8)",), "model.optimizer.lr is 'interval(1,9)', and now 'interval(1,8)'"),
-    ((X, "hydra.sweeper.objectives={score:maximize}"), "score is 'minimize', and now 'maximize'"),
+    ((X, "seed=1"), "seed is not given, and now 1;"),
+    (("model.optimizer.lr=interval(1,8)",), "model.optimizer.lr is interval(1,9), and now interval(1,8);"),
+    ((X, "hydra.sweeper.objectives={score:maximize}"), "score is minimize, and now maximize;"),
 ]
 
 

@@ -93,10 +93,11 @@ def open_study(
 
 def _difference(known: dict[str, Any], asked: dict[str, Any]) -> str:
     """Say where two searches differ, and what to do."""
-    for part in ("objectives", "typed"):
-        before, now = dict(known.get(part, [])), dict(asked[part])
-        for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                was, is_now = (repr(side[key]) if key in side else "not given" for side in (before, now))
-                return f"there {key} is {was}, and now {is_now}; type it as before, or another sweep=NAME"
-    return "its objectives stand in another order; type them as before, or another sweep=NAME"
+    before, now = (dict(side.get("objectives", [])) | side.get("typed", {}) for side in (known, asked))
+    differing = [
+        f"{key} is {before.get(key, 'not given')}, and now {now.get(key, 'not given')}"
+        for key in before | now
+        if before.get(key) != now.get(key)
+    ]
+    there = "; ".join(differing) or "its objectives stand in another order"
+    return f"there {there}; type it as before, or another sweep=NAME"

@@ -88,10 +88,10 @@ def make_pool(n_jobs: int | None, gpus: Sequence[str], demands: Sequence[Demand]
     if n_jobs:
         return Pool(gpus, n_jobs, math.ceil(n_jobs * fewest / len(gpus)) if gpus else 1)
     on_gpus = len(gpus) // fewest if any(demand.n_gpus for demand in demands) else 0
-    on_cores = (
-        0 if all(demand.n_gpus for demand in demands) else min(n_cores(), (memory() or math.inf) // BYTES_PER_RUN)
-    )
-    return Pool(gpus, max(1, on_gpus + int(on_cores)))
+    on_cores = 0
+    if not all(demand.n_gpus for demand in demands):
+        on_cores = int(max(1, min(n_cores(), (memory() or math.inf) // BYTES_PER_RUN)))
+    return Pool(gpus, on_gpus + on_cores)
 
 
 def count_threads(pool: Pool, demands: Sequence[Demand], environment: Mapping[str, str] = os.environ) -> int:
