@@ -1,4 +1,4 @@
-"""What is found before the first cell starts."""
+"""What is found before the first run starts."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -15,7 +15,7 @@ def resolved(*overrides):
     return OmegaConf.to_container(config("trainer=cpu", *overrides), resolve=True)
 
 
-def test_cells_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  # and not if preflight=skip: test_cli
+def test_runs_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  # and not if preflight=skip: test_cli
     result = swept(*FEW, "model=ae", "model.latent_dim=0,2,-1", "sweep=s", cwd=tmp_path)
     assert result.returncode == 1
     for value in (0, -1):

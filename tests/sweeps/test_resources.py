@@ -127,7 +127,7 @@ def test_without_n_jobs_memory_and_cores_bound_the_runs_on_the_cpu():
         (None, [], [Demand()] * 9, 2),  # three at a time
         (None, [], [Demand()], 8),  # one alone has all cores
         (4, [], [Demand()] * 9, 2),
-        (2, [], [Demand(2)] * 9, 2),  # two cells of two processes
+        (2, [], [Demand(2)] * 9, 2),  # two runs of two processes
         (16, [], [Demand()] * 99, 1),
         (None, ["0", "1"], [Demand(1, 1)] * 9, 4),
     ],
