@@ -1,31 +1,12 @@
 """The launcher of sweeps as Hydra sees it. Hydra imports this at every start, so it imports nothing heavy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
-
-
-@dataclass
-class LocalLauncherConfig:
-    """What can be set by `hydra.launcher.KEY=VALUE`. (Values are checked by the sweep, which says what is wrong.)
-
-    Attributes:
-        n_jobs: runs at a time; null for as many as the GPUs, or the cores and the memory, have room for.
-        gpus_per_job: GPUs of a run whose trainer takes all that there are (`trainer=ddp`); null for all.
-    """
-
-    _target_: str = "hydra_plugins.genlab_launcher.LocalLauncher"
-    n_jobs: Any = None
-    gpus_per_job: Any = None
-
-
-ConfigStore.instance().store(group="hydra/launcher", name="local", node=LocalLauncherConfig, provider="genlab")
 
 
 class LocalLauncher(Launcher):
