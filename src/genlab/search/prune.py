@@ -46,11 +46,6 @@ class Prune(Callback):
         if trainer.is_global_zero and self._study is None:
             log.warning("%s has no trial %d that is open: nothing is pruned.", self.file, self.number)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Do not go on with a run that was pruned and then killed before it could end, while its trial is open."""
-        self.pruned = trainer.strategy.broadcast(self.pruned and self._study is not None)
-        trainer.should_stop = trainer.should_stop or self.pruned
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask, if there is a new score."""
         who = scorer(trainer)
@@ -62,14 +57,5 @@ class Prune(Callback):
             self._study.report(self.number, epoch, score)  # once an epoch, also if the run is resumed
             is_hopeless = bool(self.pruner.prune(self._study, self._study.trials[self.number]))
         if trainer.strategy.broadcast(is_hopeless and not is_ending(trainer)):
-            self.pruned = True
+            self.pruned = trainer.should_stop = True
             log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, score)
-        trainer.should_stop = trainer.should_stop or self.pruned
-
-    def state_dict(self) -> dict[str, Any]:
-        """Whether the run was pruned."""
-        return {"pruned": self.pruned}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Stay pruned."""
-        self.pruned = state_dict["pruned"]

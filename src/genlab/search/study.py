@@ -57,7 +57,8 @@ class Study(optuna.Study):
 def open_journal(file: Path) -> JournalStorage:
     """Open the file of a study; a UsageError says that it is damaged."""
     try:
-        return JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file))))
+        lock = JournalFileOpenLock(str(file.with_suffix("")))  # earlier versions have left a study.log.lock
+        return JournalStorage(JournalFileBackend(str(file), lock))
     except (ValueError, KeyError) as error:
         raise UsageError(
             f"{file} is damaged ({error}): remove it, and the search begins anew; trials whose folders are there need "
