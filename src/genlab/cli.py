@@ -26,7 +26,7 @@ from genlab.interrupts import explained_by_signals
 from genlab.redaction import CONFIGS, redact
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
-from genlab.sweeps.report_hook import report_on_error
+from genlab.sweeps.report_hook import report_sweep
 
 Task = Callable[[DictConfig], Any]
 
@@ -72,7 +72,7 @@ def command(config_name: str, lists: str = "") -> Callable[[Task], Callable[[], 
             try:
                 _read_environment()
                 sys.argv[1:] = read_arguments([_without_secrets(argument) for argument in sys.argv[1:]], lists)
-                with explained_by_signals(), report_on_error():
+                with explained_by_signals(), report_sweep():
                     run()
             except KeyboardInterrupt:
                 sys.exit(130)

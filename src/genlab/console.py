@@ -26,6 +26,14 @@ def console(**options: Any) -> "Console":
     return Console(**PLAIN, **options)
 
 
+def duration(seconds: float) -> str:
+    """As in `2 h 05 min`, `3 min 20 s` or `4.2 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
+
+
 def protect_output() -> None:
     """Wrap `sys.stdout` and `sys.stderr`, once, so that they take any text and print no secret."""
     for name in ("stdout", "stderr"):

@@ -1,4 +1,4 @@
-"""What a cell of a sweep is called, and when it is left as it is."""
+"""What a run of a sweep is called, and when it is left as it is."""
 
 import json
 import subprocess
@@ -95,7 +95,7 @@ def test_a_cell_is_named_by_what_was_typed_and_a_hash(typed, name):
 
 
 def root_of(folder, *typed):
-    """As much of a cell's configuration as its name is made of."""
+    """As much of a run's configuration as its name is made of."""
     return OmegaConf.create({"seed": 0, "hydra": {"overrides": {"task": list(typed)}, "sweep": {"dir": str(folder)}}})
 
 

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     """Train the model of a configuration and leave a run folder behind, or go on with a run (`resume`).
 
-    With `resume=auto`, which the cells of a sweep have, a run that is complete is left as it is.
+    With `resume=auto`, which the runs of a sweep have, a run that is complete is left as it is.
 
     Args:
         cfg: the configuration.

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from genlab.console import duration
 from genlab.report.figures import Drawn
 from genlab.report.read import Run, sweep_command, thinned
 from genlab.report.style import looks
 from genlab.report.table import Table, differing_fields
-from genlab.report.text import clipped, direction, duration, number
+from genlab.report.text import clipped, direction, number
 from genlab.report.thumbnails import data_uri, newest, over_time
 
 MOST_BEST, MOST_SPARKS = 6, 9

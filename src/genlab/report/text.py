@@ -24,14 +24,6 @@ def short(value: float) -> str:
     return f"{value / size:.4g}{sign}"
 
 
-def duration(seconds: float) -> str:
-    """As in `2 h 05 min`, `3 min 20 s` or `4.2 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
-
-
 def direction(key: str, is_score: bool = False) -> str:
     """What is known of which values of a metric are better: nothing of the losses of two players."""
     name = key.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What a run is known by: a hash of its configuration, its folder, and its name as a cell of a sweep."""
+"""What a run is known by: a hash of its configuration, its folder, and its name in a sweep."""
 
 import copy
 import hashlib
@@ -46,7 +46,7 @@ def fingerprint(config: DictConfig) -> str:
 def swept_keys(typed: Any, params: Any = None) -> list[str]:
     """The keys that a sweep gives several values, by the command line and `hydra.sweeper.params`: a resolver.
 
-    OmegaConf keeps its answer of the whole sweep, as it keeps that of `now`, and Hydra hands it on to each cell.
+    OmegaConf keeps its answer of the whole sweep, as it keeps that of `now`, and Hydra hands it on to each run.
     """
     texts = [*_plain(typed), *(f"{key}={value}" for key, value in (_plain(params) or {}).items())]
     overrides = OverridesParser.create().parse_overrides(texts)
@@ -54,7 +54,7 @@ def swept_keys(typed: Any, params: Any = None) -> list[str]:
 
 
 def cell_name(swept: Any = (), *, _root_: DictConfig) -> str:
-    """Name the folder of a cell by the swept keys, groups first, and its fingerprint: a resolver.
+    """Name the folder of a run by the swept keys, groups first, and its fingerprint: a resolver.
 
     An example is `data-shapes_model-gan_1f0c2a3b`. A folder with the same fingerprint keeps its name, whatever the
     sweep varies by now. Without swept keys all that was typed is said.
@@ -70,7 +70,7 @@ def cell_name(swept: Any = (), *, _root_: DictConfig) -> str:
 
 
 def telling(overrides: Sequence[str], swept: Sequence[str]) -> list[str]:
-    """The overrides of a cell that tell it from the others of a sweep; without any, those that bear on its result."""
+    """The overrides of a run that tell it from the others of a sweep; without any, those that bear on its result."""
     keys = {text: text.lstrip("+").partition("=")[0] for text in overrides}
     bearing = [text for text, key in keys.items() if bears_on_result(key)]
     return [text for text in bearing if keys[text] in swept] or bearing
