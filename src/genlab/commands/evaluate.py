@@ -16,9 +16,8 @@ from genlab.data.files import find_files
 from genlab.data.manifest import left_out_files
 from genlab.distributed import leave_group_at_exit
 from genlab.errors import UsageError, unknown, whole_number
-from genlab.evaluation import Evaluation, Subject, measured
+from genlab.evaluation import Evaluation, Measure, Subject, apply_measures
 from genlab.evaluation.folder import folder_samples
-from genlab.evaluation.measure import Measure
 from genlab.evaluation.pictures import draw
 from genlab.evaluation.tables import show, write_csv
 from genlab.files import write_text
@@ -60,7 +59,7 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
     out = Path(cfg.paths.run_dir)
     evaluations = []
     for number, subject in enumerate(_subjects(cfg, runs, fabric, any(m.needs_features for m in measures.values()))):
-        evaluations.append(measured(subject, measures))
+        evaluations.append(apply_measures(subject, measures))
         several = len(runs) + bool(cfg.images) > 1
         with writing("hydra.run.dir", out):
             draw(subject, out / "evaluation" / (file_name(f"{number}_{Path(subject.name).stem}") if several else ""))

@@ -18,10 +18,10 @@ def folder_samples(root: Path, image_shape: tuple[int, int, int], n: int) -> tup
     Args:
         root: where they are, at any depth.
         image_shape: (C, H, W) of the data; colour and grey are converted into each other, sizes are not.
-        n: how many to take at most, from all over the list of names.
+        n: how many to take at most, spread over the list of names.
 
     Returns:
-        From rows to uint8 images (B, C, H, W), and how many there are.
+        A map from rows to uint8 images (B, C, H, W), and how many there are.
 
     Raises:
         UsageError: if there are no images, or if one has another size than the data or can't be read.
@@ -33,17 +33,17 @@ def folder_samples(root: Path, image_shape: tuple[int, int, int], n: int) -> tup
     view = View(height, channels)
 
     def read(row: int) -> np.ndarray:
-        name = files.names[row]
+        name = f"{files.names[row]} in images={root}"
         try:
             with opened(files.source(row)) as image:
                 size = image.size
                 pixels, _ = view(image)
         except Exception as error:
-            raise UsageError(f"{name} in images={root} can't be read: {' '.join(str(error).split())}") from error
+            raise UsageError(f"{name} can't be read: {' '.join(str(error).split())}") from error
         if size != (width, height):
             raise UsageError(
-                f"{name} in images={root} has {size[0]}x{size[1]} pixels, and the data {width}x{height}: give images "
-                "of the data's size, as resizing changes every score."
+                f"{name} has {size[0]}x{size[1]} pixels, and the data {width}x{height}: give images of the data's "
+                "size, as resizing changes every score."
             )
         return pixels
 

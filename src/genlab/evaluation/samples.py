@@ -5,8 +5,8 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from genlab.errors import whole_number
-from genlab.evaluation.applicable import Found, NotApplicable, too_few
-from genlab.evaluation.subject import Subject
+from genlab.evaluation.measure import Measure
+from genlab.evaluation.subject import NotApplicable, Subject, too_few
 from genlab.metrics import inception_score, kernel_distance, manifold_metrics
 from genlab.metrics.population import Population, frechet
 from genlab.protocols import FeatureEncoder, Reconstructs
@@ -16,20 +16,17 @@ FLAT = 1e-12  # energy in grey levels^2 on [0, 1]: that of rounding, a ten-thous
 FIDELITY = f"torch-fidelity {version('torch-fidelity')}"
 
 
-class Frechet:
+class Frechet(Measure):
     """The Fréchet distance: `fid` in Inception's features, `fd_NAME` in others (Heusel et al. 2017, eq. 6)."""
 
-    needs_features = False
-
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         subject.require(2)
         encoder, n = subject.encoder, len(subject.fakes)
         stamp = subject.stamp(encoder.metric, subject.reference, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=few(n, encoder))
+        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=bias_note(n, encoder))
 
 
-class Kernel:
+class Kernel(Measure):
     """The kernel distance (Binkowski et al. 2018), which few samples do not bias.
 
     `kid` in Inception's features, which the name stands for; `kd_NAME` in others.
@@ -46,7 +43,6 @@ class Kernel:
         self.subset_size = whole_number("metrics.measures.kernel.subset_size", subset_size, 2)
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         subject.require(2)
         fakes, reals = subject.features
         size = min(self.subset_size, len(fakes), len(reals))
@@ -57,7 +53,7 @@ class Kernel:
         yield Measurement(value, stamp, "lower", spread)
 
 
-class Manifold:
+class Manifold(Measure):
     """Precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
     They take as many real images as there are samples, from all over the reference, or as many of both as there are
@@ -75,7 +71,6 @@ class Manifold:
         self.k_density = whole_number("metrics.measures.manifold.k_density", k_density)
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         fakes, reals = subject.features
         n = min(len(fakes), len(reals))
         subject.require(max(self.k, self.k_density) + 1)  # neighbours, and the image itself
@@ -86,7 +81,7 @@ class Manifold:
             yield Measurement(value, stamp, "higher")
 
 
-class InceptionScore:
+class InceptionScore(Measure):
     """The Inception score (Salimans et al. 2016), which needs the classes of an Inception network.
 
     Args:
@@ -99,7 +94,6 @@ class InceptionScore:
         self.n_splits = whole_number("metrics.measures.inception_score.n_splits", n_splits)
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         if not hasattr(subject.encoder, "with_logits"):
             raise NotApplicable(f"{subject.encoder.name} gives no classes: type features=inception")
         logits = subject.fakes.logits
@@ -112,21 +106,20 @@ class InceptionScore:
         yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread)
 
 
-class Sharpness:
+class Sharpness(Measure):
     """High-frequency energy relative to the data's: 1 is as sharp, below is blurred, above noisy.
 
     The mean of all images that fit a code is blurred: the regression to the mean, as a number.
     """
 
-    needs_features = False
-
-    def __call__(self, subject: Subject) -> Iterator[Found]:
-        """Measure the samples, and the reconstructions if there are any."""
+    def __call__(self, subject: Subject) -> Iterator[Measurement | NotApplicable]:
         yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals)
         if isinstance(subject.model, Reconstructs):
             yield self._ratio(subject, "reconstructions", subject.split, subject.reconstructions, subject.held_out)
 
-    def _ratio(self, subject: Subject, what: str, split: str, fakes: Population, reals: Population) -> Found:
+    def _ratio(
+        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population
+    ) -> Measurement | NotApplicable:
         metric = f"sharpness_{what}"
         if reals.energy < FLAT:
             return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
@@ -138,7 +131,7 @@ def kernel_name(frechet: str) -> str:
     return "kid" if frechet == "fid" else frechet.replace("fd_", "kd_", 1)
 
 
-def few(n: int, encoder: FeatureEncoder) -> str:
+def bias_note(n: int, encoder: FeatureEncoder) -> str:
     """What to mind about a Fréchet distance of n images in the features of an encoder."""
     if n >= encoder.dim:
         return ""
