@@ -1,16 +1,14 @@
 """Where the runs are that a report is about."""
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
+from glob import glob
 from pathlib import Path
 
 from genlab.errors import UsageError, unknown
 
 FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
 OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
-
-log = logging.getLogger(__name__)
 
 
 def sweep_folder(sweep: str, log_dir: Path) -> Path:
@@ -47,9 +45,7 @@ def named_folders(runs: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for run in runs:
-        pattern = Path(run)
-        matches = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))  # a pattern may not be absolute
-        folders = [pattern] if pattern.is_dir() else sorted(path for path in matches if path.is_dir())
+        folders = [path for path in map(Path, [run, *sorted(glob(run))]) if path.is_dir()]  # noqa: PTH207 (absolute)
         if not folders:
             raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
         found |= dict.fromkeys(path for folder in folders for path in run_folders(folder))
@@ -57,11 +53,8 @@ def named_folders(runs: Sequence[str]) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    def warn(error: OSError) -> None:
-        log.warning("%s can't be listed and is left out: %s", error.filename, error)
-
-    for root, folders, _ in os.walk(folder, onerror=warn):
-        is_run = any(Path(root, name).is_file() for name in FILES)
+    for root, folders, files in os.walk(folder):
+        is_run = any(name in files for name in FILES)
         folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
         if is_run:
             yield Path(root)

@@ -29,23 +29,14 @@ OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight
 
 @dataclass(frozen=True)
 class Run:
-    """What the files of one run say.
+    """What the files of one run say."""
 
-    Attributes:
-        name: path of its folder in the sweep.
-        folder: the run folder.
-        config: values of `config.yaml` by their dotted keys.
-        summary: values of `summary.json` by their dotted keys.
-        history: content of `metrics.csv`; the index is the images seen, or steps in a run that does not log images.
-        damage: why files of it can't be read; empty if all can.
-    """
-
-    name: str
+    name: str  # path of its folder in the sweep
     folder: Path
-    config: Mapping[str, Any]
-    summary: Mapping[str, Any]
-    history: pd.DataFrame
-    damage: Sequence[str]
+    config: Mapping[str, Any]  # values of `config.yaml` by their dotted keys
+    summary: Mapping[str, Any]  # values of `summary.json` by their dotted keys
+    history: pd.DataFrame  # `metrics.csv`, by the images seen, or by steps in a run that does not log images
+    damage: Sequence[str]  # why files of it can't be read; empty if all can
 
     @property
     def status(self) -> str:
@@ -69,8 +60,7 @@ class Run:
     @property
     def score(self) -> tuple[float, Stamp] | tuple[None, None]:
         """The newest score, lower being better, and its protocol; nothing if it can't be compared."""
-        named = self.summary.get("score") or below(self.summary, "score")
-        value = self.number("score.value" if named else f"metrics.{self.score_key}.value")
+        value = self.number("score.value" if self.summary.get("score.name") else f"metrics.{self.score_key}.value")
         try:
             stamp = Stamp.from_dict(below(self.summary, f"metrics.{self.score_key}.protocol"))
             hash(stamp)
@@ -96,17 +86,16 @@ class Run:
 
     @property
     def command(self) -> str | None:
-        """What to type to train it again; None if it has not recorded what was typed."""
+        """The command that trains it again; None if it has not recorded what was typed."""
         return join(["python", "src/train.py", *self.overrides]) if "overrides" in self.summary else None
 
     def value(self, key: str) -> Any:
-        """What its configuration says of a key, as a person reads it: a class by its name alone."""
+        """The value of a key of its configuration, as a person reads it: a class by its name alone."""
         found = self.config.get(key, ABSENT)
         found = "none" if found is None else json.dumps(found) if isinstance(found, list) else found
         return str(found).rpartition(".")[2] if key.endswith("_target_") else found
 
     def number(self, key: str) -> float | None:
-        """A number of the summary; None if it is not there."""
         found: Any = self.summary.get(key)
         return float(found) if is_number(found) else None
 
@@ -146,7 +135,7 @@ def read_run(folder: Path, name: str) -> Run:
 
 
 def sweep_command(folder: Path) -> str | None:
-    """What to type to start the whole sweep, from the `multirun.yaml` that Hydra leaves; None where there is none."""
+    """The command that starts the whole sweep, from the `multirun.yaml` that Hydra leaves; None where there is none."""
     try:
         content = read_mapping(folder, "multirun.yaml", parse_yaml, _legible)
         return join(["python", "src/train.py", "-m", *map(str, content["hydra"]["overrides"]["task"])])

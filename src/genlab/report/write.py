@@ -14,7 +14,7 @@ from genlab.console import console
 from genlab.errors import UsageError, unknown
 from genlab.files import write_bytes, write_text
 from genlab.foreign import printable
-from genlab.report.figures import drawn_figures
+from genlab.report.figures import draw_figures
 from genlab.report.find import named_folders, run_folders, sweep_folder
 from genlab.report.page import render
 from genlab.report.table import Table, read_table
@@ -43,23 +43,25 @@ def report(cfg: DictConfig) -> Path:
         raise UsageError("Type sweep=PATH (a folder of run folders), or runs=A,B,C (run folders): one of the two.")
     if cfg.to not in (None, "wandb"):
         raise UsageError(unknown("value of to", str(cfg.to), ["wandb"]))
-    publish = to_wandb if cfg.to else None
+    out, log_dir = Path(cfg.out) if cfg.out else None, Path(cfg.paths.log_dir)
     if cfg.sweep:
-        folder = sweep_folder(str(cfg.sweep), Path(cfg.paths.log_dir))
-        return write_report(folder, out=Path(cfg.out) if cfg.out else None, quiet=False, publish=publish)
-    folders = named_folders(runs)
-    out = Path(cfg.out or Path(cfg.paths.log_dir) / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    table = read_table(f"{len(folders)} runs", folders)
-    return _write(table, out, typed("runs", folders), None, quiet=False, publish=publish)
+        folder = sweep_folder(str(cfg.sweep), log_dir)
+        page, table = _write(folder, run_folders(folder), out or folder)
+    else:
+        out = out or log_dir / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        page, table = _write(None, named_folders(runs), out)
+    _show(table, page)
+    if cfg.to:
+        to_wandb(table, page.parent)
+    return page
 
 
-def write_report(sweep_dir: Path, out: Path | None = None, quiet: bool = True, publish: Publish | None = None) -> Path:
+def write_report(sweep_dir: Path, out: Path | None = None, publish: Publish | None = None) -> Path:
     """Write the report of a sweep: `report.html`, `report.csv` and `figures/`.
 
     Args:
         sweep_dir: folder with run folders in it, at any depth.
         out: folder for the report; the sweep's own if left out.
-        quiet: whether the terminal is left alone.
         publish: what to do with it once it is written.
 
     Returns:
@@ -68,34 +70,31 @@ def write_report(sweep_dir: Path, out: Path | None = None, quiet: bool = True, p
     Raises:
         UsageError: if there is no run in the folder, or if nothing can be written.
     """
-    table = read_table(sweep_dir.absolute().name, run_folders(sweep_dir), sweep_dir)
-    return _write(table, out or sweep_dir, typed("sweep", sweep_dir), sweep_dir, quiet, publish)
+    page, table = _write(sweep_dir, run_folders(sweep_dir), out or sweep_dir)
+    if publish:
+        publish(table, page.parent)
+    return page
 
 
-def _write(table: Table, out: Path, which: str, home: Path | None, quiet: bool, publish: Publish | None) -> Path:
-    figures = list(drawn_figures(table))
-    page = out / "report.html"
+def _write(sweep: Path | None, folders: list[Path], out: Path) -> tuple[Path, Table]:
+    table = read_table(sweep.absolute().name if sweep else f"{len(folders)} runs", folders, sweep)
+    figures, page = draw_figures(table), out / "report.html"
+    again = f"python src/report.py {typed('sweep', sweep) if sweep else typed('runs', folders)}"
     try:
-        (out / "figures").mkdir(parents=True, exist_ok=True)
         for old in (path for names in FIGURES for path in (out / "figures").glob(names)):
             old.unlink()  # of a report on other keys
         for figure in figures:
-            write_bytes(out / "figures" / f"{figure.name}.png", figure.light)
-        write_text(out / "report.csv", _harmless(table.facts).to_csv(index=False))
-        # Whoever has the page open sees the old one or the new one.
-        write_text(page, printable(render(table, figures, f"python src/report.py {which}", home)))
+            write_bytes(out / "figures" / f"{figure.name}.png", figure.png)
+        write_text(out / "report.csv", _without_formulas(table.facts).to_csv(index=False))
+        write_text(page, printable(render(table, figures, again, sweep)))
     except OSError as error:
         raise UsageError(
             f"The report can't be written to {out}: {error}. Choose another folder by out=PATH."
         ) from error
-    if not quiet:
-        _show(table, page)
-    if publish:
-        publish(table, out)
-    return page
+    return page, table
 
 
-def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """Put an apostrophe before texts that a spreadsheet would run as a formula."""
     objects = frame.astype(object)  # whole numbers stay whole
     return objects.map(lambda value: f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value)
@@ -115,10 +114,9 @@ def _show(table: Table, path: Path) -> None:
         out.print(shown)
         if (more := len(rows) - MOST_ROWS) > 0:
             out.print(f"and {more} more")
-    others = table.unranked[:MOST_ROWS]
-    for run, title in zip(table.runs[len(table.runs) - len(table.unranked) :], others["title"], strict=False):
-        reason = "; ".join(run.damage) or run.summary.get("error") or "no score yet"
-        out.print(f"{run.status}: {title}: {reason}")
+    others = table.unranked["title"][:MOST_ROWS]
+    for run, title in zip(table.runs[len(table.runs) - len(table.unranked) :], others, strict=False):
+        out.print(f"{run.status}: {title}: {'; '.join(run.damage) or run.summary.get('error') or 'no score yet'}")
     counts = ", ".join(f"{n} {status}" for status, n in table.statuses.items())
     out.print(f"{len(table.runs)} runs: {counts}")
     out.print(printable(str(path)), soft_wrap=True)
