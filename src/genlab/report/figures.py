@@ -21,8 +21,6 @@ MOST_GROUPS, MOST_KEYS, MOST_MAPS, MOST_VALUES, MOST_CURVES, MOST_POINTS = 6, 4,
 COSTS = {"seconds": "seconds", "images_seen": "images seen", "parameters": "parameters"}  # columns, with their labels
 HEALTH = ("health/diversity", "health/active_units", "health/distinctness", "health/saturation")
 
-Plot = tuple[str, str, str, Figure]  # name of its file, title, caption
-
 
 class Drawing(NamedTuple):
     """A figure as a PNG file."""
@@ -37,20 +35,15 @@ class Drawing(NamedTuple):
 def draw_figures(table: Table) -> list[Drawing]:
     """Draw all figures that a sweep has something to show in, in the order of the page."""
     with style.house_style():
-        plots = (*islice(_scores(table), MOST_KEYS), *_maps(table), *_costs(table), *_curves(table))
-        return [
-            Drawing(
-                file_name(name.replace("/", "_"), LONGEST - len(".png")),
-                title,
-                caption,
-                style.png(figure),
-                round(96 * figure.get_figwidth()),
-            )
-            for name, title, caption, figure in plots
-        ]
+        return [*islice(_scores(table), MOST_KEYS), *_maps(table), *_costs(table), *_curves(table)]
 
 
-def _scores(table: Table) -> Iterator[Plot]:
+def _drawing(name: str, title: str, caption: str, figure: Figure) -> Drawing:
+    name = file_name(name.replace("/", "_"), LONGEST - len(".png"))
+    return Drawing(name, title, caption, style.png(figure), round(96 * figure.get_figwidth()))
+
+
+def _scores(table: Table) -> Iterator[Drawing]:
     """Against each swept key of which one model has several numbers in a group, the latent dimension first.
 
     A panel for each protocol, and in it a line for each setting that is otherwise the same.
@@ -75,7 +68,7 @@ def _scores(table: Table) -> Iterator[Plot]:
             describe(axis, title, key, f"{stamp.metric}  ↓ lower is better")
         style.legend(figure, known, _models(groups))
         label = table.labels[key]
-        yield (
+        yield _drawing(
             f"score_against_{label}",
             f"Score against {'latent dimension' if key == LATENT else label}",
             "Lower is better. Points are means, bars reach from the lowest to the highest value "
@@ -88,7 +81,7 @@ def _models(groups: Sequence[Group]) -> set[str]:
     return {model for group in groups for model in group.rows["model"]}
 
 
-def _maps(table: Table) -> Iterator[Plot]:
+def _maps(table: Table) -> Iterator[Drawing]:
     """The score, and metrics that many runs have, over the two keys that matter most, a panel for each data set.
 
     Losses of different models are different quantities, so that in a map of them each model has colours of its own.
@@ -113,24 +106,17 @@ def _losses(table: Table, phase: str) -> list[str]:
 
 def _map(
     table: Table, metric: str, keys: Sequence[str], parts: Iterable[tuple[Any, pd.DataFrame]], by_row: bool = False
-) -> Iterator[Plot]:
-    """Panels side by side with a title each, with the values in their places.
-
-    Args:
-        table: the runs.
-        metric: the column that is averaged.
-        keys: the columns of rows and columns.
-        parts: a title and rows of the table for each panel.
-        by_row: whether colours compare within a row alone.
+) -> Iterator[Drawing]:
+    """Panels side by side, each with a title and the rows of the table that it shows. Colours compare within a row
+    alone, or within a panel.
     """
-    maps = [(str(title), rows.pivot_table(metric, keys[0], keys[1])) for title, rows in parts]
+    maps = [(str(title), rows.pivot_table(metric, keys[0], keys[1])) for title, rows in parts][:MOST_GROUPS]
     if not maps:
         return
     labels = [table.labels[key] for key in keys]
-    tallest, widest = np.max([grid.shape for _, grid in maps[:MOST_GROUPS]], axis=0)
-    size = 1.35 + max(1.5, 0.72 * widest), 0.65 + 0.4 * tallest
-    figure, axes = panels(len(maps[:MOST_GROUPS]), size=size)
-    for axis, (title, grid) in zip(axes, maps, strict=False):
+    tallest, widest = np.max([grid.shape for _, grid in maps], axis=0)
+    figure, axes = panels(len(maps), size=(1.35 + max(1.5, 0.72 * widest), 0.65 + 0.4 * tallest))
+    for axis, (title, grid) in zip(axes, maps, strict=True):
         values, tiny = grid.to_numpy(float), np.finfo(float).tiny
         low, high = (find(values, axis=1 if by_row else None, keepdims=True) for find in (np.nanmin, np.nanmax))
         shades = (values - low + tiny) / (high - low + 2 * tiny)  # a half where all are equal
@@ -148,10 +134,10 @@ def _map(
     if by_row:
         caption += "Colours compare within a row: a loss is another quantity in another model. "
     title = f"{'Score' if metric == 'score' else metric} over {' and '.join(labels)}{arrow(metric)}"
-    yield f"heat_{metric}", title, f"{caption}Means over all that differs otherwise.", figure
+    yield _drawing(f"heat_{metric}", title, f"{caption}Means over all that differs otherwise.", figure)
 
 
-def _costs(table: Table) -> Iterator[Plot]:
+def _costs(table: Table) -> Iterator[Drawing]:
     """A row for each protocol and a column for each cost."""
     known, groups = looks(table.models), [group for group in table.groups if len(group.rows) > 1][:MOST_GROUPS]
     kinds = [kind for kind in COSTS if any(rows[kind].nunique() > 1 for _, _, rows in groups)]
@@ -169,7 +155,7 @@ def _costs(table: Table) -> Iterator[Plot]:
         spread_out(axis.yaxis, rows["score"])
         describe(axis, title, f"{COSTS[kind]}  ↓", f"{stamp.metric}  ↓")
     style.legend(figure, known, _models(groups), Line2D([], [], color=style.INK, linewidth=1, label="Pareto front"))
-    yield (
+    yield _drawing(
         "score_against_cost",
         "Score against what it costs",
         "Lower left is better. The line is the Pareto front: runs that no other beats at the same cost or less.",
@@ -177,7 +163,7 @@ def _costs(table: Table) -> Iterator[Plot]:
     )
 
 
-def _curves(table: Table) -> Iterator[Plot]:
+def _curves(table: Table) -> Iterator[Drawing]:
     """A panel for each metric and data set: scores, then losses of validation, else of training. A line a run."""
     scores = table.frame["score_key"].dropna().unique()
     data_sets = list(table.frame[table.frame["model"] != ""].groupby("data"))
@@ -203,7 +189,7 @@ def _curves(table: Table) -> Iterator[Plot]:
         better = "  ↓" if key in scores else arrow(key)
         describe(axis, f"{key} on {data}", "images seen", key.partition("/")[2] + better)
     style.legend(figure, known, known)
-    yield (
+    yield _drawing(
         "curves",
         "Training curves",
         "Scores and losses over the images seen, a line a run. Outliers beyond the panel are cut off. "

@@ -1,7 +1,7 @@
 """Where the runs are that a report is about."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
@@ -32,9 +32,15 @@ def run_folders(folder: Path) -> list[Path]:
     Raises:
         UsageError: if it holds none.
     """
-    if not (found := sorted(_walk(folder))):
+    found = []
+    for root, folders, files in os.walk(folder):
+        is_run = any(name in files for name in FILES)
+        folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
+        if is_run:
+            found.append(Path(root))
+    if not found:
         raise UsageError(f"{folder} holds no run: a run folder is one with {', '.join(FILES)}, at any depth.")
-    return found
+    return sorted(found)
 
 
 def named_folders(runs: Sequence[str]) -> list[Path]:
@@ -50,11 +56,3 @@ def named_folders(runs: Sequence[str]) -> list[Path]:
             raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
         found |= dict.fromkeys(path for folder in folders for path in run_folders(folder))
     return list(found)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        is_run = any(name in files for name in FILES)
-        folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
-        if is_run:
-            yield Path(root)

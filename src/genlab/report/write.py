@@ -1,11 +1,10 @@
 """From run folders to a report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-import rich.table
 from omegaconf import DictConfig
 
 from genlab.command_line import typed
@@ -20,8 +19,6 @@ from genlab.report.page import render
 from genlab.report.table import Table, read_table
 from genlab.report.text import number
 from genlab.report.wandb import to_wandb
-
-Publish = Callable[[Table, Path], None]  # does something with a report that has been written to a folder
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how a formula begins
 FIGURES = ("score_against_*.png", "heat_*.png", "curves.png")
@@ -43,26 +40,32 @@ def report(cfg: DictConfig) -> Path:
         raise UsageError("Type sweep=PATH (a folder of run folders), or runs=A,B,C (run folders): one of the two.")
     if cfg.to not in (None, "wandb"):
         raise UsageError(unknown("value of to", str(cfg.to), ["wandb"]))
-    out, log_dir = Path(cfg.out) if cfg.out else None, Path(cfg.paths.log_dir)
+    log_dir, out = Path(cfg.paths.log_dir), Path(cfg.out) if cfg.out else None
+
+    def publish(table: Table, folder: Path) -> None:
+        _print(table, folder / "report.html")
+        if cfg.to:
+            to_wandb(table, folder)
+
     if cfg.sweep:
-        folder = sweep_folder(str(cfg.sweep), log_dir)
-        page, table = _write(folder, run_folders(folder), out or folder)
-    else:
-        out = out or log_dir / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-        page, table = _write(None, named_folders(runs), out)
-    _show(table, page)
-    if cfg.to:
-        to_wandb(table, page.parent)
-    return page
+        return write_report(sweep_folder(str(cfg.sweep), log_dir), out, publish)
+    out = out or log_dir / "report" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    return write_report(None, out, publish, named_folders(runs))
 
 
-def write_report(sweep_dir: Path, out: Path | None = None, publish: Publish | None = None) -> Path:
-    """Write the report of a sweep: `report.html`, `report.csv` and `figures/`.
+def write_report(
+    sweep: Path | None,
+    out: Path | None = None,
+    publish: Callable[[Table, Path], None] | None = None,
+    runs: Sequence[Path] = (),
+) -> Path:
+    """Write a report: `report.html`, `report.csv` and `figures/`.
 
     Args:
-        sweep_dir: folder with run folders in it, at any depth.
+        sweep: folder with run folders in it, at any depth; or
+        runs: run folders of any origin.
         out: folder for the report; the sweep's own if left out.
-        publish: what to do with it once it is written.
+        publish: what to do with the table and this folder, once all is written.
 
     Returns:
         The page.
@@ -70,16 +73,11 @@ def write_report(sweep_dir: Path, out: Path | None = None, publish: Publish | No
     Raises:
         UsageError: if there is no run in the folder, or if nothing can be written.
     """
-    page, table = _write(sweep_dir, run_folders(sweep_dir), out or sweep_dir)
-    if publish:
-        publish(table, page.parent)
-    return page
-
-
-def _write(sweep: Path | None, folders: list[Path], out: Path) -> tuple[Path, Table]:
+    folders = run_folders(sweep) if sweep else list(runs)
     table = read_table(sweep.absolute().name if sweep else f"{len(folders)} runs", folders, sweep)
-    figures, page = draw_figures(table), out / "report.html"
     again = f"python src/report.py {typed('sweep', sweep) if sweep else typed('runs', folders)}"
+    out = out or sweep or Path()
+    figures, page = draw_figures(table), out / "report.html"
     try:
         for old in (path for names in FIGURES for path in (out / "figures").glob(names)):
             old.unlink()  # of a report on other keys
@@ -91,7 +89,9 @@ def _write(sweep: Path | None, folders: list[Path], out: Path) -> tuple[Path, Ta
         raise UsageError(
             f"The report can't be written to {out}: {error}. Choose another folder by out=PATH."
         ) from error
-    return page, table
+    if publish:
+        publish(table, out)
+    return page
 
 
 def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,18 +100,13 @@ def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     return objects.map(lambda value: f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value)
 
 
-def _show(table: Table, path: Path) -> None:
+def _print(table: Table, page: Path) -> None:
     """Print the best runs of each group, those that went wrong, and where the report is."""
     out = console()
     for title, _, rows in table.groups:
-        shown = rich.table.Table(title=f"{title}, lower is better", title_justify="left")
-        shown.add_column("rank", justify="right", no_wrap=True)
-        shown.add_column("score", justify="right", no_wrap=True)
-        shown.add_column("run", overflow="fold")
-        shown.add_column("status", no_wrap=True)
-        for _, row in rows[:MOST_ROWS].iterrows():
-            shown.add_row(str(row["rank"]), number(row["score"]), row["title"], row["status"])
-        out.print(shown)
+        best = rows[["rank", "score", "title", "status"]][:MOST_ROWS]
+        best = best.assign(score=best["score"].map(number)).rename(columns={"title": "run"})
+        out.print(f"{title}, lower is better\n{best.to_string(index=False)}", soft_wrap=True)
         if (more := len(rows) - MOST_ROWS) > 0:
             out.print(f"and {more} more")
     others = table.unranked["title"][:MOST_ROWS]
@@ -119,4 +114,4 @@ def _show(table: Table, path: Path) -> None:
         out.print(f"{run.status}: {title}: {'; '.join(run.damage) or run.summary.get('error') or 'no score yet'}")
     counts = ", ".join(f"{n} {status}" for status, n in table.statuses.items())
     out.print(f"{len(table.runs)} runs: {counts}")
-    out.print(printable(str(path)), soft_wrap=True)
+    out.print(printable(str(page)), soft_wrap=True)
