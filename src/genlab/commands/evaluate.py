@@ -112,36 +112,22 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
 
 def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> Iterator[Subject]:
     """The runs, one after the other, and the folder."""
-    encoder = build(cfg.features).to(fabric.device)
-    common: dict[str, Any] = {
-        "encoder": encoder,
-        "device": fabric.device,
-        "cache_dir": Path(cfg.cache_dir) if cfg.cache_dir else None,
-        "split": cfg.metrics.split,
-        "batch_size": cfg.metrics.batch_size,
-        "seed": cfg.seed,
-        "keep": keep,
-    }
-    n, datamodule = cfg.metrics.n_samples, build(cfg.data) if cfg.get("data") else None
+    encoder, device = build(cfg.features).to(fabric.device), fabric.device
+    cache_dir = Path(cfg.cache_dir) if cfg.cache_dir else None
+    n = cfg.metrics.n_samples
+    datamodule: Any = build(cfg.data) if cfg.get("data") else None
+
+    def subject(name: str, samples: Callable[[slice], Tensor], n: int, model: Any = None) -> Subject:
+        official = cfg.metrics.reference == "official"  # all images of the official training set
+        reference = datamodule.official_train if official else str(cfg.metrics.reference)
+        how = (cfg.metrics.split, reference, cfg.metrics.batch_size, cfg.seed, keep)
+        return Subject(name, samples, n, datamodule, encoder, device, cache_dir, model, *how)
+
     for path in runs:
         run = load_run(path, cfg.weights)
-        model: Any = run.model.to(fabric.device)
+        model: Any = run.model.to(device)
         datamodule = run.datamodule
-        common["reference"] = _reference(cfg, datamodule)
         samples = sampler(model, datamodule, n, Generator().manual_seed(cfg.seed))
-
-        def levels(rows: slice, samples: Callable[[slice], Tensor] = samples) -> Tensor:
-            return to_uint8(samples(rows))
-
-        yield Subject(path, levels, n, datamodule, **common, model=model)
+        yield subject(path, lambda rows, samples=samples: to_uint8(samples(rows)), n, model)  # type: ignore[misc]
     if cfg.images:
-        assert datamodule is not None
-        common["reference"] = _reference(cfg, datamodule)
-        images, n_images = folder_samples(Path(cfg.images), datamodule.image_shape, n)
-        yield Subject(cfg.images, images, n_images, datamodule, **common)
-
-
-def _reference(cfg: DictConfig, datamodule: Any) -> str:
-    """The split that samples are compared with: `official` stands for all images of the official training set."""
-    reference = cfg.metrics.reference
-    return datamodule.official_train if reference == "official" else str(reference)
+        yield subject(cfg.images, *folder_samples(Path(cfg.images), datamodule.image_shape, n))

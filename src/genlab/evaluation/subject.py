@@ -24,12 +24,7 @@ Result = TypeVar("Result")
 
 
 class NotApplicable(Exception):
-    """A subject has nothing for a measure, or too little; the text says why.
-
-    Args:
-        reason: why.
-        metric: the one of several metrics of a measure that it is about.
-    """
+    """A subject has nothing for a measure, or for one `metric` of several of it; the text says why."""
 
     def __init__(self, reason: str, metric: str | None = None) -> None:
         super().__init__(reason)
@@ -74,7 +69,7 @@ class Subject:
             raise NotApplicable(reason)
 
     def over_held_out(self, work: Callable[[Tensor, Generator], Result]) -> list[Result]:
-        """Results for all batches of held-out images, in order, on every process.
+        """Results of all batches of held-out images, in order, on every process.
 
         Args:
             work: from images (B, C, H, W) in [-1, 1] and the noise for them to a result on the CPU.
@@ -94,7 +89,7 @@ class Subject:
 
     @cached_property
     def reals(self) -> Population:
-        """The reference, described."""
+        """The reference images, described."""
         return self._describe_split(self.reference)
 
     @cached_property
@@ -163,8 +158,7 @@ class Subject:
             metric: its name.
             split: where the real images are from.
             encoded: whether the encoder took part.
-            fields: further fields of the stamp, or others instead of those that follow from the subject; `n_fake` where
-                generated images took part.
+            fields: further fields, or others than those of the subject; `n_fake` where generated images took part.
         """
         is_generated = self.model is not None and "n_fake" in fields
         known: dict[str, Any] = {

@@ -32,8 +32,7 @@ def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
 def show(evaluations: Sequence[Evaluation]) -> None:
     """Print all values with their protocols, of several subjects side by side, the best first.
 
-    Raises:
-        UsageError: if the subjects can't be compared, after each of them was shown alone.
+    Subjects that can't be compared are shown one by one, before the UsageError is raised.
     """
     try:
         together = in_order(evaluations) if len(evaluations) > 1 else evaluations
@@ -45,10 +44,8 @@ def show(evaluations: Sequence[Evaluation]) -> None:
 
 
 def in_order(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """Sort by the first metric that all subjects have and that says which value is better, the best first.
-
-    Raises:
-        UsageError: if a metric was measured by different protocols, or if there is no metric to sort by.
+    """Sort by the first metric that all subjects have and that says which value is better, the best first; raise a
+    UsageError if there is none, or if a metric was measured by different protocols.
     """
     metrics = _by_metric(evaluations)
     for found in metrics.values():

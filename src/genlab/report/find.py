@@ -12,11 +12,7 @@ OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
 
 
 def sweep_folder(sweep: str, log_dir: Path) -> Path:
-    """The folder of a sweep, by its path or by its name alone.
-
-    Raises:
-        UsageError: if there is none, with the nearest and the list of those that there are.
-    """
+    """The folder of a sweep, by its path or by its name alone; raise a UsageError if there is none."""
     home = log_dir / "train" / "sweeps"
     for folder in (Path(sweep), home / sweep):
         if folder.is_dir():
@@ -27,11 +23,7 @@ def sweep_folder(sweep: str, log_dir: Path) -> Path:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """All run folders in a folder, at any depth; the folder itself if it is one.
-
-    Raises:
-        UsageError: if it holds none.
-    """
+    """All run folders in a folder, at any depth, or the folder itself; raise a UsageError if there is none."""
     found = []
     for root, folders, files in os.walk(folder):
         is_run = any(name in files for name in FILES)
@@ -44,10 +36,8 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def named_folders(runs: Sequence[str]) -> list[Path]:
-    """The run folders that paths and patterns (`logs/train/runs/2026-11-*`) name, each once.
-
-    Raises:
-        UsageError: for a path or a pattern that names none.
+    """The run folders that paths and patterns (`logs/train/runs/2026-11-*`) name, each once; raise a UsageError for one
+    that names none.
     """
     found: dict[Path, None] = {}
     for run in runs:

@@ -31,11 +31,10 @@ class Column(NamedTuple):
 
 
 def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | None) -> str:
-    """Return the HTML. Everything that comes from a run is escaped.
+    """Return the HTML, in which everything that comes from a run is escaped.
 
     Args:
-        table: the runs.
-        figures: of them.
+        table, figures: what it shows.
         again: the command that makes the page again.
         folder: of the sweep, if there is one.
     """

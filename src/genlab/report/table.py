@@ -80,13 +80,7 @@ class Table:
 
 
 def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> Table:
-    """Read the runs of a sweep.
-
-    Args:
-        name: of the sweep.
-        folders: the run folders.
-        home: the folder that runs are named relative to; by default the nearest that holds all of them.
-    """
+    """Read the runs of a sweep, which are named relative to `home`, by default the nearest folder that holds them."""
     whole = [folder.absolute() for folder in folders]
     base = home.absolute() if home else Path(commonpath([folder.parent for folder in whole]))
     names = [folder.name if folder == base else folder.relative_to(base).as_posix() for folder in whole]

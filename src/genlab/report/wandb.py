@@ -21,13 +21,7 @@ WAITS = {"init_timeout": 30, "finish_timeout": 60, "finish_timeout_raises": True
 
 
 def to_wandb(table: Table, out: Path) -> None:
-    """Log a written report to W&B, and save a dashboard there if W&B can be reached.
-
-    The dashboard's specification is also left in `dashboard.json`.
-
-    Raises:
-        UsageError: if the package that dashboards need is not installed, or if W&B fails.
-    """
+    """Log a written report to W&B, specify a dashboard in `dashboard.json`, and save it if W&B can be reached."""
     from genlab.loggers.arguments import import_wandb
     from genlab.loggers.wandb import offline_reason  # takes seconds
 
@@ -55,11 +49,7 @@ def to_wandb(table: Table, out: Path) -> None:
 
 
 def log_report(table: Table, out: Path) -> None:
-    """Log table and figures of a written report to a W&B run in the group of the sweep's runs.
-
-    Raises:
-        UsageError: if W&B fails.
-    """
+    """Log table and figures of a written report to a W&B run in the group of the sweep's runs."""
     from genlab.loggers.arguments import LONGEST, clean_repository, import_wandb
     from genlab.loggers.wandb import choose_mode, offline_reason
 
@@ -94,6 +84,7 @@ def log_report(table: Table, out: Path) -> None:
 
 @contextmanager
 def _one_sentence() -> Iterator[None]:
+    """Turn whatever W&B raises into a UsageError."""
     try:
         yield
     except Exception as error:  # of W&B, of its network
@@ -119,14 +110,7 @@ def setting(table: Table, name: str) -> str | None:
 
 
 def dashboard(table: Table, entity: str, project: str) -> Any:
-    """Specify a dashboard: scores, pictures side by side, health, and how keys and score go together.
-
-    Returns:
-        A `wandb_workspaces.workspaces.Workspace`, not saved yet.
-
-    Raises:
-        UsageError: if the library is not installed.
-    """
+    """Specify a dashboard, a `Workspace`: scores, pictures side by side, health, and how keys and score go together."""
     try:
         import wandb_workspaces.reports.v2 as wr
         from wandb_workspaces import expr
@@ -144,12 +128,11 @@ def dashboard(table: Table, entity: str, project: str) -> Any:
     named = dict.fromkeys([MODEL, DATA, LATENT, *(key for key in table.keys if key != SEED)])
     axes = {table.labels.get(key, key): wr.Config(key) for key in named} | lowest
     columns = [wr.ParallelCoordinatesPlotColumn(metric, label) for label, metric in axes.items()]
-    against = [wr.ScatterPlot(title=f"{key} of each run", x=wr.Config(LATENT), y=y) for key, y in lowest.items()]
     means: list[Any] = [f"score/{model}" for model in table.models]
     sections = {
         "Score": [
             wr.LinePlot(title="Score against latent dimension", x="latent_dim", y=means),
-            *against,
+            *(wr.ScatterPlot(title=f"{key} of each run", x=wr.Config(LATENT), y=y) for key, y in lowest.items()),
             *over_images(scores, "{} over images"),
         ],
         "Samples and reconstructions": [
@@ -168,7 +151,6 @@ def dashboard(table: Table, entity: str, project: str) -> Any:
     )
 
 
-def specification(workspace: Any) -> dict[str, Any]:
+def specification(workspace: Any) -> Any:
     """The dashboard as W&B's server gets it."""
-    specified: dict[str, Any] = workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
-    return specified
+    return workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -26,14 +26,7 @@ MOST_ROWS = 10  # of a group on the terminal
 
 
 def report(cfg: DictConfig) -> Path:
-    """Write and announce the report that a configuration asks for.
-
-    Returns:
-        The page.
-
-    Raises:
-        UsageError: if it names no runs, or if nothing can be written.
-    """
+    """Write and announce the report that a configuration asks for; return the page."""
     check_keys(cfg)
     runs = [cfg.runs] if isinstance(cfg.runs, str) else [str(run) for run in cfg.runs or []]
     if bool(runs) == bool(cfg.sweep):
@@ -59,16 +52,13 @@ def write_report(
     publish: Callable[[Table, Path], None] | None = None,
     runs: Sequence[Path] = (),
 ) -> Path:
-    """Write a report: `report.html`, `report.csv` and `figures/`.
+    """Write `report.html`, `report.csv` and `figures/`; return the page.
 
     Args:
-        sweep: folder with run folders in it, at any depth; or
-        runs: run folders of any origin.
+        sweep: folder with run folders in it, at any depth; None for `runs` of any origin.
         out: folder for the report; the sweep's own if left out.
         publish: what to do with the table and this folder, once all is written.
-
-    Returns:
-        The page.
+        runs: run folders.
 
     Raises:
         UsageError: if there is no run in the folder, or if nothing can be written.
