@@ -18,7 +18,7 @@ from genlab.report.table import DATA, LATENT, MODEL, NOT_RANKED, Group, Table, i
 from genlab.report.text import arrow, number, short
 
 MOST_GROUPS, MOST_KEYS, MOST_MAPS, MOST_VALUES, MOST_CURVES, MOST_POINTS = 6, 4, 6, 12, 12, 80
-COSTS = {"seconds": "seconds", "images_seen": "images seen", "parameters": "parameters"}  # columns, with their labels
+COSTS = ("seconds", "images_seen", "parameters")
 HEALTH = ("health/diversity", "health/active_units", "health/distinctness", "health/saturation")
 
 
@@ -153,7 +153,7 @@ def _costs(table: Table) -> Iterator[Drawing]:
         axis.plot(*front.to_numpy().T, color=style.INK, linewidth=1, drawstyle="steps-post", zorder=1)
         spread_out(axis.xaxis, points[kind], 8)
         spread_out(axis.yaxis, rows["score"])
-        describe(axis, title, f"{COSTS[kind]}  ↓", f"{stamp.metric}  ↓")
+        describe(axis, title, f"{kind.replace('_', ' ')}  ↓", f"{stamp.metric}  ↓")
     style.legend(figure, known, _models(groups), Line2D([], [], color=style.INK, linewidth=1, label="Pareto front"))
     yield _drawing(
         "score_against_cost",

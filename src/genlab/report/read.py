@@ -1,7 +1,6 @@
 """Reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
 
-All that the report knows of a run passes through here: only regular files of the run's own folder are opened, and what
-comes out is plain, finite and of a limited size, so that nothing behind this has to look again.
+Only regular files of the run's own folder are opened, and what comes out is plain, finite and of a limited size.
 """
 
 import json
@@ -9,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from os import SEEK_END, devnull
 from pathlib import Path
 from shlex import join
 from typing import Any
@@ -18,12 +16,11 @@ import numpy as np
 import pandas as pd
 
 from genlab.errors import UsageError
-from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
+from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable, read_mapping, read_text
 from genlab.stamp import Stamp
 
 ABSENT = "–"  # the value of a key that a run's configuration does not have
 LONGEST = 10_000  # characters of a text
-LOG_END = 2**20  # bytes of a log in which its newest traceback is looked for
 OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")  # typed for that alone
 
 
@@ -106,10 +103,8 @@ class Run:
     def traceback(self) -> str:
         """The last lines of the newest traceback in `train.log`; nothing if there is none."""
         try:
-            with (own_file(self.folder, "train.log") or Path(devnull)).open("rb") as file:
-                file.seek(max(0, file.seek(0, SEEK_END) - LOG_END))
-                log = file.read().decode(errors="replace")
-        except (OSError, RuntimeError, Unreadable):
+            log = read_text(self.folder, "train.log") or ""
+        except Unreadable:
             return ""
         _, found, text = log.rpartition("Traceback (most recent call last):")
         text = re.split(r"^\[\d{4}-", text, maxsplit=1, flags=re.MULTILINE)[0]  # the next entry of the log

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import cycle
+from math import ceil
 from textwrap import fill
 from typing import Any
 
@@ -54,7 +55,7 @@ def house_style() -> Iterator[None]:
 def panels(n: int, n_columns: int = 3, size: tuple[float, float] = (4.0, 3.1)) -> tuple[Figure, list[Axes]]:
     """A figure of n panels, each of a size in inches with its labels, and their axes."""
     n_columns = min(n_columns, n)
-    n_rows = -(-n // n_columns)
+    n_rows = ceil(n / n_columns)
     figure = Figure(figsize=(max(5.6, size[0] * n_columns), size[1] * n_rows + 0.35), layout="constrained")
     return figure, [figure.add_subplot(n_rows, n_columns, place) for place in range(1, n + 1)]
 

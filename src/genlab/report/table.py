@@ -31,7 +31,7 @@ class Group(NamedTuple):
 
     title: str  # metric and data set, and what else tells the protocol from the others
     stamp: Stamp
-    rows: pd.DataFrame  # their part of the table
+    rows: pd.DataFrame  # of the table
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,10 @@ def varied_keys(runs: Sequence[Run]) -> list[str]:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Short names of keys: as few of their last parts as tell them apart."""
-    parts = {key: key.removesuffix("._target_").removesuffix(".name").split(".") for key in keys}
-    names = {}
-    for key, own in parts.items():
-        others = [other for name, other in parts.items() if name != key]
-        n = next((n for n in range(1, len(own)) if all(own[-n:] != other[-n:] for other in others)), len(own))
-        names[key] = ".".join(own[-n:])
-    return names
+    """The last parts of keys, or the whole key where two end alike."""
+    whole = {key: key.removesuffix("._target_").removesuffix(".name") for key in keys}
+    counts = Counter(name.rpartition(".")[2] for name in whole.values())
+    return {key: last if counts[last := name.rpartition(".")[2]] == 1 else name for key, name in whole.items()}
 
 
 def differing_fields(stamps: Sequence[Stamp]) -> dict[str, list[Any]]:
