@@ -124,7 +124,7 @@ def _map(
         axis.imshow(shades, style.SCALE, aspect="auto", vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(values):
             text = short(float(f"{value:.3g}")) if np.isfinite(value) else "–"
-            colour = "white" if shades[row, column] > 0.6 else style.INK
+            colour = "white" if shades[row, column] > 0.6 else "black"
             axis.text(column, row, text, ha="center", va="center", color=colour)
         axis.set_xticks(range(len(grid.columns)), [shorten(number(name), 26) for name in grid.columns])
         axis.set_yticks(range(len(grid.index)), [shorten(number(name), 26) for name in grid.index])

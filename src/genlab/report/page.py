@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,14 +22,6 @@ MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the c
 NUMERIC = ("rank", "score", "epochs", "images_seen", "seconds", "images_per_second", "parameters")
 
 
-class Column(NamedTuple):
-    """A column of the table on the page."""
-
-    label: str
-    is_minor: bool
-    is_numeric: bool
-
-
 def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | None) -> str:
     """Return the HTML, in which everything that comes from a run is escaped.
 
@@ -45,14 +37,16 @@ def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "shorten": shorten, "uri": data_uri}
+    environment.filters |= {"arrow": arrow, "number": number, "shorten": shorten, "uri": data_uri}
     stamps = [group.stamp for group in table.groups]
     fields = dict.fromkeys(name for stamp in stamps for name in stamp.as_dict())
     entries = {n: _entry(table, n, run) for n, run in enumerate(table.runs, 1)}
     return environment.get_template("page.html").render(
         table=table,
         head=_head(table),
-        columns=_columns(table),
+        labels={key: key.replace("_", " ") for key in NUMERIC} | dict(table.labels),
+        numeric={*NUMERIC, *table.metrics},
+        minor={key for key in table.metrics if key.startswith(MINOR) or "accuracy" in key},
         sections=_sections(table),
         entries=entries,
         has_pictures=any(entry["samples"] or entry["reconstructions"] for entry in entries.values()),
@@ -83,16 +77,6 @@ def _head(table: Table) -> dict[str, Any]:
         "commits": found("git_commit"),
         "versions": {key.removeprefix("versions."): ", ".join(found(key)) for key in versions},
     }
-
-
-def _columns(table: Table) -> dict[str, Column]:
-    columns = {}
-    for key in map(str, table.facts.drop(columns="group")):
-        is_metric = key in table.metrics
-        label = key.replace("_", " ") if key in NUMERIC else table.labels.get(key, key)
-        is_minor = is_metric and (key.startswith(MINOR) or "accuracy" in key)
-        columns[key] = Column(label + arrow(key), is_minor, is_metric or key in NUMERIC)
-    return columns
 
 
 def _sections(table: Table) -> list[dict[str, Any]]:
