@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -20,12 +19,11 @@ ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 
 def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Write a row for each value, with its whole protocol."""
-    rows: list[dict[str, Any]] = []
-    for evaluation in evaluations:
-        for measurement in evaluation.measurements.values():
-            known = {"name": evaluation.name, "kind": evaluation.kind, "value": measurement.value}
-            rows.append(known | measurement.stamp.as_dict())
-            rows[-1] |= {"spread": measurement.spread, "note": measurement.note}
+    rows = [
+        {"name": e.name, "kind": e.kind, "value": m.value, **m.stamp.as_dict(), "spread": m.spread, "note": m.note}
+        for e in evaluations
+        for m in e.measurements.values()
+    ]
     write_text(path, pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
 
