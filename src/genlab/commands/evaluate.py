@@ -17,8 +17,8 @@ from genlab.data.manifest import left_out_files
 from genlab.distributed import leave_group_at_exit
 from genlab.errors import UsageError, unknown, whole_number
 from genlab.evaluation import Evaluation, Measure, Subject, apply_measures
-from genlab.evaluation.folder import folder_samples
 from genlab.evaluation.pictures import draw
+from genlab.evaluation.subject import folder_samples
 from genlab.evaluation.tables import show, write_csv
 from genlab.files import write_text
 from genlab.images import to_uint8

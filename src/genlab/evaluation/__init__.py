@@ -2,8 +2,16 @@
 
 from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
 from genlab.evaluation.measure import Evaluation, Measure, apply_measures
-from genlab.evaluation.memorisation import Classes, Diversity, Memorisation
-from genlab.evaluation.samples import Frechet, InceptionScore, Kernel, Manifold, Sharpness
+from genlab.evaluation.samples import (
+    Classes,
+    Diversity,
+    Frechet,
+    InceptionScore,
+    Kernel,
+    Manifold,
+    Memorisation,
+    Sharpness,
+)
 from genlab.evaluation.subject import NotApplicable, Subject
 
 __all__ = [

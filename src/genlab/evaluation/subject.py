@@ -6,11 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from genlab import sampling
+from genlab.data.files import find_files
+from genlab.data.view import View, opened
 from genlab.distributed import in_batches
+from genlab.errors import UsageError
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
@@ -178,3 +182,42 @@ class Subject:
 def _features(population: Population) -> Tensor:
     assert population.features is not None, "a measure that needs features has to say so"
     return population.features
+
+
+def folder_samples(root: Path, image_shape: tuple[int, int, int], n: int) -> tuple[Callable[[slice], Tensor], int]:
+    """Read the images that any other program has left in a folder, or in a .zip file, as samples.
+
+    Args:
+        root: where they are, at any depth.
+        image_shape: (C, H, W) of the data; colour and grey are converted into each other, sizes are not.
+        n: how many to take at most, spread over the list of names.
+
+    Returns:
+        A map from rows to uint8 images (B, C, H, W), and how many there are.
+
+    Raises:
+        UsageError: if there are no images, or if one has another size than the data or can't be read.
+    """
+    channels, height, width = image_shape
+    files = find_files(root, "images")
+    n = min(n, len(files.names))
+    chosen = [row * len(files.names) // n for row in range(n)]
+    view = View(height, channels)
+
+    def read(row: int) -> np.ndarray:
+        name = f"{files.names[row]} in images={root}"
+        try:
+            with opened(files.source(row)) as image:
+                size = image.size
+                pixels, _ = view(image)
+        except Exception as error:
+            raise UsageError(f"{name} can't be read: {' '.join(str(error).split())}") from error
+        if size != (width, height):
+            raise UsageError(
+                f"{name} has {size[0]}x{size[1]} pixels, and the data {width}x{height}: give images of the data's "
+                "size, as resizing changes every score."
+            )
+        return pixels
+
+    read(chosen[0])  # the most likely error, before anything takes long
+    return lambda rows: torch.from_numpy(np.stack([read(row) for row in chosen[rows]])), n
