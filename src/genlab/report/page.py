@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from genlab.foreign import printable
 from genlab.names import shorten
 from genlab.report.figures import Drawing
 from genlab.report.read import Run, sweep_command, thinned
@@ -41,7 +42,7 @@ def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | 
     stamps = [group.stamp for group in table.groups]
     fields = dict.fromkeys(name for stamp in stamps for name in stamp.as_dict())
     entries = {n: _entry(table, n, run) for n, run in enumerate(table.runs, 1)}
-    return environment.get_template("page.html").render(
+    page = environment.get_template("page.html").render(
         table=table,
         head=_head(table),
         labels={key: key.replace("_", " ") for key in NUMERIC} | dict(table.labels),
@@ -60,6 +61,7 @@ def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | 
         again=again,
         now=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
+    return printable(page)
 
 
 def _head(table: Table) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
 
-Only regular files of the run's own folder are opened, and what comes out is plain, finite and of a limited size.
+Only regular files of the run's own folder are opened, and what comes out is plain and finite.
 """
 
 import json
@@ -20,7 +20,6 @@ from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable
 from genlab.stamp import Stamp
 
 ABSENT = "–"  # the value of a key that a run's configuration does not have
-LONGEST = 10_000  # characters of a text
 OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")  # typed for that alone
 
 
@@ -108,7 +107,7 @@ class Run:
             return ""
         _, found, text = log.rpartition("Traceback (most recent call last):")
         text = re.split(r"^\[\d{4}-", text, maxsplit=1, flags=re.MULTILINE)[0]  # the next entry of the log
-        return printable("\n".join(text.rstrip().splitlines()[-14:]).strip("\n")) if found else ""
+        return "\n".join(text.rstrip().splitlines()[-14:]).strip("\n") if found else ""
 
     def _list(self, key: str) -> list[Any]:
         found = self.summary.get(key)
@@ -132,7 +131,7 @@ def read_run(folder: Path, name: str) -> Run:
 def sweep_command(folder: Path) -> str | None:
     """The command that starts the whole sweep, from the `multirun.yaml` that Hydra leaves; None where there is none."""
     try:
-        content = read_mapping(folder, "multirun.yaml", parse_yaml, _legible)
+        content = read_mapping(folder, "multirun.yaml", parse_yaml, printable)
         return join(["python", "src/train.py", "-m", *map(str, content["hydra"]["overrides"]["task"])])
     except (Unreadable, KeyError, TypeError):
         return None
@@ -149,14 +148,14 @@ def thinned(curve: pd.Series, n: int) -> pd.Series:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    summary = dict(_flat(read_mapping(folder, "summary.json", json.loads, _legible)))
+    summary = dict(_flat(read_mapping(folder, "summary.json", json.loads, printable)))
     if not isinstance(summary.get("status"), str):
         raise Unreadable("summary.json has no status")
     return summary
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    config = dict(_flat(read_mapping(folder, "config.yaml", parse_yaml, _legible)))
+    config = dict(_flat(read_mapping(folder, "config.yaml", parse_yaml, printable)))
     home = str(config.get("paths.run_dir", folder))
     return {key: value.removeprefix(home) if isinstance(value, str) else value for key, value in config.items()}
 
@@ -179,16 +178,10 @@ def _history(folder: Path) -> pd.DataFrame:
         raise Unreadable(f"metrics.csv can't be read: {error}") from error
     if "step" not in history or wrong:
         raise Unreadable(f"metrics.csv can't be read: {f'no numbers in {wrong[0]!r}' if wrong else 'no column step'}")
-    history = history.astype(float).rename(columns=printable)
-    history = history.loc[:, ~history.columns.duplicated()]
+    history = history.astype(float)
     history = history.where(history.abs() < LARGEST)
     images = steps = history["step"] + 1
     seen = history.get("train/images_seen", steps)
     if (last := seen[steps > 0].last_valid_index()) is not None:
         images = steps * seen[last] / steps[last]
     return history.set_index(images)[steps.notna().to_numpy()]
-
-
-def _legible(text: str) -> str:
-    """A text that can be shown, not all of it if it is long."""
-    return printable(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")

@@ -74,7 +74,7 @@ def write_report(
         for figure in figures:
             write_bytes(out / "figures" / f"{figure.name}.png", figure.png)
         write_text(out / "report.csv", _without_formulas(table.facts).to_csv(index=False))
-        write_text(page, printable(render(table, figures, again, sweep)))
+        write_text(page, render(table, figures, again, sweep))
     except OSError as error:
         raise UsageError(
             f"The report can't be written to {out}: {error}. Choose another folder by out=PATH."
