@@ -1,12 +1,14 @@
-"""Reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
+"""Finding and reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
 
 Only regular files of the run's own folder are opened, and what comes out is plain and finite.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from glob import glob
 from io import StringIO
 from pathlib import Path
 from shlex import join
@@ -15,10 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, unknown
 from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable, read_mapping, read_text
 from genlab.stamp import Stamp
 
+FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
+OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
 ABSENT = "–"  # the value of a key that a run's configuration does not have
 OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")  # typed for that alone
 
@@ -114,6 +118,43 @@ class Run:
         return found if isinstance(found, list) else []
 
 
+def sweep_folder(sweep: str, log_dir: Path) -> Path:
+    """The folder of a sweep, by its path or by its name alone; raise a UsageError if there is none."""
+    home = log_dir / "train" / "sweeps"
+    for folder in (Path(sweep), home / sweep):
+        if folder.is_dir():
+            return folder
+    if not (names := sorted(path.name for path in home.glob("*") if path.is_dir())):
+        raise UsageError(f"There is no sweep {sweep!r}: it is no folder, and {home} holds none. Type sweep=PATH.")
+    raise UsageError(f"{unknown('sweep', sweep, names)[:-1]} (in {home}), or the path of any folder of run folders.")
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """All run folders in a folder, at any depth, or the folder itself; raise a UsageError if there is none."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        is_run = any(name in files for name in FILES)
+        folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
+        if is_run:
+            found.append(Path(root))
+    if not found:
+        raise UsageError(f"{folder} holds no run: a run folder is one with {', '.join(FILES)}, at any depth.")
+    return sorted(found)
+
+
+def named_folders(runs: Sequence[str]) -> list[Path]:
+    """The run folders that paths and patterns (`logs/train/runs/2026-11-*`) name, each once; raise a UsageError for one
+    that names none.
+    """
+    found: dict[Path, None] = {}
+    for run in runs:
+        folders = [path for path in map(Path, [run, *sorted(glob(run))]) if path.is_dir()]  # noqa: PTH207 (absolute)
+        if not folders:
+            raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
+        found |= dict.fromkeys(path for folder in folders for path in run_folders(folder))
+    return list(found)
+
+
 def read_run(folder: Path, name: str) -> Run:
     """Read a run folder. Never raises for what is in it."""
     parts: dict[str, Any] = {"summary": {}, "config": {}, "history": pd.DataFrame()}
@@ -178,8 +219,7 @@ def _history(folder: Path) -> pd.DataFrame:
         raise Unreadable(f"metrics.csv can't be read: {error}") from error
     if "step" not in history or wrong:
         raise Unreadable(f"metrics.csv can't be read: {f'no numbers in {wrong[0]!r}' if wrong else 'no column step'}")
-    history = history.astype(float)
-    history = history.where(history.abs() < LARGEST)
+    history = history.astype(float).where(lambda numbers: numbers.abs() < LARGEST)
     images = steps = history["step"] + 1
     seen = history.get("train/images_seen", steps)
     if (last := seen[steps > 0].last_valid_index()) is not None:

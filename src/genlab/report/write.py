@@ -14,8 +14,8 @@ from genlab.errors import UsageError, unknown
 from genlab.files import write_bytes, write_text
 from genlab.foreign import printable
 from genlab.report.figures import draw_figures
-from genlab.report.find import named_folders, run_folders, sweep_folder
 from genlab.report.page import render
+from genlab.report.read import named_folders, run_folders, sweep_folder
 from genlab.report.table import Table, read_table
 from genlab.report.text import number
 from genlab.report.wandb import to_wandb
