@@ -24,13 +24,13 @@ def draw(subject: Subject, folder: Path) -> None:
     the smallest distance first: copies would be there.
     """
     samples = subject.samples(slice(0, min(N_COLUMNS * N_ROWS, subject.n_samples))).cpu()
-    pictures = {"samples": grid(to_float(samples), N_COLUMNS)}
+    pictures, figure = {"samples": grid(to_float(samples), N_COLUMNS)}, None
     if subject.keep:
         pictures["neighbours"] = _neighbours(subject)
     if isinstance(subject.model, Reconstructs):
         x = to_float(subject.datamodule.examples(subject.split, N_PAIRS).to(subject.device))
         pictures["reconstructions"] = grid(above(x, subject.model.reconstruct(x), N_COLUMNS), N_COLUMNS)
-    figure = _codes(subject) if isinstance(subject.model, Reconstructs) else None
+        figure = _codes(subject)
     if rank_and_world_size()[0] > 0:
         return  # all processes have taken part in describing images
     for name, picture in pictures.items():

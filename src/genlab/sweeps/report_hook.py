@@ -63,9 +63,14 @@ def _write_report() -> None:
     if not any(folder.rglob("summary.json")):
         return
     try:
-        from genlab.report import write_report
         from genlab.report.wandb import log_report
+        from genlab.report.write import print_ranking, write_report
 
-        write_report(folder, quiet=False, publish=log_report if "wandb" in config.logger else None)
+        def publish(table: Any, out: Path) -> None:
+            print_ranking(table, out / "report.html")
+            if "wandb" in config.logger:
+                log_report(table, out)
+
+        write_report(folder, publish=publish)
     except Exception as error:  # the runs are what counts
         print(f"The report is not complete ({error}): try python src/report.py {typed('sweep', folder)}")
