@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from rich import get_console
 
@@ -20,14 +20,11 @@ class Progress(RichProgressBar):
 
     It takes one line: what a terminal has no room for is left out, losses first. (Lightning's own wraps at 80 columns,
     and says how many updates of the bar there are in a second.)
-
-    Args:
-        refresh_rate: batches between two updates.
     """
 
     def __init__(self, refresh_rate: int = 10) -> None:
         super().__init__(refresh_rate=refresh_rate, console_kwargs=PLAIN)
-        self._epoch_start, self._images, self._speed = perf_counter(), 0, 0.0
+        self._start, self._speed = (perf_counter(), 0), 0.0  # of the epoch, or where a resumed run goes on in one
 
     def configure_columns(self, trainer: Trainer) -> list[Any]:
         """Epoch, bar, batches and times; what `get_metrics` gives comes behind."""
@@ -35,26 +32,22 @@ class Progress(RichProgressBar):
         bar.bar_width = self._bar_width()
         return [epoch, bar, batches, times]
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start counting also where a resumed run goes on in the middle of an epoch."""
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
-        self._epoch_start = perf_counter()
+        self._start = perf_counter(), pl_module.images_seen
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start counting."""
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         super().on_train_epoch_start(trainer, pl_module)
-        self._epoch_start, self._images = perf_counter(), 0
+        self._start = perf_counter(), pl_module.images_seen
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Count, and update the bar if it is time to."""
-        self._images += len(batch[0]) * trainer.world_size
-        if (batch_idx + 1) % self.refresh_rate == 0 or trainer.is_last_batch:  # Lightning's bar gathers all it shows
-            self._speed = self._images / (perf_counter() - self._epoch_start)
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Update the bar if it is time to: Lightning's gathers all that it shows at every batch."""
+        if (batch_idx + 1) % self.refresh_rate == 0 or trainer.is_last_batch:
+            time, images = self._start
+            self._speed = (pl_module.images_seen - images) / (perf_counter() - time)
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+    def get_metrics(self, trainer: Trainer, pl_module: Any) -> dict[str, Any]:
         """What the bar shows: score, images/s, losses; as many as fit."""
         losses: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
         losses.pop("v_num", None)

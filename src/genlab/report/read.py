@@ -19,6 +19,7 @@ import pandas as pd
 
 from genlab.errors import UsageError
 from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
+from genlab.run.history import images_seen
 from genlab.stamp import Stamp
 
 ABSENT = "–"  # the value of a key that a run's configuration does not have
@@ -184,7 +185,7 @@ def _flat(node: dict[str, Any], way: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _history(folder: Path) -> pd.DataFrame:
-    """Rows of validation lie between those of training, which count the images; a run that has only begun has none."""
+    """The rows over images seen; a run that has only begun has none."""
     text = read_text(folder, "metrics.csv")
     if text is None:
         return pd.DataFrame()
@@ -198,11 +199,7 @@ def _history(folder: Path) -> pd.DataFrame:
     history = history.astype(float).rename(columns=printable)
     history = history.loc[:, ~history.columns.duplicated()]
     history = history.where(history.abs() < LARGEST)
-    images = steps = history["step"] + 1
-    seen = history.get("train/images_seen", steps)
-    if (last := seen[steps > 0].last_valid_index()) is not None:
-        images = steps * seen[last] / steps[last]
-    return history.set_index(images)[steps.notna().to_numpy()]
+    return history.set_index(images_seen(history))[history["step"].notna().to_numpy()]
 
 
 def _legible(text: str) -> str:

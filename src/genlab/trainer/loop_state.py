@@ -20,66 +20,32 @@ def set_position(loop: dict[str, Any], trainer: Trainer, validating: bool) -> No
     """
     epoch_loop = trainer.fit_loop.epoch_loop
     epochs: Any = trainer.fit_loop.epoch_progress.current
-    batches: Any = epoch_loop.batch_progress.current
-    n_done, steps_logged = batches.processed, epoch_loop._batches_that_stepped
-    is_closed = batches.ready > n_done or batches.completed == n_done  # `on_advance_end` has counted the batch
-    if epochs.processed == epochs.started or n_done == 0:
-        _before_epoch(loop, steps_logged)
-    elif validating or (epoch_loop.batch_progress.is_last_batch and batches.ready == n_done):
-        is_due = validating or epoch_loop._should_check_val_epoch()
-        _before_validation(loop, n_done, steps_logged + (0 if is_due else 1))
-    else:
-        _within_epoch(loop, n_done, steps_logged - 1 if is_closed else steps_logged)
-
-
-def _before_epoch(loop: dict[str, Any], steps_logged: int) -> None:
-    """As if the next epoch had been announced and its first batch too; on restart that batch counts as logged."""
-    for part in ("total", "current"):
-        done = loop["epoch_progress"][part]["processed"]
-        loop["epoch_progress"][part] = {"ready": done + 1, "started": done, "processed": done, "completed": done}
-    batches = loop["epoch_loop.batch_progress"]
-    done = batches["total"]["processed"]
-    batches["total"] = {"ready": done + 1, "started": done, "processed": done, "completed": done}
-    batches["current"] = _all(0)
-    batches["is_last_batch"] = False
-    loop["epoch_loop.val_loop.batch_progress"] |= {"total": _all(0), "current": _all(0)}
-    _finish(loop, 0, steps_logged - 1, epoch=loop["epoch_progress"]["current"]["processed"])
-
-
-def _within_epoch(loop: dict[str, Any], n_done: int, steps_logged: int) -> None:
-    """As in `on_train_batch_end`, after which Lightning counts the batch."""
-    _in_epoch(loop)
-    batches = loop["epoch_loop.batch_progress"]
-    done = batches["total"]["processed"]
-    batches["total"] = {**_all(done), "completed": done - 1}
-    batches["current"] = {**_all(n_done), "completed": n_done - 1}
-    batches["is_last_batch"] = False
-    _finish(loop, n_done, steps_logged)
-
-
-def _before_validation(loop: dict[str, Any], n_done: int, steps_logged: int) -> None:
-    """As if the validation had been interrupted at its first batch."""
-    _in_epoch(loop)
-    batches = loop["epoch_loop.batch_progress"]
-    batches["total"], batches["current"] = _all(batches["total"]["processed"]), _all(n_done)
-    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-    loop["epoch_loop.val_loop.batch_progress"] |= {"total": begun, "current": _all(0)}
-    _finish(loop, n_done, steps_logged)
-
-
-def _in_epoch(loop: dict[str, Any]) -> None:
-    for part in ("total", "current"):
-        done = loop["epoch_progress"][part]["processed"]
-        loop["epoch_progress"][part] = {"ready": done + 1, "started": done + 1, "processed": done, "completed": done}
-
-
-def _finish(loop: dict[str, Any], n_done: int, steps_logged: int, epoch: int | None = None) -> None:
-    loop["epoch_loop.state_dict"]["_batches_that_stepped"] = steps_logged
+    current: Any = epoch_loop.batch_progress.current
+    n_done, n_logged = current.processed, epoch_loop._batches_that_stepped
+    batches, validation = loop["epoch_loop.batch_progress"], loop["epoch_loop.val_loop.batch_progress"]
+    n_total = batches["total"]["processed"]
+    is_before_epoch = epochs.processed == epochs.started or n_done == 0
+    if is_before_epoch:  # as if it and its first batch had been announced: on restart that batch counts as logged
+        n_done, n_logged = 0, n_logged - 1
+        batches |= {"total": _at(n_total, ready=1), "current": _at(0), "is_last_batch": False}
+        validation |= {"total": _at(0), "current": _at(0)}
+    elif validating or (epoch_loop.batch_progress.is_last_batch and current.ready == n_done):
+        # as if the validation had been interrupted at its first batch
+        n_logged += 0 if validating or epoch_loop._should_check_val_epoch() else 1
+        batches |= {"total": _at(n_total), "current": _at(n_done)}
+        validation |= {"total": _at(0, ready=1, started=1), "current": _at(0)}
+    else:  # as in `on_train_batch_end`, after which Lightning counts the batch: if it has, `on_advance_end` is over
+        n_logged -= current.ready > n_done or current.completed == n_done
+        batches |= {"total": _at(n_total, completed=-1), "current": _at(n_done, completed=-1), "is_last_batch": False}
+    for part, progress in loop["epoch_progress"].items():
+        loop["epoch_progress"][part] = _at(progress["processed"], ready=1, started=0 if is_before_epoch else 1)
+    loop["epoch_loop.state_dict"]["_batches_that_stepped"] = n_logged
     for loader in loop["state_dict"].get("combined_loader", []):
         if "position" in loader:  # a `BatchLoader`
             loader["position"] = n_done
-            loader["epoch"] = loader["epoch"] if epoch is None else epoch
+            if is_before_epoch:
+                loader["epoch"] = loop["epoch_progress"]["current"]["processed"]
 
 
-def _all(n: int) -> dict[str, int]:
-    return {"ready": n, "started": n, "processed": n, "completed": n}
+def _at(n: int, ready: int = 0, started: int = 0, completed: int = 0) -> dict[str, int]:
+    return {"ready": n + ready, "started": n + started, "processed": n, "completed": n + completed}

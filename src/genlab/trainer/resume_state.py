@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
-from torch.optim import Optimizer
 
 from genlab.distributed import gathered
 from genlab.errors import UsageError
@@ -50,12 +49,10 @@ class ResumeState(Callback):
         }
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what the validation is about to change."""
         states = {callback.state_key: callback.state_dict() for callback in trainer.callbacks}  # type: ignore[attr-defined]
         self._before_validation = deepcopy({key: state for key, state in states.items() if state})
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The validation counts."""
         self._before_validation = None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
@@ -64,7 +61,8 @@ class ResumeState(Callback):
         if trainer.state.fn != TrainerFn.FITTING:
             return
         progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-        own, images_seen = _random_state(pl_module) | _facts(pl_module), pl_module.images_seen
+        own, images_seen = _random_state(pl_module.device), pl_module.images_seen
+        own |= {"model": pl_module.rank_state(), "n_threads": torch.get_num_threads()}
         if progress.started > progress.processed:  # in the middle of a batch
             images_seen, own["torch"] = self._before_batch["images_seen"], self._before_batch["torch"]
             own["model"]["noise"] = self._before_batch["noise"]
@@ -81,40 +79,41 @@ class ResumeState(Callback):
         set_position(checkpoint["loops"]["fit_loop"], trainer, self._before_validation is not None)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep it until training starts: setting models up draws random numbers.
-
-        Raises:
-            UsageError: if the checkpoint is of another number of processes, which divide the data in another way.
-        """
-        _check_counts(checkpoint["loops"]["fit_loop"], trainer.fit_loop.state_dict())
+        """Keep it until training starts: setting models up draws random numbers."""
         self._loaded = checkpoint.get("resume", {})
         self._n_optimizers = len(checkpoint["optimizer_states"])
         if not self._loaded:
-            if trainer.is_global_zero:
-                log.warning(
-                    "The checkpoint was written before random states were kept: the run goes on with new ones, and "
-                    "with the position, weights, optimisers and counters that the file holds."
-                )
-        elif (n := len(self._loaded["processes"])) != trainer.world_size:
+            rank_zero_only(log.warning)(
+                "The checkpoint was written before random states were kept: the run goes on with new ones, and "
+                "with the position, weights, optimisers and counters that the file holds."
+            )
+            return
+        if (n := len(self._loaded["processes"])) != trainer.world_size:
             raise UsageError(
                 f"The checkpoint was written by {n} process(es) and can't be resumed by {trainer.world_size}: type "
                 f"trainer.devices={n // trainer.num_nodes or 1}."
             )
-        else:
-            _set_threads(self._loaded["processes"][trainer.global_rank].get("n_threads"))
+        before, now = self._loaded["processes"][trainer.global_rank].get("n_threads"), torch.get_num_threads()
+        if before not in (None, now):
+            text = "The run keeps its %d thread(s), as its end depends on that: here it would have %d."
+            rank_zero_only(log.info)(text, before, now)
+            torch.set_num_threads(before)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Take it up."""
-        if self._n_optimizers not in (None, len(trainer.optimizers)):
-            raise ValueError(f"it holds states of {self._n_optimizers} optimisers, not of {len(trainer.optimizers)}")
-        for optimizer in trainer.optimizers if self._n_optimizers else ():
-            _check_groups(optimizer)
+        if self._n_optimizers is not None:
+            if self._n_optimizers != len(trainer.optimizers):
+                raise ValueError(f"it holds {self._n_optimizers} optimisers, not {len(trainer.optimizers)}")
+            groups = [
+                (optimizer.defaults, group) for optimizer in trainer.optimizers for group in optimizer.param_groups
+            ]
+            if lacking := {key for defaults, group in groups for key in defaults.keys() - group.keys()}:
+                raise ValueError(f"its optimisers lack {', '.join(sorted(lacking))}")
         if self._loaded:
-            mine = self._loaded["processes"][trainer.global_rank]
-            pl_module.load_rank_state(mine["model"])
+            own = self._loaded["processes"][trainer.global_rank]
+            pl_module.load_rank_state(own["model"])
             pl_module.images_seen = self._loaded["images_seen"]
             trainer.callback_metrics.update(self._loaded["metrics"])
-            _set_random_state(mine)
+            _set_random_state(own)
             self._loaded = {}
 
 
@@ -130,44 +129,7 @@ def explain_restoring(trainer: Trainer, checkpoint: Path) -> None:
         setattr(where, name, explain_damage(checkpoint)(getattr(where, name)))
 
 
-def _facts(pl_module: Any) -> dict[str, Any]:
-    return {"model": pl_module.rank_state(), "n_threads": torch.get_num_threads()}
-
-
-@rank_zero_only
-def _say_threads(before: int) -> None:
-    now = torch.get_num_threads()
-    log.info("The run keeps its %d thread(s), as its end depends on that: here it would have %d.", before, now)
-
-
-def _set_threads(n: int | None) -> None:
-    """Take as many threads as a checkpoint was written with; one of an earlier version does not know."""
-    if n is not None and n != torch.get_num_threads():
-        _say_threads(n)
-        torch.set_num_threads(n)
-
-
-def _check_counts(found: Any, own: dict[str, Any]) -> None:
-    """Raise a ValueError unless a position in a training has numbers where one of Lightning's own has some."""
-    for name, count in own.items():
-        part = found.get(name, count)
-        if isinstance(count, dict):
-            _check_counts(part, count)
-        elif not isinstance(part, int):
-            raise ValueError(f"{name} is no number")
-
-
-def _check_groups(optimizer: Optimizer) -> None:
-    """Raise a ValueError unless an optimiser has numbers wherever it has some by default; switches may be missing."""
-    numbers = {name: value for name, value in optimizer.defaults.items() if type(value) in (int, float, tuple)}
-    for group in optimizer.param_groups:
-        for name, default in numbers.items():
-            kinds = (tuple, list) if isinstance(default, tuple) else (int, float, torch.Tensor)
-            if not isinstance(group.get(name), kinds):
-                raise ValueError(f"{name} of an optimiser is missing, or no number")
-
-
-def _random_state(pl_module: LightningModule) -> dict[str, Any]:
+def _random_state(device: torch.device) -> dict[str, Any]:
     """Of PyTorch on the CPU and this process's GPU, NumPy and Python: tensors and plain containers."""
     numpy_state: Any = np.random.get_state()  # noqa: NPY002
     kind, keys, *rest = numpy_state
@@ -177,7 +139,7 @@ def _random_state(pl_module: LightningModule) -> dict[str, Any]:
         "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
         "python": (version, torch.tensor(internal), gauss),
     }
-    return state | ({"cuda": torch.cuda.get_rng_state(pl_module.device)} if pl_module.device.type == "cuda" else {})
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 def _set_random_state(state: dict[str, Any]) -> None:

@@ -29,19 +29,19 @@ def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
 def is_measured(trainer: Trainer, every_n_epochs: int) -> bool:
     """Whether a validation lies in an n-th epoch, is the first one after it, or the last of the run.
 
-    Where validations go by the clock it is each of them.
+    Where validations go by the clock it is each of them. Lightning's sanity check is none.
     """
+    if trainer.sanity_checking:
+        return False
     if is_due(trainer, every_n_epochs) or trainer.val_check_batch is None:
         return True
-    return (trainer.current_epoch + 1) // every_n_epochs > _validated_before(trainer) // every_n_epochs
-
-
-def _validated_before(trainer: Trainer) -> int:
-    """The epoch of the validation before the one that goes on, by the trainer's arguments; 0 for none."""
-    if trainer.check_val_every_n_epoch is not None:
-        return max(0, trainer.current_epoch + 1 - trainer.check_val_every_n_epoch)
-    batches: Any = trainer.fit_loop.total_batch_idx + 1 - trainer.val_check_batch  # type: ignore[operator]
-    return max(0, ceil(batches / trainer.num_training_batches))
+    epoch = trainer.current_epoch + 1
+    if trainer.check_val_every_n_epoch is not None:  # when the validation before was, by the trainer's arguments
+        before = epoch - trainer.check_val_every_n_epoch
+    else:
+        batches: Any = trainer.fit_loop.total_batch_idx + 1 - trainer.val_check_batch
+        before = ceil(batches / trainer.num_training_batches)
+    return epoch // every_n_epochs > max(0, before) // every_n_epochs
 
 
 def why_unvalidated(trainer: Trainer) -> str | None:
@@ -59,8 +59,7 @@ def why_unscored(trainer: Trainer) -> str | None:
 
 def scorer(trainer: Trainer) -> Scores | None:
     """The callback by whose score runs and checkpoints are ranked: the first that has one."""
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    return next((callback for callback in callbacks if isinstance(callback, Scores)), None)
+    return next((callback for callback in trainer.callbacks if isinstance(callback, Scores)), None)  # type: ignore[attr-defined]
 
 
 def newest_score(trainer: Trainer) -> tuple[str, float] | None:
@@ -72,8 +71,7 @@ def newest_score(trainer: Trainer) -> tuple[str, float] | None:
 
 def signals(trainer: Trainer) -> Signals | None:
     """The callback that notes signals; None where there is none."""
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    return next((callback for callback in callbacks if isinstance(callback, Signals)), None)
+    return next((callback for callback in trainer.callbacks if isinstance(callback, Signals)), None)  # type: ignore[attr-defined]
 
 
 def must_stop(trainer: Trainer) -> bool:

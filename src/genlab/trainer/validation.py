@@ -1,10 +1,9 @@
-"""When a run validates: always at its end, and never before its first step."""
+"""When a run validates: always at its end."""
 
 import logging
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
 
 from genlab.trainer.schedule import is_ending, scorer, why_unvalidated
 
@@ -12,18 +11,14 @@ log = logging.getLogger(__name__)
 
 
 class Validation(Callback):
-    """Has every run end with a validation, and keeps all callbacks out of Lightning's sanity check.
+    """Has every run end with a validation.
 
     Lightning validates where `check_val_every_n_epoch` and `val_check_interval` say so, which may not be at the end.
     Here it also does after the last batch, whatever makes it the last one. Where that is known only after its own
     validation (early stopping by what was validated) and nothing was scored in that one, there is another.
-
-    In the sanity check an untrained network is validated, to find errors early: Lightning's own callbacks see it, and
-    the progress bar, but none that measures, draws, logs or saves.
     """
 
     def __init__(self) -> None:
-        self._all: list[Any] | None = None  # the callbacks, while there is a sanity check
         self._first_step = 0  # of this start
         self._validated: tuple[int, bool] = (-1, False)  # after which step, and whether as the last one
 
@@ -42,29 +37,7 @@ class Validation(Callback):
         if trainer.is_global_zero and (reason := why_unvalidated(trainer)):
             log.warning("%s: the run ends without a validation, so without a score and pictures.", reason)
 
-    def on_sanity_check_start(self, trainer: Any, pl_module: LightningModule) -> None:
-        """Put aside who measures, draws, logs or saves."""
-        self._all = trainer.callbacks
-        trainer.callbacks = [callback for callback in self._all if self._may_see(callback)]
-
-    def _may_see(self, callback: Any) -> bool:
-        is_lightnings = type(callback).__module__.startswith("lightning.")
-        return callback is self or is_lightnings or isinstance(callback, ProgressBar)
-
-    def on_sanity_check_end(self, trainer: Any, pl_module: LightningModule) -> None:
-        """Take them back."""
-        if self._all is not None:
-            trainer.callbacks, self._all = self._all, None
-
-    def on_exception(self, trainer: Any, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take them back, should the sanity check have failed, and let them know: Lightning tells who has seen it."""
-        left_out = [callback for callback in self._all or () if not self._may_see(callback)]
-        self.on_sanity_check_end(trainer, pl_module)
-        for callback in left_out:
-            callback.on_exception(trainer, pl_module, exception)
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note where training starts."""
         self._first_step = trainer.global_step
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,7 +45,7 @@ class Validation(Callback):
         self._validated = (trainer.global_step, is_ending(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate once more if nobody knew that the newest validation was the last one."""
+        """Validate once more if it was not known that the newest validation was the last one."""
         if trainer.global_step == self._first_step:
             if trainer.global_step == 0 and trainer.is_global_zero:
                 log.warning("The run has ended before its first step: there is nothing to validate.")
