@@ -33,10 +33,10 @@ def to_wandb(table: Table, out: Path) -> None:
         UsageError: if the package that dashboards need is not installed, or if W&B fails.
     """
     from genlab.loggers.arguments import import_wandb
-    from genlab.loggers.wandb import offline_reason  # takes seconds
+    from genlab.loggers.wandb import choose_mode  # takes seconds
 
     wandb = import_wandb()
-    reason = offline_reason()
+    reason = choose_mode()[1]
     project, entity = setting(table, "project") or "genlab", setting(table, "entity")
     if reason is None and not entity:
         with _reached():
@@ -66,11 +66,10 @@ def log_report(table: Table, out: Path) -> None:
         UsageError: if W&B fails.
     """
     from genlab.loggers.arguments import LONGEST, clean_repository, import_wandb
-    from genlab.loggers.wandb import choose_mode, offline_reason
+    from genlab.loggers.wandb import choose_mode
 
     wandb = import_wandb()
-    mode, _ = choose_mode(setting(table, "mode"), offline=setting(table, "offline") == "True")
-    mode = mode if mode in ("disabled", "offline") else "offline" if offline_reason() else "online"
+    mode, _ = choose_mode(setting(table, "mode") or ("offline" if setting(table, "offline") == "True" else None))
     settings: dict[str, Any] = {"project": setting(table, "project") or "genlab", "entity": setting(table, "entity")}
     identity = hashlib.sha256(f"{settings} {table.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
     own: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
@@ -84,7 +83,7 @@ def log_report(table: Table, out: Path) -> None:
             group=shorten(setting(table, "group") or table.name, LONGEST),
             job_type="report",
             dir=out,
-            mode=mode,
+            mode=mode or "online",
             settings=wandb.Settings(**own),
         ) as run,
     ):
