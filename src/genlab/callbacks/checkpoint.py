@@ -96,15 +96,12 @@ class Checkpoint(LightningCheckpoint):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Find out whether a checkpoint is due; it waits while gradients wait for more batches."""
+        noted = signals(trainer)
         is_time = self.every_minutes is not None and monotonic() - self._time_saved > 60 * self.every_minutes
-        if (noted := signals(trainer)) is not None:
-            if is_time and trainer.is_global_zero and not noted.agreed_save:
-                noted.save = True  # known to all after the next step
-            is_time = noted.agreed_save
-        elif trainer.world_size > 1:
-            is_time = False
+        if is_time and trainer.is_global_zero and not noted.agreed_save:
+            noted.save = True  # known to all processes after the next step
         is_nth = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
-        self._is_wanted = self._is_wanted or is_nth or is_time
+        self._is_wanted = self._is_wanted or is_nth or noted.agreed_save
         self._is_due = self._is_wanted and pl_module.closes_update()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -113,16 +110,16 @@ class Checkpoint(LightningCheckpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score that has just been measured is the lowest so far of its protocol."""
-        who = scorer(trainer)
-        if who is None or who.score is None:
+        scores = scorer(trainer)
+        if scores is None or scores.score is None:
             return
-        if self.best_protocol not in ({}, who.protocol):
+        if self.best_protocol not in ({}, scores.protocol):
             said = "The lowest score so far, %.4g, was measured by another protocol: best.ckpt starts again."
             log.warning(said, self.best_score)
             self._forget_best()
-        if who.score < self.best_score:
+        if scores.score < self.best_score:
             before = self.best_score, self.best_protocol
-            self.best_score, self.best_protocol = who.score, dict(who.protocol)
+            self.best_score, self.best_protocol = scores.score, dict(scores.protocol)
             if not trainer.strategy.broadcast(self._save(trainer, "best.ckpt")):
                 self.best_score, self.best_protocol = before  # those of the file that there is
 
@@ -133,7 +130,7 @@ class Checkpoint(LightningCheckpoint):
         if self._trains and (stopped or unexpected) and self._step_saved != trainer.global_step > 0:
             try:
                 self._save_last(trainer)
-            except Exception as error:  # the one that ends the run is the one to be heard of
+            except Exception as error:  # must not hide the one that ends the run
                 log.error("No checkpoint could be written at the end: %s", error)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -143,8 +140,7 @@ class Checkpoint(LightningCheckpoint):
         self._save(trainer, "last.ckpt")
         self._is_wanted = self._is_due = False
         self._step_saved, self._time_saved = trainer.global_step, monotonic()
-        if (noted := signals(trainer)) is not None:
-            noted.agreed_save = False
+        signals(trainer).agreed_save = False
 
     def _save(self, trainer: Trainer, name: str) -> bool:
         """Called on all processes; the first one writes, and returns whether it could: no disk ends the run.

@@ -27,7 +27,7 @@ class Curves(Callback):
             self._draw(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Draw what there is, unless the run was told to stop: it may have seconds left, and can be resumed."""
+        """Draw what there is, unless a signal stops the run: it may have seconds left, and can be resumed."""
         if not isinstance(exception, SIGTERMException):
             self._draw(trainer)
 

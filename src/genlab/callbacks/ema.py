@@ -93,8 +93,8 @@ class EMA(Callback):
         if self.average is None or pl_module.weights_in_use == weights:
             return
         networks = _inference_networks(pl_module)
-        for mine, theirs in zip(_tensors(self.average.module), _tensors(networks), strict=True):
-            mine.data, theirs.data = theirs.data, mine.data
+        for averaged, raw in zip(_tensors(self.average.module), _tensors(networks), strict=True):
+            averaged.data, raw.data = raw.data, averaged.data
         pl_module.weights_in_use = weights
 
     def state_dict(self) -> dict[str, Any]:

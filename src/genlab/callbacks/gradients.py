@@ -12,7 +12,7 @@ class GradientNorms:
     """The norm of each network's gradient at some steps of training, and what is typical of them."""
 
     def __init__(self) -> None:
-        self.newest: dict[str, Tensor] = {}  # of the batch that goes on
+        self.newest: dict[str, Tensor] = {}  # of the current batch
         self._seen: dict[str, list[Tensor]] = {}
 
     def note(self, model: nn.Module, optimizer: Optimizer, scale: float = 1.0) -> None:
@@ -47,7 +47,7 @@ class GradientNorms:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The norms (steps,) since `typical` was last asked for, by the network's name."""
-        return {  # norms that a resumed run has taken up lie on the CPU
+        return {  # norms out of a checkpoint lie on the CPU
             name: torch.stack([norm.to(norms[-1].device) for norm in norms]).cpu() for name, norms in self._seen.items()
         }
 

@@ -56,7 +56,7 @@ class Guard(Callback):
         self._start_update()
 
     def _start_update(self) -> None:
-        self._batches: list[Any] = []  # of the update that goes on
+        self._batches: list[Any] = []  # of the current update
         self._is_due = False  # whether one of them is an n-th
         self._culprits: list[str] = []  # terms of this process's losses that are not finite
         self._left_out = False  # whether the update is left out, on all processes

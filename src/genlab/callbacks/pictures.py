@@ -19,7 +19,7 @@ from genlab.trainer.schedule import is_measured
 
 
 class Pictures(Callback):
-    """Draws a grid at every n-th epoch and at the end, on one process: `epoch_0005.png`, ..."""
+    """Has a subclass draw at every n-th epoch and at the end, on one process: `epoch_0005.png`, ..."""
 
     key: str  # under which loggers show it
     dirpath: Path

@@ -1,4 +1,4 @@
-"""What `summary.json` says of a run while it goes on."""
+"""The metrics of a run in its `summary.json`, kept up to date while it trains."""
 
 from pathlib import Path
 from time import perf_counter
@@ -55,9 +55,9 @@ class Summary(Callback):
 
     def _metrics(self, trainer: Trainer) -> dict[str, Any]:
         metrics: dict[str, Any] = {key: {"value": value.item()} for key, value in trainer.callback_metrics.items()}
-        who = scorer(trainer)
-        if who is not None and who.score is not None:
-            self._protocols[who.score_key] = dict(who.protocol)
+        scores = scorer(trainer)
+        if scores is not None and scores.score is not None:
+            self._protocols[scores.score_key] = dict(scores.protocol)
         for key in self._protocols.keys() & metrics.keys():
             metrics[key]["protocol"] = self._protocols[key]
         return metrics

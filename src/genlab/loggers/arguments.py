@@ -4,12 +4,11 @@ import inspect
 import os
 import subprocess
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from lightning.pytorch import loggers
 
-from genlab.errors import UsageError, unknown
+from genlab.errors import UsageError, nearest, unknown
 from genlab.redaction import redact
 
 SETTINGS = {  # arguments of `wandb.init` that are settings of another name
@@ -67,8 +66,8 @@ def check_arguments(arguments: Mapping[str, Any], settings: Mapping[str, Any]) -
             _try("tags" if key == "tags" else f"logger.wandb.{key}", key, value, given)
     for name, value in settings.items():
         if name not in fields and f"x{name}" not in fields:
-            hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, list(fields), n=1))
-            raise UsageError(f"There is no logger.wandb.settings key {name!r}.{hint} Valid: those of wandb.Settings.")
+            near = nearest(name, list(fields))
+            raise UsageError(f"There is no logger.wandb.settings key {name!r}.{near} Valid: those of wandb.Settings.")
         _try(f"logger.wandb.settings.{name}", name, value, {name: value})
     for name, value in sorted(os.environ.items()):
         if name.startswith("WANDB_"):

@@ -57,9 +57,8 @@ class CSVLogger(Logger):
 
     def flush(self) -> int:
         """Have the rows on the disk before a checkpoint that relies on them; returns their number."""
-        if getattr(rank_zero_only, "rank", 0) == 0 and self.path.is_file():
-            with suppress(OSError):
-                files.flush(self.path)
+        with suppress(OSError):  # there is no file yet, or the disk fails
+            files.flush(self.path)
         return self.n_rows
 
     @rank_zero_only

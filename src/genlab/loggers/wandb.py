@@ -54,7 +54,7 @@ class WandbLogger(loggers.WandbLogger):
     ) -> None:
         self._run_dir = Path(run_dir or save_dir)
         kwargs = as_texts(redact_all(kwargs))
-        if kwargs.get("group") == self._run_dir.parent.name:  # nobody has chosen it for W&B
+        if kwargs.get("group") == self._run_dir.parent.name:  # the default, which is the sweep's name
             kwargs["group"] = shorten(kwargs["group"], LONGEST)
         if kwargs.get("group") and not (kwargs.get("name") or os.environ.get("WANDB_NAME")):
             kwargs["name"] = shorten(self._run_dir.name, LONGEST)
@@ -125,7 +125,7 @@ def choose_mode(asked: str | None = None) -> tuple[str | None, str | None]:
         asked: the mode that is typed; it wins over the variables WANDB_MODE and WANDB_DISABLED.
 
     Returns:
-        The mode, None where nobody has said anything: it is online, unless W&B's own settings file says otherwise.
+        The mode, None if none is chosen: it is online, unless W&B's own settings file says otherwise.
     """
     if asked is None and os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on"):
         return "disabled", "WANDB_DISABLED"

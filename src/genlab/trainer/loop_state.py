@@ -1,4 +1,4 @@
-"""Where a run stands, said so that Lightning goes on from exactly there."""
+"""The position of a run in Lightning's loops, stored so that a resumed run continues exactly there."""
 
 from typing import Any
 

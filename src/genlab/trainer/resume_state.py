@@ -1,4 +1,4 @@
-"""All that a resumed run needs to go on as if it had never stopped."""
+"""All that a resumed run needs to continue as if it had never stopped."""
 
 import logging
 import random
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class ResumeState(Callback):
-    """Puts into every checkpoint what Lightning leaves out, and takes it up when a run is resumed.
+    """Adds to every checkpoint what Lightning leaves out, and restores it when a run is resumed.
 
     That is the random state of each process and its number of threads, which decides in which order numbers are added
     up; what a model knows besides its weights, the rows of `metrics.csv`, the newest metrics, and an exact position in
@@ -35,7 +35,7 @@ class ResumeState(Callback):
 
     def __init__(self, config: dict[str, Any], count_rows: Callable[[], int | None] = lambda: None) -> None:
         self.config, self.count_rows = config, count_rows
-        self._before_batch: dict[str, Any] = {}  # what the batch that goes on changes before its weights
+        self._before_batch: dict[str, Any] = {}  # what the current batch changes before the weights
         self._before_validation: dict[str, Any] | None = None  # the callbacks' state, while there is a validation
         self._loaded: dict[str, Any] = {}
         self._n_optimizers: int | None = None  # in the checkpoint; None where there is none
@@ -75,7 +75,7 @@ class ResumeState(Callback):
         if self._before_validation is not None:
             checkpoint["callbacks"] |= self._before_validation
         elif trainer.validating:
-            return  # it has just ended: Lightning goes on there by itself
+            return  # it has just ended, where Lightning's own state is right
         set_position(checkpoint["loops"]["fit_loop"], trainer, self._before_validation is not None)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ class ResumeState(Callback):
 
 
 def explain_restoring(trainer: Trainer, checkpoint: Path) -> None:
-    """Have a trainer say in one sentence what is wrong with a checkpoint that it takes up."""
+    """Have a trainer say in one sentence what is wrong with a checkpoint that it restores."""
     connector: Any = trainer._checkpoint_connector  # of Lightning 2.6.6; security/test_poison.py
     state = next(callback for callback in trainer.callbacks if isinstance(callback, ResumeState))  # type: ignore[attr-defined]
     for where, name in (

@@ -1,4 +1,4 @@
-"""What callbacks ask of the trainer: whether it is time to act, whether training ends, and who scores."""
+"""What callbacks ask of the trainer: whether it is time to act, whether training ends, and which of them scores."""
 
 from math import ceil
 from typing import Any
@@ -20,7 +20,7 @@ def is_ending(trainer: Trainer) -> bool:
 
 
 def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
-    """Whether the epoch that goes on is an n-th one or the last; always outside of training."""
+    """Whether the current epoch is an n-th one or the last; always outside of training."""
     if trainer.state.fn != TrainerFn.FITTING:
         return True
     return (trainer.current_epoch + 1) % every_n_epochs == 0 or is_ending(trainer)
@@ -64,17 +64,16 @@ def scorer(trainer: Trainer) -> Scores | None:
 
 def newest_score(trainer: Trainer) -> tuple[str, float] | None:
     """Key and value of the latest score; None before the first."""
-    who = scorer(trainer)
-    value = trainer.callback_metrics.get(who.score_key) if who else None
-    return None if who is None or value is None else (who.score_key, value.item())
+    scores = scorer(trainer)
+    value = trainer.callback_metrics.get(scores.score_key) if scores else None
+    return None if scores is None or value is None else (scores.score_key, value.item())
 
 
-def signals(trainer: Trainer) -> Signals | None:
-    """The callback that notes signals; None where there is none."""
-    return next((callback for callback in trainer.callbacks if isinstance(callback, Signals)), None)  # type: ignore[attr-defined]
+def signals(trainer: Trainer) -> Signals:
+    """The callback that notes signals; one that has noted nothing where a trainer has none."""
+    return next((callback for callback in trainer.callbacks if isinstance(callback, Signals)), Signals())  # type: ignore[attr-defined]
 
 
 def must_stop(trainer: Trainer) -> bool:
     """Whether a signal has asked this process to stop."""
-    noted = signals(trainer)
-    return trainer.received_sigterm or (noted is not None and noted.stop != 0)
+    return trainer.received_sigterm or signals(trainer).stop != 0

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,11 +20,11 @@ from genlab.run.summary import end_summary
 log = logging.getLogger(__name__)
 
 SAVES = getattr(signal, "SIGUSR1", None)  # there is none on Windows
-REQUEUES = getattr(signal, "SIGUSR2", None)  # where submitit handles it, who starts the job again
+REQUEUES = getattr(signal, "SIGUSR2", None)  # submitit handles it, and starts the job again
 
 
 class Signals(Callback):
-    """Ends a run after the step that goes on when SIGTERM, SIGINT or SIGHUP arrives; SIGUSR1 asks for a checkpoint.
+    """Ends a run after the current step when SIGTERM, SIGINT or SIGHUP arrives; SIGUSR1 asks for a checkpoint.
 
     Before the first step there is nothing to save, and the run ends at once, as it does at a second SIGINT. Otherwise
     a handler only notes the signal. After each step all processes exchange what they have noted, so that they leave
@@ -47,14 +46,7 @@ class Signals(Callback):
 
     @contextmanager
     def installed(self, run_dir: Path | None = None) -> Iterator[None]:
-        """Handle signals in here; Python allows it in the main thread alone.
-
-        Args:
-            run_dir: the run folder, for its summary to say so where the process is ended at once.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        """Handle signals in here, in the main thread; where one ends the process at once, the run folder says so."""
         self._run_dir = run_dir
         numbers = [*stops(), SAVES] if SAVES else stops()
         if REQUEUES and callable(signal.getsignal(REQUEUES)):

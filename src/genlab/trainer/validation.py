@@ -51,14 +51,14 @@ class Validation(Callback):
                 log.warning("The run has ended before its first step: there is nothing to validate.")
             return
         step, was_last = self._validated
-        who = scorer(trainer)
-        is_measured = was_last if who is None else who.score is not None
+        scores = scorer(trainer)
+        is_measured = was_last if scores is None else scores.score is not None
         if trainer.enable_validation and not (is_measured and step == trainer.global_step):
             _validate(trainer)
 
 
 def _validate(trainer: Any) -> None:
-    """As after the last batch: the epoch that has just been counted as complete goes on, and the step is the same."""
+    """Validate as after the last batch: the epoch counts as not yet complete, and the step is the same."""
     loop = trainer.fit_loop.epoch_loop
     trainer.fit_loop.epoch_progress.current.completed -= 1
     loop._batches_that_stepped -= 1

@@ -1,7 +1,7 @@
 """Ends all processes of a run when one of them has died, where the others would wait for it for ever.
 
-A thread looks at the others: it goes on where the main one hangs. Imports nothing heavy: a process that rank 0 has
-started looks after that before all else.
+A thread looks at the others: it runs on where the main one hangs. Imports nothing heavy: a process that rank 0 has
+started watches that from its beginning.
 """
 
 import os
@@ -42,7 +42,7 @@ def watching_children(children: Sequence[subprocess.Popen], run_dir: Path) -> It
         with waiting_for_the_watch():
             yield
     except SystemExit as left:
-        if left.code:  # told to stop before the first step; after it (Lightning's has no code) all leave together
+        if left.code:  # stopped before the first step; after it (Lightning's has no code) all leave together
             _kill(children)
         raise
     finally:
@@ -63,7 +63,7 @@ def waiting_for_the_watch() -> Iterator[None]:
 
 @contextmanager
 def known_to_children(run_dir: Path) -> Iterator[None]:
-    """Start the other processes of a run within it: they look after this one from their beginning."""
+    """Start the other processes of a run within it: they watch this one from their beginning."""
     os.environ[PARENT] = f"{os.getpid()} {run_dir.absolute()}"
     try:
         yield
@@ -92,9 +92,9 @@ def _end(reason: str, run_dir: Path, number: int = 0) -> None:
     """End this process after another's death; the first one that does says why.
 
     Args:
-        reason: who has died and how.
+        reason: which process has died and how.
         run_dir: the run folder, for its summary.
-        number: the signal that has told the other, and so all of them, to stop; 0 if none has.
+        number: the signal that has stopped it, and so stops all of them; 0 for none.
     """
     if number:
         end_summary(run_dir, "interrupted", signal.Signals(number).name)
