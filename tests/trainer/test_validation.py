@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from small_training import trained
 
 from genlab.callbacks import FrechetDistance
-from genlab.trainer.validation import Validation
+from genlab.trainer.schedule import Validation
 
 
 class Remember(FrechetDistance):
