@@ -31,7 +31,7 @@ class EMA(Callback):
         self.ramp_up = positive("callbacks.ema.ramp_up", ramp_up)
         self.every_n_steps = whole_number("callbacks.ema.every_n_steps", every_n_steps)
         self.images_averaged = self.images_evaluated = 0  # at the newest update, and at that of the newest evaluation
-        self.average: AveragedModel | None = None
+        self.average: Any = None  # an AveragedModel, from `setup` on
         self._update_share = 1.0
 
     def decay(self, n_images: int) -> float:
@@ -53,7 +53,6 @@ class EMA(Callback):
             torch._foreach_copy_(average, current)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.average is not None
         self.average.to(pl_module.device)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -62,7 +61,6 @@ class EMA(Callback):
 
     @torch.no_grad()
     def _update(self, pl_module: Any) -> None:
-        assert self.average is not None
         self._update_share = 1.0 - self.decay(pl_module.images_seen - self.images_averaged)
         vectors = _singular_vectors(self.average.module)
         before = [vector.clone() for vector in vectors]
@@ -106,13 +104,11 @@ class EMA(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep the averaged weights, and their counts as they are: a validation may have begun with an update."""
-        assert self.average is not None
         newest = self.average.module if self.images_averaged else _inference_networks(pl_module)
         checkpoint["ema"] = newest.state_dict()
         checkpoint["callbacks"][self.state_key] = self.state_dict()
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        assert self.average is not None
         self.average.module.load_state_dict(checkpoint["ema"])
 
 

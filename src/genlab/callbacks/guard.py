@@ -33,7 +33,7 @@ class Guard(Callback):
 
     Args:
         dirpath: folder for the batch.
-        every_n_steps: how often the loss is looked at, in batches: reading it makes a GPU wait.
+        every_n_steps: how often the loss is looked at, in batches: reading it makes a GPU wait. Always with `skip`.
         on_nonfinite: `stop` or `skip`.
         max_skips: batches in a row with an update that was left out, after which the run stops nevertheless.
     """
@@ -45,11 +45,8 @@ class Guard(Callback):
         if on_nonfinite not in REACTIONS:
             raise UsageError(unknown("callbacks.guard.on_nonfinite", on_nonfinite, list(REACTIONS)))
         self.skips = on_nonfinite == "skip"
-        if self.skips and every_n_steps != 1:
-            raise UsageError(
-                f"callbacks.guard.every_n_steps={every_n_steps} with on_nonfinite=skip would let updates through that "
-                "spoil all weights: type callbacks.guard.every_n_steps=1."
-            )
+        if self.skips:
+            self.every_n_steps = 1  # or updates that spoil all weights would pass
         self.n_skipped = self.n_in_a_row = 0
         self._buffers: list[Tensor] = []  # before the batch: the running statistics of batch normalisation
         self._rank_state: dict[str, Any] = {}  # what else a model counts in a batch, before it
