@@ -96,7 +96,7 @@ def test_a_score_by_another_protocol_is_not_the_one_to_beat(tmp_path, caplog):
     assert caplog.text.count("was measured by another protocol: best.ckpt starts again") == 2
     last = Checkpoint(str(tmp_path))
     last.load_state_dict({"best_score": 2.0})  # of an earlier version, which did not say by which
-    assert last._to_beat(Scorer([], [])) == 2.0
+    assert (last.best_score, last.best_protocol) == (2.0, {})
 
 
 def test_a_best_score_that_the_disk_has_not_taken_is_not_the_one_to_beat(tmp_path, monkeypatch):

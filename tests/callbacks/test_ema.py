@@ -10,6 +10,16 @@ from genlab.commands.load import read_checkpoint
 from genlab.config.build import build
 
 
+class Waiting:
+    """A trainer between two updates of the average."""
+
+    global_step, sanity_checking = 3, False
+
+
+class Due(Waiting):
+    global_step = 4
+
+
 @pytest.fixture
 def model():
     return build(config("model=gan", "model.generator.width=4").model)
@@ -23,7 +33,7 @@ def averaging(model, **options) -> EMA:
 
 def test_after_one_half_life_half_of_the_old_average_stays():
     ema = EMA(half_life=1000, ramp_up=1.0)
-    ema.images_seen = 100_000
+    ema.images_averaged = 100_000
     assert ema.decay(1000) == pytest.approx(0.5)
     assert ema.decay(100) ** 10 == pytest.approx(0.5)
 
@@ -31,42 +41,34 @@ def test_after_one_half_life_half_of_the_old_average_stays():
 def test_early_on_the_half_life_is_a_share_of_the_images_seen():
     ema = EMA(half_life=1000, ramp_up=0.05)
     assert ema.decay(64) == 0.0  # nothing seen yet: the average is the newest weights
-    ema.images_seen = 2000
+    ema.images_averaged = 2000
     assert ema.decay(100) == pytest.approx(0.5)
 
 
 def test_a_step_moves_the_average_by_its_share(model):
-    class OneProcess:
-        world_size, global_step = 1, 4
-
     ema = averaging(model, half_life=64, ramp_up=1.0)
-    ema.images_seen = 640
+    ema.images_averaged, model.images_seen = 640, 704
     before = next(ema.average.module["generator"].parameters()).clone()
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.add_(1.0)
-    ema.on_train_batch_end(OneProcess(), model, None, (torch.zeros(64, 1), None), 0)  # type: ignore[arg-type]
+    ema.on_train_batch_end(Due(), model, None, None, 0)  # type: ignore[arg-type]
     after = next(ema.average.module["generator"].parameters())
     torch.testing.assert_close(after, before + 0.5)
 
 
 def test_between_updates_the_average_rests_and_then_forgets_for_all_images_since(model):
-    class Waiting:
-        world_size, global_step = 1, 3
-
-    class Due(Waiting):
-        global_step = 4
-
     ema = averaging(model, half_life=64, ramp_up=1.0)
-    ema.images_seen = 640
-    batch = (torch.zeros(32, 1), None)
+    ema.images_averaged = 640
     before = next(ema.average.module["generator"].parameters()).clone()
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.add_(1.0)
-    ema.on_train_batch_end(Waiting(), model, None, batch, 0)  # type: ignore[arg-type]
+    model.images_seen = 672
+    ema.on_train_batch_end(Waiting(), model, None, None, 0)  # type: ignore[arg-type]
     assert torch.equal(next(ema.average.module["generator"].parameters()), before)
-    ema.on_train_batch_end(Due(), model, None, batch, 0)  # type: ignore[arg-type]
+    model.images_seen = 704
+    ema.on_train_batch_end(Due(), model, None, None, 0)  # type: ignore[arg-type]
     after = next(ema.average.module["generator"].parameters())
     torch.testing.assert_close(after, before + 0.5)  # one half-life of 64 images
 
@@ -97,7 +99,7 @@ def test_an_evaluation_sees_the_average_and_training_goes_on_with_the_raw_weight
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.zero_()
-    ema.on_validation_start(None, model)  # type: ignore[arg-type]
+    ema.on_validation_start(Due(), model)  # type: ignore[arg-type]
     assert model.weights_in_use == "ema"
     assert any(parameter.abs().sum() > 0 for parameter in model.generator.parameters())
     ema.on_validation_end(None, model)  # type: ignore[arg-type]
@@ -117,33 +119,33 @@ def first(ema) -> torch.Tensor:
 
 def test_an_evaluation_that_finds_no_update_since_the_one_before_makes_one_of_all_that_waits(model):
     ema = averaging(model, half_life=64, ramp_up=1.0, every_n_steps=1000)
-    ema.images_seen = ema.images_evaluated = 640
-    ema.images_waiting = 128
+    ema.images_averaged = ema.images_evaluated = 640
+    model.images_seen = 768
     before = first(ema).clone()
     added(model, 1.0)
-    ema.on_validation_start(None, model)  # type: ignore[arg-type]
+    ema.on_validation_start(Due(), model)  # type: ignore[arg-type]
     ema.on_validation_end(None, model)  # type: ignore[arg-type]
     torch.testing.assert_close(first(ema), before + 0.75)  # two half-lives of 64 images
-    assert (ema.images_seen, ema.images_waiting, ema.images_evaluated) == (768, 0, 768)
-    ema.on_validation_start(None, model)  # type: ignore[arg-type]
+    assert (ema.images_averaged, ema.images_evaluated) == (768, 768)
+    ema.on_validation_start(Due(), model)  # type: ignore[arg-type]
     ema.on_validation_end(None, model)  # type: ignore[arg-type]
     torch.testing.assert_close(first(ema), before + 0.75)
 
 
 def test_an_evaluation_that_finds_an_update_leaves_the_average_as_it_is(model):
     ema = averaging(model, half_life=64, ramp_up=1.0)
-    ema.images_seen, ema.images_evaluated, ema.images_waiting = 640, 384, 128
+    ema.images_averaged, ema.images_evaluated, model.images_seen = 640, 384, 768
     before = first(ema).clone()
     added(model, 1.0)
-    ema.on_validation_start(None, model)  # type: ignore[arg-type]
+    ema.on_validation_start(Due(), model)  # type: ignore[arg-type]
     ema.on_validation_end(None, model)  # type: ignore[arg-type]
     assert torch.equal(first(ema), before)
-    assert (ema.images_seen, ema.images_waiting, ema.images_evaluated) == (640, 128, 640)
+    assert (ema.images_averaged, ema.images_evaluated) == (640, 640)
 
 
 def test_before_the_first_update_a_checkpoint_holds_the_newest_weights(model):
     ema = averaging(model, every_n_steps=1000)
-    ema.images_waiting = 64
+    model.images_seen = 64
     added(model, 1.0)
     checkpoint = {"callbacks": {}}
     ema.on_save_checkpoint(None, model, checkpoint)  # type: ignore[arg-type]
@@ -154,7 +156,7 @@ def test_before_the_first_update_a_checkpoint_holds_the_newest_weights(model):
 
 def test_an_error_within_an_evaluation_brings_the_raw_weights_back(model):
     ema = averaging(model)
-    ema.on_validation_start(None, model)  # type: ignore[arg-type]
+    ema.on_validation_start(Due(), model)  # type: ignore[arg-type]
     ema.on_exception(None, model, RuntimeError())  # type: ignore[arg-type]
     assert model.weights_in_use == "raw"
 

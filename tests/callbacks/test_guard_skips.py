@@ -105,11 +105,6 @@ def test_so_many_in_a_row_end_the_run_and_fewer_do_not(tmp_path):
     assert skipping.n_skipped == 2
 
 
-def test_to_skip_it_has_to_look_at_every_batch():
-    with pytest.raises(UsageError, match=r"type callbacks\.guard\.every_n_steps=1"):
-        guard("unused", every_n_steps=2)
-
-
 @pytest.mark.parametrize("model", ["ae", "gan"])
 def test_it_is_logged_counted_warned_of_once_and_resumed_exactly(model, tmp_path, monkeypatch, caplog):
     started = ImageModel.on_train_batch_start

@@ -12,10 +12,11 @@ def validated(summary, score, protocol):
     scorer = SimpleNamespace(score_key="val/fd", score=score, protocol=protocol)
     metrics = {"val/fd": torch.tensor(3.0), "val/loss": torch.tensor(1.0)}  # as Lightning keeps them
     trainer = SimpleNamespace(
-        callbacks=[scorer], callback_metrics=metrics, is_global_zero=True, current_epoch=0, global_step=4
-    )
+        callbacks=[scorer], callback_metrics=metrics, is_global_zero=True, current_epoch=0, global_step=4,
+        sanity_checking=False,
+    )  # fmt: skip
     summary.on_validation_start(trainer, None)
-    summary.on_validation_end(trainer, None)
+    summary.on_validation_end(trainer, SimpleNamespace(images_seen=64))
     return read_summary(summary.dirpath)["metrics"]
 
 

@@ -12,8 +12,6 @@ from PIL import Image
 from settings import ROOT
 from typed import assert_refused, type_in
 
-from genlab.callbacks.progress import fitting
-
 QUICK = ("debug=fast", "data.limit=48", "data.batch_size=16", "callbacks.frechet.n_samples=16", "trainer=cpu")
 BARE = ("data.limit=48", "data.batch_size=16", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none")
 BAR = ("data.limit=48", "data.batch_size=16", "trainer.max_epochs=1", "trainer=cpu", "callbacks=progress")
@@ -164,11 +162,3 @@ def test_the_progress_bar_takes_one_line(columns, tmp_path):
     assert any("images/s: " in bar for bar in bars)
     rows = [line for line in re.split(r"[\r\n]+", plain) if line.strip().startswith(("score:", "images/s:"))]
     assert rows == []
-
-
-def test_the_bar_shows_what_fits_the_score_first():
-    metrics = {"score": "1675", "images/s": "1234", "d_loss": 1.38629, "g_loss": 0.7}
-    assert fitting(metrics, 26) == {"score": "1675", "images/s": "1234"}  # 11 + 1 + 14
-    assert fitting(metrics, 25) == {"score": "1675"}
-    assert list(fitting(metrics, 26 + 14)) == ["score", "images/s", "d_loss"]  # and " d_loss: 1.386"
-    assert fitting(metrics, 200) == metrics

@@ -8,7 +8,7 @@ from typed import type_in
 from wandb_records import stored_records
 
 from genlab.loggers import wandb as module
-from genlab.loggers.wandb import offline_reason
+from genlab.loggers.wandb import choose_mode
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def no_account(monkeypatch, tmp_path):
 
 
 def test_without_a_key_it_is_offline():
-    assert "no API key" in (offline_reason() or "")
+    assert "no API key" in choose_mode()[1]
 
 
 def test_a_key_in_netrc_counts(tmp_path, monkeypatch):
@@ -27,7 +27,7 @@ def test_a_key_in_netrc_counts(tmp_path, monkeypatch):
     netrc.write_text("machine api.wandb.ai login user password secret\n")
     netrc.chmod(0o600)
     monkeypatch.setattr(module, "_reachable", lambda host, port: True)
-    assert offline_reason() is None
+    assert choose_mode() == (None, None)
 
 
 def test_with_a_key_and_no_network_it_is_offline(monkeypatch):
@@ -35,19 +35,19 @@ def test_with_a_key_and_no_network_it_is_offline(monkeypatch):
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
         monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-        assert offline_reason() == "127.0.0.1 can't be reached"
+        assert choose_mode() == ("offline", "127.0.0.1 can't be reached")
 
 
 def test_with_a_key_and_a_server_it_is_online(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-        assert offline_reason() is None
+        assert choose_mode() == (None, None)
 
 
 def test_the_users_own_mode_is_respected(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    assert offline_reason() == "WANDB_MODE=offline"
+    assert choose_mode() == ("offline", "WANDB_MODE=offline")
 
 
 def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_path):

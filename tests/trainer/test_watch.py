@@ -67,11 +67,10 @@ HANGING = """
 import subprocess, sys, time
 from pathlib import Path
 from genlab.trainer import watch
-watch.GRACE = 1.0
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep({seconds}); raise SystemExit({code})"])
 other = subprocess.Popen(["sleep", "300"])
 print(other.pid, flush=True)
-with watch.watch_children([child, other], Path(sys.argv[1])).watching():
+with watch.watching_children([child, other], Path(sys.argv[1])):
     time.sleep({main})  # as a process does that waits in a collective of NCCL
 print("over", flush=True)
 other.kill()

@@ -2,7 +2,9 @@
 
 import logging
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
@@ -13,8 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from genlab.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 from genlab.errors import UsageError
 from genlab.files import atomic_write, missing, warn_on_failure
-from genlab.protocols import Scores
-from genlab.run.checkpoint import link, read_checkpoint, spoiled, write_checkpoint
+from genlab.run.checkpoint import DamagedCheckpoint, link, read_checkpoint, spoiled, write_checkpoint
 from genlab.trainer.internals import make_checkpoint
 from genlab.trainer.schedule import is_due, scorer, signals
 
@@ -26,12 +27,11 @@ GROWTH = 4  # a checkpoint is at most so many times as large as at the start, wh
 class Checkpoint(LightningCheckpoint):
     """Writes `last.ckpt` at intervals, at the end and when a run is stopped, and `best.ckpt` when the score improves.
 
-    (Lightning runs subclasses of its own `Checkpoint` after all other callbacks, so that the score is there.)
-    A file replaces the one before only once it is on the disk; the `last.ckpt` before it stays as `previous.ckpt`.
-    Within an epoch it is written before the next batch, when all of a step is done, its row in `metrics.csv` included.
+    Lightning runs subclasses of its own `Checkpoint` after all other callbacks, so that the score is there. A file
+    replaces the one before only once it is on the disk; the `last.ckpt` before it stays as `previous.ckpt`. Within an
+    epoch it is written before the next batch, when all of a step is done, its row in `metrics.csv` included.
 
-    An error that nobody expected is preceded by a checkpoint too, in a run of one process: of several, the others may
-    be in the middle of a step, and the newest one stands. So it does where the input was wrong or the loss NaN.
+    A run of one process writes it after an unexpected error too; of several, the others may be in the middle of a step.
 
     Args:
         dirpath: folder for the checkpoints.
@@ -58,6 +58,9 @@ class Checkpoint(LightningCheckpoint):
         self._trains = self._is_wanted = self._is_due = False
         self._step_saved, self._time_saved = -1, monotonic()
 
+    def _forget_best(self) -> None:
+        self.best_score, self.best_protocol = float("inf"), dict[str, Any]()
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Try, so that a folder that can't be written to is found before the first hour.
 
@@ -65,7 +68,7 @@ class Checkpoint(LightningCheckpoint):
             UsageError: on all processes, if the disk is full or the folder can't be written to.
         """
         checkpoint = make_checkpoint(trainer)
-        reason = self._trial(checkpoint) if trainer.is_global_zero else None
+        reason = self._why_impossible(checkpoint) if trainer.is_global_zero else None
         reason, has_best = trainer.strategy.broadcast((reason, (self.dirpath / "best.ckpt").is_file()))
         if reason:
             raise UsageError(f"No checkpoint can be written to {self.dirpath}: {reason}.")
@@ -73,27 +76,20 @@ class Checkpoint(LightningCheckpoint):
             self._forget_best()
         self._trains, self._time_saved = True, monotonic()
 
-    def _forget_best(self) -> None:
-        self.best_score, self.best_protocol = float("inf"), dict[str, Any]()
-
-    def _trial(self, checkpoint: dict[str, Any]) -> str | None:
-        """Why no checkpoint can be written; None if one can."""
+    def _why_impossible(self, checkpoint: dict[str, Any]) -> str | None:
         try:
             self.dirpath.mkdir(parents=True, exist_ok=True)
-            trial = self.dirpath / "trial.tmp"
-            try:
+            with TemporaryDirectory(dir=self.dirpath) as folder:
+                trial = Path(folder, "trial.ckpt")
                 write_checkpoint(checkpoint, trial)
-                size = GROWTH * trial.stat().st_size
-            finally:
-                trial.unlink(missing_ok=True)
+                size = trial.stat().st_size
         except OSError as error:
             return str(error)
         free = shutil.disk_usage(self.dirpath).free
-        needed = size * (4 + self.keep)  # last, previous and best, and one that is being written
+        needed = GROWTH * size * (4 + self.keep)  # last, previous and best, and one that is being written
         return f"{free / 1e6:.0f} MB are free and {needed / 1e6:.0f} may be needed" if free < needed else None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Write `last.ckpt` if the step before was one to be followed by it."""
         if self._is_due:
             self._save_last(trainer)
 
@@ -101,37 +97,30 @@ class Checkpoint(LightningCheckpoint):
         """Find out whether a checkpoint is due; it waits while gradients wait for more batches."""
         noted = signals(trainer)
         is_time = self.every_minutes is not None and monotonic() - self._time_saved > 60 * self.every_minutes
-        if noted is not None:
-            if is_time and trainer.is_global_zero and not noted.agreed_save:
-                noted.save = True  # known to all after the next step
-            is_time = noted.agreed_save
-        elif trainer.world_size > 1:
-            is_time = False
+        if is_time and trainer.is_global_zero and not noted.agreed_save:
+            noted.save = True  # known to all processes after the next step
         is_nth = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
-        self._is_wanted = self._is_wanted or is_nth or is_time
+        self._is_wanted = self._is_wanted or is_nth or noted.agreed_save
         self._is_due = self._is_wanted and pl_module.closes_update()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._is_due or is_due(trainer, self.every_n_epochs):
+            self._save_last(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score that has just been measured is the lowest so far of its protocol."""
-        who = scorer(trainer)
-        if who is None or who.score is None or not who.score < self._to_beat(who):
+        scores = scorer(trainer)
+        if scores is None or scores.score is None:
             return
-        before = self.best_score, self.best_protocol
-        self.best_score, self.best_protocol = who.score, dict(who.protocol)
-        if not trainer.strategy.broadcast(self._save(trainer, "best.ckpt")):
-            self.best_score, self.best_protocol = before  # the one of the file that there is
-
-    def _to_beat(self, who: Scores) -> float:
-        if self.best_protocol and self.best_protocol != who.protocol:
+        if self.best_protocol not in ({}, scores.protocol):
             said = "The lowest score so far, %.4g, was measured by another protocol: best.ckpt starts again."
             log.warning(said, self.best_score)
             self._forget_best()
-        return self.best_score
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write `last.ckpt` at every n-th epoch and at the last."""
-        if self._is_due or is_due(trainer, self.every_n_epochs):
-            self._save_last(trainer)
+        if scores.score < self.best_score:
+            before = self.best_score, self.best_protocol
+            self.best_score, self.best_protocol = scores.score, dict(scores.protocol)
+            if not trainer.strategy.broadcast(self._save(trainer, "best.ckpt")):
+                self.best_score, self.best_protocol = before  # those of the file that there is
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write `last.ckpt` before the run ends, unless there is one of this step."""
@@ -140,19 +129,17 @@ class Checkpoint(LightningCheckpoint):
         if self._trains and (stopped or unexpected) and self._step_saved != trainer.global_step > 0:
             try:
                 self._save_last(trainer)
-            except Exception as error:  # the one that ends the run is the one to be heard of
+            except Exception as error:  # must not hide the one that ends the run
                 log.error("No checkpoint could be written at the end: %s", error)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What fails from here on is no loss."""
-        self._trains = False
+        self._trains = False  # what fails from here on is no loss
 
     def _save_last(self, trainer: Trainer) -> None:
         self._save(trainer, "last.ckpt")
         self._is_wanted = self._is_due = False
         self._step_saved, self._time_saved = trainer.global_step, monotonic()
-        if (noted := signals(trainer)) is not None:
-            noted.agreed_save = False
+        signals(trainer).agreed_save = False
 
     def _save(self, trainer: Trainer, name: str) -> bool:
         """Called on all processes; the first one writes, and returns whether it could: no disk ends the run.
@@ -172,27 +159,22 @@ class Checkpoint(LightningCheckpoint):
         path = self.dirpath / name
         with warn_on_failure(name), atomic_write(path) as unfinished:  # or the one before stays
             write_checkpoint(checkpoint, unfinished)
-            if name == "last.ckpt":
-                self._move_back(path)
+            if path.is_file() and name == "last.ckpt":
+                self._keep_older()
+                link(path, self.dirpath / "previous.ckpt")
         return name not in missing()
 
-    def _move_back(self, last: Path) -> None:
-        previous = last.with_name("previous.ckpt")
+    def _keep_older(self) -> None:
+        previous = self.dirpath / "previous.ckpt"
         if self.keep and previous.is_file():
-            try:
-                step = read_checkpoint(previous)["global_step"]
-                previous.replace(last.with_name(f"step_{step:09d}.ckpt"))
-            except UsageError as error:
-                log.warning("%s It is not kept.", error)
+            with suppress(DamagedCheckpoint):
+                previous.replace(self.dirpath / f"step_{read_checkpoint(previous)['global_step']:09d}.ckpt")
             for path in sorted(self.dirpath.glob("step_*.ckpt"))[: -self.keep]:
                 path.unlink()
-        if last.is_file():
-            link(last, previous)
 
     def state_dict(self) -> dict[str, Any]:
-        """The score to beat, with its protocol."""
         return {"best_score": self.best_score, "best_protocol": self.best_protocol}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on comparing with the score to beat."""
+        """Go on comparing; checkpoints of earlier versions do not know the protocol."""
         self.best_score, self.best_protocol = state_dict["best_score"], state_dict.get("best_protocol", {})

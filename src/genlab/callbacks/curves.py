@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -10,28 +9,25 @@ from matplotlib.figure import Figure
 
 from genlab.bounds import PositiveInt
 from genlab.files import atomic_write, warn_on_failure
+from genlab.run.history import images_seen
 from genlab.trainer.schedule import is_due
+
+COLUMNS, WIDTH, HEIGHT = 3, 4.2, 3.0  # of panels; inches of one
 
 
 class Curves(Callback):
-    """Draws `metrics.csv` as `curves.png` at every n-th epoch, at the end, and when a run fails.
-
-    Args:
-        dirpath: the run folder.
-        every_n_epochs: how often.
-    """
+    """Draws `metrics.csv` of a run folder as `curves.png` at every n-th epoch, at the end, and when a run fails."""
 
     def __init__(self, dirpath: str, every_n_epochs: PositiveInt = 10) -> None:
         self.dirpath = Path(dirpath)
         self.every_n_epochs = every_n_epochs
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, if it is time to."""
         if is_due(trainer, self.every_n_epochs):
             self._draw(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Draw what there is, unless the run was told to stop: it may have seconds left, and can be resumed."""
+        """Draw what there is, unless a signal stops the run: it may have seconds left, and can be resumed."""
         if not isinstance(exception, SIGTERMException):
             self._draw(trainer)
 
@@ -43,43 +39,33 @@ class Curves(Callback):
 
 
 def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
-    """Draw one panel a metric, training and validation together, and one of all gradient norms, over images seen.
+    """Draw one panel a metric, training and validation together, and one of all gradient norms, as a PNG.
 
     Args:
-        metrics: columns `step`, `train/images_seen` and `phase/name`, as in metrics.csv.
-        path: the PNG to write.
+        metrics: columns `step`, `train/images_seen` and `phase/name`, as in `metrics.csv`.
+        path: the file to write.
     """
-    x = _images_seen(metrics)
-    keys = [key for key in metrics.columns if "/" in key and key != "train/images_seen" and metrics[key].notna().any()]
-    panels = sorted({_panel(key) for key in keys})
+    curves = metrics.set_index(images_seen(metrics)).dropna(axis="columns", how="all")
+    panels: dict[str, list[str]] = {}
+    for key in curves.columns.drop("train/images_seen", errors="ignore"):
+        if "/" in key:  # gradient norms share a panel: each panel takes its time to draw
+            name = "grad_norm" if key.startswith("health/grad_norm_") else key.split("/", 1)[1]
+            panels.setdefault(name, []).append(key)
     if not panels:
         return
-    n_columns = min(3, len(panels))
-    n_rows = -(-len(panels) // n_columns)
-    figure = Figure(figsize=(4.2 * n_columns, 3 * n_rows), layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axis, panel in zip(axes, panels, strict=False):
-        for key in (key for key in keys if _panel(key) == panel):
-            points = metrics[key].dropna()
-            axis.plot(x[points.index], points, label=key, marker="." if len(points) < 30 else None)
+    n_columns, n_rows = min(COLUMNS, len(panels)), -(-len(panels) // COLUMNS)
+    width, height = WIDTH * n_columns, HEIGHT * n_rows
+    figure = Figure(figsize=(width, height))  # a constrained layout takes as long as all the drawing
+    margins = {"left": 0.7 / width, "right": 1 - 0.2 / width, "bottom": 0.5 / height, "top": 1 - 0.2 / height}
+    figure.subplots_adjust(**margins, wspace=0.25, hspace=0.25)
+    for number, (_, keys) in enumerate(sorted(panels.items()), 1):
+        axis = figure.add_subplot(n_rows, n_columns, number)
+        for key in keys:
+            points = curves[key].dropna()
+            axis.plot(points, label=key, marker="." if len(points) < 30 else None)
         axis.set(xlabel="images seen")
+        axis.ticklabel_format(axis="y", scilimits=(-3, 4))  # no label is wider than its margin
         axis.legend(fontsize=8)
         axis.grid(alpha=0.3)
-    for axis in axes[len(panels) :]:
-        axis.remove()
     with atomic_write(path) as file:
         figure.savefig(file, dpi=110, format="png")
-
-
-def _panel(key: str) -> str:
-    """Norms of several networks fit into one panel, and each panel takes its time to draw."""
-    return "grad_norm" if key.startswith("health/grad_norm_") else key.split("/", 1)[1]
-
-
-def _images_seen(metrics: pd.DataFrame) -> np.ndarray:
-    """Images seen at each row; rows of validation lie between those of training that count them."""
-    if "train/images_seen" not in metrics:
-        return metrics["step"].to_numpy(float)
-    known = metrics.dropna(subset=["train/images_seen"])
-    images_per_step = (known["train/images_seen"] / (known["step"] + 1)).iloc[-1]
-    return ((metrics["step"] + 1) * images_per_step).to_numpy()

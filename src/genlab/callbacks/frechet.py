@@ -1,13 +1,14 @@
 """The Fréchet distance between samples and a reference split, at intervals."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch import Generator, Tensor
+from torch import Generator
 
 from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.distributed import Interrupted
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 class FrechetDistance(Callback):
     """Scores a model by the distance of its samples to a split of the data, in the features of an encoder.
 
-    Logged as `val/fid` for Inception and as `val/fd_NAME` for other encoders.
-    Its value falls with the number of samples: compare values of the same protocol alone.
+    Logged as `val/fid` for Inception and as `val/fd_NAME` for other encoders. Its value falls with the number of
+    samples: compare values of the same protocol alone.
 
     Args:
         encoder: the feature encoder.
@@ -57,9 +58,8 @@ class FrechetDistance(Callback):
         self.cache_dir = Path(cache_dir) if cache_dir else None
         self.score_key = f"val/{encoder.metric}"
         self.score: float | None = None  # of the evaluation that is ending, None if it was not due
-        self.protocol: dict[str, Any] = {}
+        self.protocol: dict[str, Any] = {}  # of the newest score
         self._reference: Population | None = None
-        self._told = ""  # the protocol that was logged last
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a model that can't sample, and an unknown or too small split."""
@@ -75,13 +75,11 @@ class FrechetDistance(Callback):
             )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell W&B to keep the smallest value in its summary."""
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.keep_minimum(self.score_key)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Score, if it is time to."""
         try:
             self.score = self._measure(trainer, pl_module) if is_measured(trainer, self.every_n_epochs) else None
         except Interrupted:
@@ -90,20 +88,17 @@ class FrechetDistance(Callback):
     @torch.no_grad()
     def _measure(self, trainer: Trainer, pl_module: Any) -> float:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        device, images = pl_module.device, data.images(self.reference)
-        self.encoder.to(device)
-        how = (self.encoder, self.batch_size, device)
+        stop = partial(must_stop, trainer)
+        self.encoder.to(pl_module.device)
+        how = (self.encoder, self.batch_size, pl_module.device)
         if self._reference is None:
-            self._reference = reference(images, *how, self.cache_dir, interrupted=lambda: must_stop(trainer))
+            self._reference = reference(data.images(self.reference), *how, self.cache_dir, interrupted=stop)
         samples = sampler(pl_module, data, self.n_samples, Generator().manual_seed(self.seed))
-
-        def levels(rows: slice) -> Tensor:
-            return to_uint8(samples(rows))
-
         few = self.n_samples < self.encoder.dim
-        found = feature_statistics(levels, self.n_samples, *how, keep=few, interrupted=lambda: must_stop(trainer))
+        fake = lambda rows: to_uint8(samples(rows))  # noqa: E731
+        found = feature_statistics(fake, self.n_samples, *how, keep=few, interrupted=stop)
         score = frechet(found, self._reference)
-        self.protocol = Stamp(
+        stamp = Stamp(
             metric=self.encoder.metric,
             data=data.name,
             images=data.fingerprint(self.reference),
@@ -115,19 +110,14 @@ class FrechetDistance(Callback):
             seed=self.seed,
             weights=pl_module.weights_in_use,
             generated=kind(pl_module, data),
-        ).as_dict()
+        )
         pl_module.log(self.score_key, score, sync_dist=True)  # equal on all processes
-        self._announce(score, trainer.current_epoch + 1)
+        before, self.protocol = self.protocol, stamp.as_dict()
+        protocol = "" if before == self.protocol else f" ({self._described()})"
+        log.info("%s = %.4g after epoch %d%s", self.score_key, score, trainer.current_epoch + 1, protocol)
         return score
 
-    def _announce(self, score: float, epoch: int) -> None:
-        """Log a score, with its protocol where that is new."""
-        told, self._told = self._told, self.describe()
-        protocol = "" if told == self._told else f" ({self._told})"
-        log.info("%s = %.4g after epoch %d%s", self.score_key, score, epoch, protocol)
-
-    def describe(self) -> str:
-        """The protocol in one line."""
+    def _described(self) -> str:
         note = "; fewer than the feature dimension, so only comparable at equal numbers"
         p = self.protocol
         return (

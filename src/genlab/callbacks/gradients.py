@@ -12,7 +12,7 @@ class GradientNorms:
     """The norm of each network's gradient at some steps of training, and what is typical of them."""
 
     def __init__(self) -> None:
-        self.newest: dict[str, Tensor] = {}  # of the batch that goes on
+        self.newest: dict[str, Tensor] = {}  # of the current batch
         self._seen: dict[str, list[Tensor]] = {}
 
     def note(self, model: nn.Module, optimizer: Optimizer, scale: float = 1.0) -> None:
@@ -31,7 +31,7 @@ class GradientNorms:
             gradients = [p.grad for p in network.parameters() if p in own and p.grad is not None]
             if gradients:
                 norm = get_total_norm(gradients) / scale
-                self.newest[name] = torch.maximum(norm, self.newest[name]) if name in self.newest else norm
+                self.newest[name] = torch.maximum(norm, self.newest.get(name, norm))
 
     def close_batch(self) -> dict[str, Tensor]:
         """Return the norms of this batch, scalars by the network's name, and start another."""
@@ -42,15 +42,16 @@ class GradientNorms:
 
     def typical(self) -> dict[str, float]:
         """Return the median norm of each network since the last call, infinite if most norms are NaN."""
-        seen, self._seen = self._seen, {}
-        return {name: _median(norms) for name, norms in seen.items()}
+        seen, self._seen = self.state_dict(), {}
+        return {name: norms.nan_to_num(nan=torch.inf, posinf=torch.inf).median().item() for name, norms in seen.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
         """The norms (steps,) since `typical` was last asked for, by the network's name."""
-        return {name: torch.stack(norms).cpu() for name, norms in self._seen.items()}
+        return {  # norms out of a checkpoint lie on the CPU
+            name: torch.stack([norm.to(norms[-1].device) for norm in norms]).cpu() for name, norms in self._seen.items()
+        }
 
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Go on from there."""
         self._seen = {name: list(norms) for name, norms in state_dict.items()}
 
 
@@ -58,8 +59,3 @@ def fused_scale(trainer: Any, optimizer: Optimizer) -> float:
     """What gradients are still multiplied by before an optimiser's step: a fused one takes the scale out itself."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     return scaler.get_scale() if scaler and getattr(optimizer, "_step_supports_amp_scaling", False) else 1.0
-
-
-def _median(norms: list[Tensor]) -> float:
-    together = torch.stack([norm.to(norms[-1].device) for norm in norms])  # those of a resumed run lie on the CPU
-    return together.nan_to_num(nan=torch.inf, posinf=torch.inf).median().item()

@@ -1,12 +1,12 @@
 """Ends a run whose loss is NaN or infinite before the weights are, or leaves that update out."""
 
 import logging
+from copy import deepcopy
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
@@ -16,7 +16,6 @@ from genlab.distributed import gathered
 from genlab.errors import UsageError
 from genlab.files import atomic_write, warn_on_failure
 from genlab.run.folder import update_summary
-from genlab.trainer.undo_buffers import UndoBuffers
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +23,16 @@ log = logging.getLogger(__name__)
 class Guard(Callback):
     """Looks at each loss before the update: one that is NaN or infinite would spoil all weights.
 
-    `stop` ends the run: the checkpoints stay as they are. `skip` leaves that update out, on all processes alike, also
-    where only one of them has such a loss: weights, optimiser and buffers stay as they were before it. Of a model with
-    an adversary none of the batch's further updates is made either; what a player before has learnt, stands. The batch
-    counts nevertheless. In how many it was so is logged as `health/skipped_updates` and is in `summary.json`.
+    `stop` ends the run: the checkpoints stay as they are. `skip` leaves that update out on all processes, also where
+    only one of them has such a loss: weights, optimiser and buffers stay as they were before it. Of a model with an
+    adversary none of the batch's further updates is made either. `health/skipped_updates` counts them.
 
-    The first such batch is kept in `nonfinite_batch.pt` (images and labels, and the terms of the loss), with the others
-    that have made the update where several do. Reading a loss
-    makes a GPU wait; `every_n_steps` makes that rarer, at the price of a later stop.
+    The first such batch is kept in `nonfinite_batch.pt`: images, labels and the terms of the loss, together with the
+    other batches of the update where several make one.
 
     Args:
         dirpath: folder for the batch.
-        every_n_steps: how often the loss is looked at, in batches.
+        every_n_steps: how often the loss is looked at, in batches: reading it makes a GPU wait. Always with `skip`.
         on_nonfinite: `stop` or `skip`.
         max_skips: batches in a row with an update that was left out, after which the run stops nevertheless.
     """
@@ -51,36 +48,38 @@ class Guard(Callback):
         self.every_n_steps = every_n_steps
         self.max_skips = max_skips
         self.skips = on_nonfinite == "skip"
-        if self.skips and every_n_steps != 1:
-            raise UsageError(
-                f"callbacks.guard.every_n_steps={every_n_steps} with on_nonfinite=skip would let updates through that "
-                "spoil all weights: type callbacks.guard.every_n_steps=1."
-            )
+        if self.skips:
+            self.every_n_steps = 1  # or updates that spoil all weights would pass
         self.n_skipped = self.n_in_a_row = 0
-        self._batches: list[Any] = []  # of the update that goes on
+        self._buffers: list[Tensor] = []  # before the batch: the running statistics of batch normalisation
+        self._rank_state: dict[str, Any] = {}  # what else a model counts in a batch, before it
+        self._start_update()
+
+    def _start_update(self) -> None:
+        self._batches: list[Any] = []  # of the current update
         self._is_due = False  # whether one of them is an n-th
-        self._culprits: list[str] = []  # in the losses of this process since the last batch that closed an update
-        self._left_out = False  # whether an update was left out since then, which all processes know
-        self._before = UndoBuffers()
+        self._culprits: list[str] = []  # terms of this process's losses that are not finite
+        self._left_out = False  # whether the update is left out, on all processes
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say from the start how many updates were left out."""
         if self.skips and trainer.is_global_zero:
             update_summary(self.dirpath, skipped_updates=self.n_skipped)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Remember the batch, and what it is about to change."""
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Remember the batch, and what it is about to change besides weights."""
         self._batches.append(batch)
         self._is_due = self._is_due or trainer.global_step % self.every_n_steps == 0
         if self.skips and not self._culprits:
-            self._before.remember(pl_module)
+            self._buffers = [buffer.clone() for buffer in pl_module.buffers()]
+            self._rank_state = deepcopy(pl_module.rank_state())
+
+    def _undo(self, pl_module: Any) -> None:
+        for buffer, before in zip(pl_module.buffers(), self._buffers, strict=True):
+            buffer.data.copy_(before)  # unseen by autograd, which may still have to go through graphs of this batch
+        pl_module.load_rank_state(self._rank_state)
 
     def on_before_backward(self, trainer: Trainer, pl_module: Any, loss: Tensor) -> None:
-        """Look at the loss.
-
-        Raises:
-            UsageError: naming the terms that are not finite, where the batch is, and what usually helps.
-        """
+        """Look at the loss; a UsageError names the terms that are not finite."""
         if not self._is_due or isfinite(loss.item()):
             return
         terms = {name: value.item() for name, value in pl_module.terms.items()}
@@ -93,22 +92,21 @@ class Guard(Callback):
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put back at once what the forward pass has changed: averages are taken before the update is due."""
         if self.skips and self._culprits:
-            self._before.put_back(pl_module)
+            self._undo(pl_module)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Leave the update out on all processes if one of them has seen such a loss: without gradients none is made."""
-        if self.skips and (self._left_out or _anywhere(bool(self._culprits), pl_module.device)):
-            self._before.put_back(pl_module)
+        if self.skips and (self._left_out or trainer.strategy.reduce_boolean_decision(bool(self._culprits), all=False)):
+            self._undo(pl_module)
             optimizer.zero_grad(set_to_none=True)
             if not self._left_out:
                 self._left_out = True
                 self._count(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count."""
         if pl_module.closes_update():
             self.n_in_a_row = self.n_in_a_row if self._left_out else 0
-            self._batches, self._is_due, self._culprits, self._left_out = [], False, [], False
+            self._start_update()
         if self.skips:
             pl_module.note({"health/skipped_updates": torch.tensor(float(self.n_skipped))})
 
@@ -126,8 +124,7 @@ class Guard(Callback):
                 self.dirpath,
             )
         if self.n_in_a_row >= self.max_skips:
-            what = f"In {self.max_skips} batches in a row an update was left out"
-            self._stop(trainer, culprits, what)
+            self._stop(trainer, culprits, f"In {self.max_skips} batches in a row an update was left out")
 
     def _keep_batch(self, trainer: Trainer, terms: dict[str, float]) -> None:
         x, y = (torch.cat(part) for part in zip(*self._batches, strict=True))
@@ -143,22 +140,11 @@ class Guard(Callback):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The counts."""
         return {"n_skipped": self.n_skipped, "n_in_a_row": self.n_in_a_row}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
         self.n_skipped, self.n_in_a_row = state_dict["n_skipped"], state_dict["n_in_a_row"]
 
 
 def _not_finite(names: list[str]) -> str:
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not finite"
-
-
-def _anywhere(here: bool, device: torch.device) -> bool:
-    """Whether it is so on any process."""
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return here
-    flag = torch.tensor(float(here), device=device)
-    dist.all_reduce(flag, dist.ReduceOp.MAX)
-    return bool(flag.item())

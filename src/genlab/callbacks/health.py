@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from genlab.bounds import AtLeastTwo, NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.callbacks.gradients import GradientNorms, fused_scale
-from genlab.callbacks.health_rules import HOPELESS, Finding, Limits, findings
+from genlab.callbacks.health_rules import HOPELESS, Limits, findings
 from genlab.images import to_float
 from genlab.metrics import active_units
 from genlab.metrics.variety import distinctness, diversity, saturation
@@ -25,22 +25,21 @@ from genlab.trainer.internals import loggers_are_due
 
 log = logging.getLogger(__name__)
 
+STATE = ("in_a_row", "warnings", "first_norms")
+
 
 class Health(Callback):
     """Measures at every validation whether samples vary, codes count and gradients flow, and warns in one line.
 
     Logged as `health/...`; D's accuracies, which it looks at too, are `val/d_accuracy_...`. A sign is warned of once,
-    and again only if it has gone in between. The whole story is in `summary.json`, under `health`.
-
-    The balance of the two losses is logged and is no sign: it rests at another value in every game. Nor is a D that
-    guesses, which is where the game ends well; if it has ended badly, samples and score tell.
+    and again only if it has gone in between; `summary.json` has all of it under `health`. The balance of the two losses
+    is no sign: it rests at another value in every game. Nor is a D that guesses, which is where the game ends well.
 
     Args:
         dirpath: the run folder.
         n_samples: how many samples are compared with as many validation images, at least 2.
         seed: fixes the codes.
-        grace: images seen before a sign counts: an untrained model shows most of them. NaN counts at
-            once.
+        grace: images seen before a sign counts: an untrained model shows most of them. NaN counts at once.
         patience: validations in a row that D has to win.
         stop_after: validations in a row with a hopeless sign (samples or codes collapsed, NaN) after which
             training stops; None for never.
@@ -62,7 +61,6 @@ class Health(Callback):
         self.grace = grace
         self.patience = patience
         self.stop_after = stop_after
-        self.images_seen = 0
         self.in_a_row: dict[str, int] = {}  # validations with a sign, up to the newest
         self.warnings: list[dict[str, Any]] = []
         self.first_norms: dict[str, float] = {}
@@ -80,17 +78,13 @@ class Health(Callback):
         if loggers_are_due(trainer):
             self.gradients.note(pl_module, optimizer, fused_scale(trainer, optimizer))
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Count images and log the norms."""
-        self.images_seen += len(batch[0]) * trainer.world_size
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if norms := self.gradients.close_batch():
-            pl_module.note({f"health/grad_norm_{name}": norm for name, norm in norms.items()})  # type: ignore[operator]
+            pl_module.note({f"health/grad_norm_{name}": norm for name, norm in norms.items()})
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure, warn, write, and stop if there is no hope."""
-        if trainer.state.fn != TrainerFn.FITTING:
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
             return
         losses = {key[4:]: value for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         values = self._measured(trainer, pl_module) | loss_balance(losses)
@@ -98,9 +92,12 @@ class Health(Callback):
         pl_module.log_dict(logged, sync_dist=True)  # equal on all processes
         values |= {name: value.item() for name, value in losses.items() if name.startswith("d_accuracy_")}
         values |= {f"grad_norm_{name}": norm for name, norm in self.gradients.typical().items()}
-        self._judge(trainer, values, set(losses))
+        when = {"epoch": trainer.current_epoch + 1, "images_seen": pl_module.images_seen}
+        messages = self._new_warnings(values, set(losses), when)
         stopped = self._gives_up(trainer)
         if trainer.is_global_zero:
+            for message in messages:
+                log.warning("%s", message)
             status = "warned" if self.warnings else "good"
             newest = {name: value if isfinite(value) else None for name, value in values.items()}
             health = {"status": status, "newest": newest, "warnings": self.warnings, "stopped": stopped}
@@ -119,48 +116,40 @@ class Health(Callback):
             values["active_units"] = float(active_units(pl_module.encode(x)))
         return values
 
-    def _judge(self, trainer: Trainer, values: dict[str, float], terms: set[str]) -> None:
-        """Count the signs in a row, and warn of those that have just become alarms."""
+    def _new_warnings(self, values: dict[str, float], terms: set[str], when: dict[str, int]) -> list[str]:
+        """Count the validations in a row with each sign, and return messages of those that have just become alarms."""
         for key, value in values.items():
             if key.startswith("grad_norm_") and self.limits.min_gradient < value < float("inf"):
                 self.first_norms.setdefault(key, value)
         found = findings(values, self.first_norms, self.limits, terms)
-        if self.images_seen < self.grace:
+        if when["images_seen"] < self.grace:
             found = [finding for finding in found if finding.sign.startswith("non_finite")]
         self.in_a_row = {finding.sign: self.in_a_row.get(finding.sign, 0) + 1 for finding in found}
-        for finding in found:
-            if self.in_a_row[finding.sign] == (self.patience if finding.sign == "d_won" else 1):
-                self._warn(trainer, finding)
-
-    def _warn(self, trainer: Trainer, finding: Finding) -> None:
-        when = {"epoch": trainer.current_epoch + 1, "images_seen": self.images_seen}
-        self.warnings.append(finding._asdict() | when)
-        if trainer.is_global_zero:
-            log.warning("%s", finding.message)
+        patience = {"d_won": self.patience}
+        new = [finding for finding in found if self.in_a_row[finding.sign] == patience.get(finding.sign, 1)]
+        self.warnings += [finding._asdict() | when for finding in new]
+        return [finding.message for finding in new]
 
     def _gives_up(self, trainer: Trainer) -> bool:
         """Stop all processes together, as the first one decides."""
-        if self.stop_after is None:
-            return False
-        held = [sign for sign, n in self.in_a_row.items() if sign.split("/")[0] in HOPELESS and n >= self.stop_after]
-        stops: bool = trainer.strategy.broadcast(bool(held))
-        if stops:
+        n_most = self.stop_after or float("inf")
+        held = [sign for sign, n in self.in_a_row.items() if sign.split("/")[0] in HOPELESS and n >= n_most]
+        held = trainer.strategy.broadcast(held)
+        if held:
             trainer.should_stop = True
             if trainer.is_global_zero:
                 reason = f"{' and '.join(held)} for {self.stop_after} validations in a row"
                 log.warning("health: training stops after epoch %d: %s.", trainer.current_epoch + 1, reason)
-        return stops
+        return bool(held)
 
     def state_dict(self) -> dict[str, Any]:
         """Counters, the warnings so far, the first norms and those since the newest validation."""
-        names = ("images_seen", "in_a_row", "warnings", "first_norms")
-        return {**{name: getattr(self, name) for name in names}, "gradients": self.gradients.state_dict()}
+        return {name: getattr(self, name) for name in STATE} | {"gradients": self.gradients.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
-        self.gradients.load_state_dict(state_dict.pop("gradients", {}))
-        for name, value in state_dict.items():
-            setattr(self, name, value)
+        self.gradients.load_state_dict(state_dict.get("gradients", {}))
+        for name in STATE:
+            setattr(self, name, state_dict[name])
 
 
 def loss_balance(losses: Mapping[str, Any]) -> dict[str, float]:

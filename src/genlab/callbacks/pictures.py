@@ -1,5 +1,6 @@
 """Pictures that are made at intervals, kept in the run folder and shown by the loggers that can."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +18,37 @@ from genlab.sampling import sampler
 from genlab.trainer.schedule import is_measured
 
 
-def show(trainer: Trainer, key: str, picture: Tensor) -> None:
-    """Hand a picture (3, H, W) in [0, 1] to every logger that shows images."""
-    for logger in trainer.loggers:
-        with warn_on_failure(type(logger).__name__, Exception):
-            if isinstance(logger, WandbLogger):
-                logger.log_image(key, [to_pil_image(picture)], step=trainer.global_step)
-            elif isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(key, picture, trainer.global_step)
+class Pictures(Callback):
+    """Has a subclass draw at every n-th epoch and at the end, on one process: `epoch_0005.png`, ..."""
+
+    key: str  # under which loggers show it
+    dirpath: Path
+    every_n_epochs: int
+
+    @abstractmethod
+    def draw(self, pl_module: Any, data: Any) -> Tensor:
+        """A picture (3, H, W) in [0, 1]."""
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, keep and show it: neither the disk nor a logger ends the run."""
+        if not is_measured(trainer, self.every_n_epochs) or not trainer.is_global_zero:
+            return
+        picture = self.draw(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        with warn_on_failure(f"{self.dirpath.name}/"):
+            save_picture(picture, self.dirpath / f"epoch_{trainer.current_epoch + 1:04d}.png")
+        for logger in trainer.loggers:
+            with warn_on_failure(type(logger).__name__, Exception):
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(self.key, [to_pil_image(picture)], step=trainer.global_step)
+                elif isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_image(self.key, picture, trainer.global_step)
 
 
-def keep(picture: Tensor, folder: Path, trainer: Trainer) -> None:
-    """Write a picture (3, H, W) in [0, 1] as `epoch_0005.png`, if the disk takes it."""
-    with warn_on_failure(f"{folder.name}/"):
-        save_picture(picture, folder / f"epoch_{trainer.current_epoch + 1:04d}.png")
+class SampleGrid(Pictures):
+    """Samples from the same noise every time, which the seed fixes."""
 
-
-class SampleGrid(Callback):
-    """Samples from the same noise at every n-th epoch and at the end: `epoch_0005.png`, ...
-
-    Args:
-        dirpath: folder for the pictures.
-        n_rows, n_columns: of the grid.
-        every_n_epochs: how often.
-        seed: fixes the noise.
-    """
+    key = "samples/grid"
 
     def __init__(
         self,
@@ -57,30 +64,17 @@ class SampleGrid(Callback):
         self.every_n_epochs = every_n_epochs
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that can't sample."""
         require(pl_module, Samples, "callbacks.samples", "remove it with ~callbacks.samples")
 
-    @torch.no_grad()
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draw the grid and write it, on one process."""
-        if not is_measured(trainer, self.every_n_epochs) or not trainer.is_global_zero:
-            return
+    def draw(self, pl_module: Any, data: Any) -> Tensor:
         n = self.n_rows * self.n_columns
-        samples = sampler(pl_module, trainer.datamodule, n, Generator().manual_seed(self.seed))  # type: ignore[attr-defined]
-        picture = grid(samples(slice(n)), self.n_columns)
-        keep(picture, self.dirpath, trainer)
-        show(trainer, "samples/grid", picture)
+        return grid(sampler(pl_module, data, n, Generator().manual_seed(self.seed))(slice(n)), self.n_columns)
 
 
-class ReconstructionGrid(Callback):
-    """The same test images above their reconstructions at every n-th epoch and at the end: `epoch_0005.png`, ...
+class ReconstructionGrid(Pictures):
+    """The same test images, from all over the split, above their reconstructions; `n_columns` pairs in a row."""
 
-    Args:
-        dirpath: folder for the pictures.
-        n_pairs: how many test images, from all over the split.
-        n_columns: pairs in a row.
-        every_n_epochs: how often.
-    """
+    key = "reconstructions/grid"
 
     def __init__(
         self, dirpath: str, n_pairs: PositiveInt = 24, n_columns: PositiveInt = 8, every_n_epochs: PositiveInt = 5
@@ -91,16 +85,9 @@ class ReconstructionGrid(Callback):
         self.every_n_epochs = every_n_epochs
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model without an encoder."""
         remedy = "remove it with ~callbacks.reconstructions, or choose callbacks=without_encoder"
         require(pl_module, Reconstructs, "callbacks.reconstructions", remedy)
 
-    @torch.no_grad()
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draw the grid and write it, on one process."""
-        if not is_measured(trainer, self.every_n_epochs) or not trainer.is_global_zero:
-            return
-        x = to_float(trainer.datamodule.examples("test", self.n_pairs).to(pl_module.device))  # type: ignore[attr-defined]
-        picture = grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)
-        keep(picture, self.dirpath, trainer)
-        show(trainer, "reconstructions/grid", picture)
+    def draw(self, pl_module: Any, data: Any) -> Tensor:
+        x = to_float(data.examples("test", self.n_pairs).to(pl_module.device))
+        return grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)

@@ -1,4 +1,4 @@
-"""What `summary.json` says of a run while it goes on."""
+"""The metrics of a run in its `summary.json`, kept up to date while it trains."""
 
 from pathlib import Path
 from time import perf_counter
@@ -12,41 +12,30 @@ from genlab.trainer.schedule import newest_score, scorer
 
 
 class Summary(Callback):
-    """Keeps metrics with their protocol, images seen, speed and parameter counts in `summary.json`.
+    """Keeps metrics with their protocol, images seen, speed and parameter counts in a run folder's `summary.json`.
 
     Written at the start and after every validation.
-
-    Args:
-        dirpath: the run folder.
     """
 
     def __init__(self, dirpath: str) -> None:
         self.dirpath = Path(dirpath)
-        self.images_seen = 0
         self._protocols: dict[str, dict[str, Any]] = {}  # of the newest scores, by their keys
         self._evaluation_start = self._train_start = perf_counter()
         self._training_seconds = self._evaluation_seconds = 0.0  # before this start
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count parameters and start the clock."""
         self._train_start = perf_counter() - self._training_seconds - self._evaluation_seconds
         counts = {name: sum(p.numel() for p in net.parameters()) for name, net in pl_module.named_children()}
         if trainer.is_global_zero:
             total = {**counts, "total": sum(counts.values())}
             update_summary(self.dirpath, parameters=total, n_threads=torch.get_num_threads())
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Count images."""
-        self.images_seen += len(batch[0]) * trainer.world_size
-
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock of training."""
         self._evaluation_start = perf_counter()
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write."""
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if trainer.sanity_checking:
+            return
         now = perf_counter()
         self._evaluation_seconds += now - self._evaluation_start
         training_seconds = now - self._train_start - self._evaluation_seconds
@@ -58,30 +47,28 @@ class Summary(Callback):
                 metrics=self._metrics(trainer),
                 epochs=trainer.current_epoch + 1,
                 steps=trainer.global_step,
-                images_seen=self.images_seen,
-                images_per_second=round(self.images_seen / training_seconds, 1),
+                images_seen=pl_module.images_seen,
+                images_per_second=round(pl_module.images_seen / training_seconds, 1),
                 training_seconds=round(training_seconds, 2),
                 evaluation_seconds=round(self._evaluation_seconds, 2),
             )
 
     def _metrics(self, trainer: Trainer) -> dict[str, Any]:
         metrics: dict[str, Any] = {key: {"value": value.item()} for key, value in trainer.callback_metrics.items()}
-        who = scorer(trainer)
-        if who is not None and who.score is not None:
-            self._protocols[who.score_key] = dict(who.protocol)
+        scores = scorer(trainer)
+        if scores is not None and scores.score is not None:
+            self._protocols[scores.score_key] = dict(scores.protocol)
         for key in self._protocols.keys() & metrics.keys():
             metrics[key]["protocol"] = self._protocols[key]
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
-        """The count of images, seconds, and how the scores were measured that the run knows."""
         training_seconds = perf_counter() - self._train_start - self._evaluation_seconds
         seconds = {"training_seconds": training_seconds, "evaluation_seconds": self._evaluation_seconds}
-        return {"images_seen": self.images_seen, "protocols": self._protocols, **seconds}
+        return {"protocols": self._protocols, **seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
-        self.images_seen = state_dict["images_seen"]
+        """Go on from there; checkpoints of earlier versions know less."""
         self._protocols = state_dict.get("protocols", {})
         self._training_seconds = state_dict.get("training_seconds", 0.0)
         self._evaluation_seconds = state_dict.get("evaluation_seconds", 0.0)

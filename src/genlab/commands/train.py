@@ -31,9 +31,8 @@ from genlab.run.identity import fingerprint, run_folder
 from genlab.run.summary import Outcome, read_outcome
 from genlab.trainer.internals import purge_events
 from genlab.trainer.resume_state import ResumeState, explain_restoring
-from genlab.trainer.schedule import newest_score
+from genlab.trainer.schedule import Validation, newest_score
 from genlab.trainer.signals import Signals
-from genlab.trainer.validation import Validation
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,11 @@ import inspect
 import os
 import subprocess
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from lightning.pytorch import loggers
 
-from genlab.errors import UsageError, unknown
+from genlab.errors import UsageError, nearest, unknown
 from genlab.redaction import redact
 
 SETTINGS = {  # arguments of `wandb.init` that are settings of another name
@@ -28,11 +27,7 @@ OURS = ("self", "kwargs", "experiment", "dir")  # not to be typed
 
 
 def import_wandb() -> Any:
-    """Import W&B.
-
-    Raises:
-        UsageError: if it is not there, or broken.
-    """
+    """Import W&B; raises a UsageError if it is not there, or broken."""
     try:
         import wandb
     except Exception as error:
@@ -52,14 +47,11 @@ def as_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_arguments(arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """See that W&B takes what is typed, and what its variables say.
+    """Raise a UsageError for the first argument, setting or variable that W&B does not take.
 
     Args:
         arguments: of Lightning's logger and of `wandb.init`, as texts.
         settings: W&B's own, by name.
-
-    Raises:
-        UsageError: for the first that it does not take.
     """
     wandb = import_wandb()
     functions = (wandb.init, loggers.WandbLogger.__init__)
@@ -67,30 +59,26 @@ def check_arguments(arguments: Mapping[str, Any], settings: Mapping[str, Any]) -
     fields = wandb.Settings.model_fields
     given: dict[str, Any] = {}
     for key, value in arguments.items():
-        what = "tags" if key == "tags" else f"logger.wandb.{key}"
         if key not in valid:
             raise UsageError(unknown("logger.wandb key", key, list(valid)))
-        _check_length(what, key, value)
         if value is not None and (name := SETTINGS.get(key, key)) in fields:
-            _try(wandb, what, given := given | {name: value})
+            given[name] = value  # with those before, as some have to fit together
+            _try("tags" if key == "tags" else f"logger.wandb.{key}", key, value, given)
     for name, value in settings.items():
         if name not in fields and f"x{name}" not in fields:
-            hint = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, list(fields), n=1))
-            raise UsageError(f"There is no logger.wandb.settings key {name!r}.{hint} Valid: those of wandb.Settings.")
-        _try(wandb, f"logger.wandb.settings.{name}", {name: value})
-    for variable in sorted(name for name in os.environ if name.startswith("WANDB_")):
-        _check_length(f"the variable {variable}", variable, os.environ[variable])
-        _try(wandb, f"the variable {variable}", {}, {variable: os.environ[variable]})
+            near = nearest(name, list(fields))
+            raise UsageError(f"There is no logger.wandb.settings key {name!r}.{near} Valid: those of wandb.Settings.")
+        _try(f"logger.wandb.settings.{name}", name, value, {name: value})
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("WANDB_"):
+            _try(f"the variable {name}", name, value, {}, {name: value})
 
 
-def _check_length(what: str, key: str, value: Any) -> None:
-    if key in NAMES and value is not None and len(value) > LONGEST:
-        raise UsageError(f"W&B does not take {what}: it has {len(value)} characters, and {LONGEST} is the most.")
-
-
-def _try(wandb: Any, what: str, settings: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> None:
+def _try(what: str, key: str, value: Any, settings: dict[str, Any], environment: dict[str, str] | None = None) -> None:
     try:
-        wandb.Settings(**settings).update_from_env_vars(dict(environment or {}))
+        if key in NAMES and len(value) > LONGEST:
+            raise ValueError(f"it has {len(value)} characters, and {LONGEST} is the most")
+        import_wandb().Settings(**settings).update_from_env_vars(environment or {})
     except Exception as error:  # of pydantic, of W&B
         parts: list[Any] = getattr(error, "errors", list)()
         why = "; ".join(str(part["msg"]).removeprefix("Value error, ") for part in parts) or str(error)

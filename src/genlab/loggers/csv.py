@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
@@ -18,41 +17,25 @@ from lightning.pytorch.utilities import rank_zero_only
 from genlab import files
 from genlab.files import atomic_write, warn_on_failure
 
-RETRY = 1.0  # seconds between attempts while the file can't be written
-ODD = "\ufffd"  # stands for a byte that is no text
-
 log = logging.getLogger(__name__)
 
 
 class CSVLogger(Logger):
-    """Appends each set of metrics as a row to `metrics.csv`, as soon as it is logged.
+    """Appends each set of metrics as a row to `metrics.csv` in a folder, as soon as it is logged.
 
     A new metric adds a column to the whole file. Rows that the disk does not take wait in memory, and are written with
     the next one that it takes; of a row that was written in part nothing stays. (Lightning's own logger keeps rows in
-    memory for up to 100 steps, writes a `hparams.yaml` beside them, and deletes the file that a resumed run had
-    written.)
-
-    Args:
-        dirpath: folder of the file.
+    memory for up to 100 steps, and deletes the file that a resumed run had written.)
     """
+
+    name, version = "csv", ""  # Lightning wants them
 
     def __init__(self, dirpath: str) -> None:
         super().__init__()
         self.path = Path(dirpath) / "metrics.csv"
         self._columns: list[str] = []
         self._waiting: list[dict[str, Any]] = []
-        self._attempted = float("-inf")  # when a row was last refused
         self.n_rows = 0  # that this run has logged so far, also before it was resumed
-
-    @property
-    def name(self) -> str:
-        """Lightning wants one."""
-        return "csv"
-
-    @property
-    def version(self) -> str:
-        """Lightning wants one."""
-        return ""
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Nothing to do: the run folder's `config.yaml` has them."""
@@ -65,20 +48,17 @@ class CSVLogger(Logger):
             row["epoch"] = int(metrics["epoch"])
         self._waiting.append(row)
         self.n_rows += 1
-        if len(self._waiting) == 1 or monotonic() - self._attempted > RETRY:
-            self._write_waiting()
+        self._write_waiting()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write the rows that wait."""
         if self._waiting:
             self._write_waiting()
 
     def flush(self) -> int:
         """Have the rows on the disk before a checkpoint that relies on them; returns their number."""
-        if getattr(rank_zero_only, "rank", 0) == 0 and self.path.is_file():
-            with suppress(OSError):
-                files.flush(self.path)
+        with suppress(OSError):  # there is no file yet, or the disk fails
+            files.flush(self.path)
         return self.n_rows
 
     @rank_zero_only
@@ -96,35 +76,28 @@ class CSVLogger(Logger):
         else:
             rows = rows[:n_rows]
         if is_damaged:
-            self._put_aside()
-        columns = [key for key in (rows[0] if rows else {}) if any(row[key] for row in rows)]
+            copy = self.path.with_name(f"{self.path.name}.damaged")
+            with warn_on_failure(copy.name):
+                shutil.copyfile(self.path, copy)
+            log.warning("%s is damaged: what can't be read is left out, and stays in %s.", self.path, copy.name)
+        columns = [key for key in columns if any(row[key] for row in rows)]
         self.n_rows = len(rows)
         if rows:
             self._write(columns, [{key: row[key] for key in columns} for row in rows])
         else:
             self.path.unlink()
 
-    def _put_aside(self) -> None:
-        copy = self.path.with_name(f"{self.path.name}.damaged")
-        with warn_on_failure(copy.name):
-            shutil.copyfile(self.path, copy)
-        log.warning("%s is damaged: what can't be read is left out, and stays in %s.", self.path, copy.name)
-
     def _read(self) -> tuple[list[dict[str, str] | None], list[str]]:
-        """The rows of the file, None for one that is no row, and its columns; none if it is not there, or no such file.
-
-        Nothing is ever quoted in it.
-        """
+        """The rows of the file, None for one that can't be read, and its columns. Nothing is ever quoted in it."""
         if not self.path.is_file():
             return [], []
         head, *lines = self.path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
         columns = head.split(",")
-        if columns[0] != "step" or len(set(columns)) < len(columns) or not head.isprintable() or ODD in head:
+        if columns[0] != "step" or len(set(columns)) < len(columns) or not head.isprintable() or "\ufffd" in head:
             return [None for _ in lines], []
         return [_row(columns, line.split(",")) for line in lines], columns
 
     def _write_waiting(self) -> None:
-        self._attempted = monotonic()
         with warn_on_failure(self.path.name):
             if not self._columns and self.path.is_file():
                 self._columns = self._read()[1]
@@ -147,7 +120,6 @@ class CSVLogger(Logger):
             raise
 
     def _write(self, columns: list[str], rows: Sequence[dict[str, Any]]) -> None:
-        """Write the whole file."""
         with atomic_write(self.path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
@@ -156,13 +128,11 @@ class CSVLogger(Logger):
 
 
 def _row(columns: Sequence[str], values: Sequence[str]) -> dict[str, str] | None:
-    """A row, if it is one: a number, or nothing, in each column."""
-    if len(values) != len(columns):
-        return None
+    """A row, if it has a number, or nothing, in each column."""
     try:
         int(values[0] or 0)
         for value in values:
             float(value or 0)
+        return dict(zip(columns, values, strict=True))
     except ValueError:
         return None
-    return dict(zip(columns, values, strict=True))

@@ -19,16 +19,14 @@ def tolerant(logger: Logger) -> Logger:
     Of any kind: each logger's network has errors of its own.
     """
     for name in METHODS:
-        setattr(logger, name, _surviving(getattr(logger, name), logger))
+        setattr(logger, name, _tolerant(getattr(logger, name), logger))
     return logger
 
 
-def _surviving(method: Callable[..., Any], logger: Any) -> Callable[..., Any]:
-    what = f"{type(logger).__name__}.{method.__name__}"
-
+def _tolerant(method: Callable[..., Any], logger: Logger) -> Callable[..., Any]:
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with warn_on_failure(what, Exception):
+        with warn_on_failure(f"{type(logger).__name__}.{method.__name__}", Exception):
             try:
                 return method(*args, **kwargs)
             except Exception:
@@ -37,13 +35,3 @@ def _surviving(method: Callable[..., Any], logger: Any) -> Callable[..., Any]:
                 raise
 
     return call
-
-
-class Nothing:
-    """Takes any call and does nothing: stands in for a W&B run that there is not."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self

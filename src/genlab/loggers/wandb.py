@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlparse
 
@@ -20,7 +20,6 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from genlab.files import reason, warn_on_failure, write_text
 from genlab.loggers.arguments import LONGEST, as_texts, check_arguments, clean_repository, import_wandb
-from genlab.loggers.tolerant import Nothing
 from genlab.names import shorten
 from genlab.redaction import redact_all
 
@@ -32,11 +31,10 @@ class WandbLogger(loggers.WandbLogger):
 
     Where a run can't be begun in time it is offline too, and at its end it waits so long and no longer for what is
     still to be uploaded (`init_timeout` and `finish_timeout` of the settings, in seconds). What W&B would refuse is
-    refused here, before training; whatever else fails, the run goes on without it.
+    refused here, before training, by a UsageError; whatever else fails, the run goes on without it.
 
-    The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run; one
-    that is typed, or that an agent of a W&B sweep gives, takes its place. A run in a group, as the runs of a sweep
-    are, is named like its folder.
+    The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run. A
+    run in a group, as those of a sweep are, is named like its folder.
 
     Args:
         save_dir: folder of W&B's own files.
@@ -44,9 +42,6 @@ class WandbLogger(loggers.WandbLogger):
         offline: record locally without asking for a key or the network.
         settings: W&B's own, by name.
         **kwargs: for Lightning's logger and `wandb.init`: project, entity, name, group, job_type, tags, mode, ...
-
-    Raises:
-        UsageError: for what W&B does not take.
     """
 
     def __init__(
@@ -59,7 +54,7 @@ class WandbLogger(loggers.WandbLogger):
     ) -> None:
         self._run_dir = Path(run_dir or save_dir)
         kwargs = as_texts(redact_all(kwargs))
-        if kwargs.get("group") == self._run_dir.parent.name:  # nobody has chosen it for W&B
+        if kwargs.get("group") == self._run_dir.parent.name:  # the default, which is the sweep's name
             kwargs["group"] = shorten(kwargs["group"], LONGEST)
         if kwargs.get("group") and not (kwargs.get("name") or os.environ.get("WANDB_NAME")):
             kwargs["name"] = shorten(self._run_dir.name, LONGEST)
@@ -68,28 +63,27 @@ class WandbLogger(loggers.WandbLogger):
         check_arguments(kwargs, settings or {})
         settings = {"finish_timeout_raises": True, **clean_repository(), **(settings or {})}
         super().__init__(save_dir=save_dir, **kwargs, settings=settings)
+        self._wandb_init.pop("anonymous", None)  # without effect, but W&B warns of it
         self._id = self._wandb_init["id"]
-        self._mode, self._why_offline = choose_mode(kwargs.get("mode") or settings.get("mode"), offline)
+        self._asked = kwargs.get("mode") or settings.get("mode") or ("offline" if offline else None)
         self._is_begun = False
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """W&B's run, begun at the first call: offline if the network fails, and nothing if the disk does too."""
+        """W&B's run, begun at the first call: offline if the network fails, and disabled if the disk does too."""
         if not self._is_begun:
             self._is_begun = True
             self._begin()
         return self._experiment
 
     def _begin(self) -> None:
-        mode, why = self._mode, self._why_offline
-        if mode == "disabled":
-            self._experiment = Nothing()  # type: ignore[assignment]
-            return
-        if mode != "offline" and (why := offline_reason()):
-            mode = "offline"
-        self._wandb_init["id"] = self._id = _run_id(self._run_dir, self._id)
-        for attempt in dict.fromkeys((mode, "offline")):
+        mode, why = choose_mode(self._asked)
+        attempts: list[str | None] = ["disabled"]
+        if mode != "disabled":
+            self._wandb_init["id"] = self._id = _run_id(self._run_dir, self._id)
+            attempts = [*dict.fromkeys((mode, "offline")), "disabled"]
+        for attempt in attempts:
             self._wandb_init["mode"] = attempt
             try:
                 run = super().experiment
@@ -97,12 +91,13 @@ class WandbLogger(loggers.WandbLogger):
                 why = reason(error)
                 with suppress(Exception):
                     import_wandb().teardown(exit_code=0)  # its service would not give the run's id out again
-            else:
-                if attempt == "offline":
-                    _say_offline(why or "", Path(run.dir).parent.parent)
-                return
-        log.warning("W&B records nothing of this run: %s.", why)
-        self._experiment = Nothing()  # type: ignore[assignment]
+                continue
+            if attempt == "offline":
+                pattern = f"{shlex.quote(str(Path(run.dir).parent.parent))}/offline-run-*"
+                log.warning("W&B runs offline (%s). Upload this run later with: wandb sync %s", why, pattern)
+            elif attempt == "disabled" != mode:
+                log.warning("W&B records nothing of this run: %s.", why)
+            return
 
     def finish(self) -> None:
         """End the W&B run, or the next job of a sweep would log into it; waits for the network as long as is set."""
@@ -123,39 +118,28 @@ class WandbLogger(loggers.WandbLogger):
             self.experiment.define_metric(key, summary="min", step_metric="trainer/global_step")
 
 
-def _say_offline(why: str, folder: Path) -> None:
-    pattern = f"{shlex.quote(str(folder))}/offline-run-*"
-    log.warning("W&B runs offline (%s). Upload this run later with: wandb sync %s", why, pattern)
-
-
-def choose_mode(mode: str | None, offline: bool = False) -> tuple[str | None, str | None]:
-    """W&B's mode and, if it is offline or disabled, why.
+def choose_mode(asked: str | None = None) -> tuple[str | None, str | None]:
+    """W&B's mode and, if it is offline or disabled, why: so that no prompt and no network keeps a run waiting.
 
     Args:
-        mode: what is typed; it wins over the variables WANDB_MODE and WANDB_DISABLED.
-        offline: the same as the mode of that name.
+        asked: the mode that is typed; it wins over the variables WANDB_MODE and WANDB_DISABLED.
 
     Returns:
-        None where nobody has said anything: it is online, unless W&B's own settings file says otherwise.
+        The mode, None if none is chosen: it is online, unless W&B's own settings file says otherwise.
     """
-    asked = mode or ("offline" if offline else None)
     if asked is None and os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on"):
         return "disabled", "WANDB_DISABLED"
     said = asked or os.environ.get("WANDB_MODE")
-    chosen = {"dryrun": "offline", "run": "online"}.get(str(said), said)
-    return chosen, ("asked for" if asked else f"WANDB_MODE={said}") if chosen in ("offline", "disabled") else None
-
-
-def offline_reason() -> str | None:
-    """Why W&B has to run offline, or None: the user's WANDB_MODE, no key, or no connection within 3 seconds."""
-    if why := choose_mode(None)[1]:
-        return why
+    mode = {"dryrun": "offline", "run": "online"}.get(str(said), said)
+    if mode in ("offline", "disabled"):
+        return mode, "asked for" if asked else f"WANDB_MODE={said}"
     address = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
     host = address.hostname or ""
     if not _has_key(host):
-        return "no API key: set WANDB_API_KEY, or run `wandb login` once"
-    port = address.port or (80 if address.scheme == "http" else 443)
-    return None if _reachable(host, port) else f"{host} can't be reached"
+        return "offline", "no API key: set WANDB_API_KEY, or run `wandb login` once"
+    if not _reachable(host, address.port or (80 if address.scheme == "http" else 443)):
+        return "offline", f"{host} can't be reached"
+    return mode, None
 
 
 def _has_key(host: str) -> bool:
@@ -169,19 +153,17 @@ def _has_key(host: str) -> bool:
 
 def _reachable(host: str, port: int, seconds: float = 3.0) -> bool:
     """Whether a connection opens in time. In a thread, since looking a name up has no time limit of its own."""
-    opened: list[bool] = []
+    opened = Event()
 
     def connect() -> None:
-        try:
+        with suppress(OSError):
             socket.create_connection((host, port), timeout=seconds).close()
-            opened.append(True)
-        except OSError:
-            pass
+            opened.set()
 
     thread = Thread(target=connect, daemon=True)
     thread.start()
     thread.join(seconds)
-    return bool(opened)
+    return opened.is_set()
 
 
 def _run_id(run_dir: Path, typed: str | None) -> str:

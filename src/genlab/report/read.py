@@ -19,6 +19,7 @@ import pandas as pd
 
 from genlab.errors import UsageError, unknown
 from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable, read_mapping, read_text
+from genlab.run.history import images_seen
 from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp
 
@@ -208,7 +209,7 @@ def _flat(node: dict[str, Any], way: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _history(folder: Path) -> pd.DataFrame:
-    """Rows of validation lie between those of training, which count the images; a run that has only begun has none."""
+    """The rows over images seen; a run that has only begun has none."""
     text = read_text(folder, "metrics.csv")
     if text is None:
         return pd.DataFrame()
@@ -220,8 +221,4 @@ def _history(folder: Path) -> pd.DataFrame:
     if "step" not in history or wrong:
         raise Unreadable(f"metrics.csv can't be read: {f'no numbers in {wrong[0]!r}' if wrong else 'no column step'}")
     history = history.astype(float).where(lambda numbers: numbers.abs() < LARGEST)
-    images = steps = history["step"] + 1
-    seen = history.get("train/images_seen", steps)
-    if (last := seen[steps > 0].last_valid_index()) is not None:
-        images = steps * seen[last] / steps[last]
-    return history.set_index(images)[steps.notna().to_numpy()]
+    return history.set_index(images_seen(history))[history["step"].notna().to_numpy()]

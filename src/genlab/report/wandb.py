@@ -23,9 +23,10 @@ WAITS = {"init_timeout": 30, "finish_timeout": 60, "finish_timeout_raises": True
 def to_wandb(table: Table, out: Path) -> None:
     """Log a written report to W&B, specify a dashboard in `dashboard.json`, and save it if W&B can be reached."""
     from genlab.loggers.arguments import import_wandb
-    from genlab.loggers.wandb import offline_reason  # takes seconds
+    from genlab.loggers.wandb import choose_mode  # takes seconds
 
-    project, entity, reason = setting(table, "project") or "genlab", setting(table, "entity"), offline_reason()
+    reason = choose_mode()[1]
+    project, entity = setting(table, "project") or "genlab", setting(table, "entity")
     if reason is None and not entity:
         with _one_sentence():
             entity = import_wandb().Api().default_entity
@@ -51,11 +52,10 @@ def to_wandb(table: Table, out: Path) -> None:
 def log_report(table: Table, out: Path) -> None:
     """Log table and figures of a written report to a W&B run in the group of the sweep's runs."""
     from genlab.loggers.arguments import LONGEST, clean_repository, import_wandb
-    from genlab.loggers.wandb import choose_mode, offline_reason
+    from genlab.loggers.wandb import choose_mode
 
     wandb = import_wandb()
-    mode, _ = choose_mode(setting(table, "mode"), offline=setting(table, "offline") == "True")
-    mode = mode if mode in ("disabled", "offline") else "offline" if offline_reason() else "online"
+    mode, _ = choose_mode(setting(table, "mode") or ("offline" if setting(table, "offline") == "True" else None))
     place: dict[str, Any] = {"project": setting(table, "project") or "genlab", "entity": setting(table, "entity")}
     identity = hashlib.sha256(f"{place} {table.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
     settings: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
@@ -69,7 +69,7 @@ def log_report(table: Table, out: Path) -> None:
             group=shorten(setting(table, "group") or table.name, LONGEST),
             job_type="report",
             dir=out,
-            mode=mode,
+            mode=mode or "online",
             settings=wandb.Settings(**settings),
         ) as run,
     ):

@@ -1,4 +1,4 @@
-"""All that a resumed run needs to go on as if it had never stopped."""
+"""All that a resumed run needs to continue as if it had never stopped."""
 
 import logging
 import random
@@ -12,18 +12,16 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
-from torch.optim import Optimizer
 
 from genlab.distributed import gathered
 from genlab.errors import UsageError
 from genlab.run.checkpoint import explain_damage
-from genlab.trainer.loop_state import set_position
 
 log = logging.getLogger(__name__)
 
 
 class ResumeState(Callback):
-    """Puts into every checkpoint what Lightning leaves out, and takes it up when a run is resumed.
+    """Adds to every checkpoint what Lightning leaves out, and restores it when a run is resumed.
 
     That is the random state of each process and its number of threads, which decides in which order numbers are added
     up; what a model knows besides its weights, the rows of `metrics.csv`, the newest metrics, and an exact position in
@@ -36,7 +34,7 @@ class ResumeState(Callback):
 
     def __init__(self, config: dict[str, Any], count_rows: Callable[[], int | None] = lambda: None) -> None:
         self.config, self.count_rows = config, count_rows
-        self._before_batch: dict[str, Any] = {}  # what the batch that goes on changes before its weights
+        self._before_batch: dict[str, Any] = {}  # what the current batch changes before the weights
         self._before_validation: dict[str, Any] | None = None  # the callbacks' state, while there is a validation
         self._loaded: dict[str, Any] = {}
         self._n_optimizers: int | None = None  # in the checkpoint; None where there is none
@@ -50,12 +48,10 @@ class ResumeState(Callback):
         }
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what the validation is about to change."""
         states = {callback.state_key: callback.state_dict() for callback in trainer.callbacks}  # type: ignore[attr-defined]
         self._before_validation = deepcopy({key: state for key, state in states.items() if state})
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The validation counts."""
         self._before_validation = None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
@@ -64,7 +60,8 @@ class ResumeState(Callback):
         if trainer.state.fn != TrainerFn.FITTING:
             return
         progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-        own, images_seen = _random_state(pl_module) | _facts(pl_module), pl_module.images_seen
+        own, images_seen = _random_state(pl_module.device), pl_module.images_seen
+        own |= {"model": pl_module.rank_state(), "n_threads": torch.get_num_threads()}
         if progress.started > progress.processed:  # in the middle of a batch
             images_seen, own["torch"] = self._before_batch["images_seen"], self._before_batch["torch"]
             own["model"]["noise"] = self._before_batch["noise"]
@@ -77,49 +74,50 @@ class ResumeState(Callback):
         if self._before_validation is not None:
             checkpoint["callbacks"] |= self._before_validation
         elif trainer.validating:
-            return  # it has just ended: Lightning goes on there by itself
-        set_position(checkpoint["loops"]["fit_loop"], trainer, self._before_validation is not None)
+            return  # it has just ended, where Lightning's own state is right
+        _set_position(checkpoint["loops"]["fit_loop"], trainer, self._before_validation is not None)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep it until training starts: setting models up draws random numbers.
-
-        Raises:
-            UsageError: if the checkpoint is of another number of processes, which divide the data in another way.
-        """
-        _check_counts(checkpoint["loops"]["fit_loop"], trainer.fit_loop.state_dict())
+        """Keep it until training starts: setting models up draws random numbers."""
         self._loaded = checkpoint.get("resume", {})
         self._n_optimizers = len(checkpoint["optimizer_states"])
         if not self._loaded:
-            if trainer.is_global_zero:
-                log.warning(
-                    "The checkpoint was written before random states were kept: the run goes on with new ones, and "
-                    "with the position, weights, optimisers and counters that the file holds."
-                )
-        elif (n := len(self._loaded["processes"])) != trainer.world_size:
+            rank_zero_only(log.warning)(
+                "The checkpoint was written before random states were kept: the run goes on with new ones, and "
+                "with the position, weights, optimisers and counters that the file holds."
+            )
+            return
+        if (n := len(self._loaded["processes"])) != trainer.world_size:
             raise UsageError(
                 f"The checkpoint was written by {n} process(es) and can't be resumed by {trainer.world_size}: type "
                 f"trainer.devices={n // trainer.num_nodes or 1}."
             )
-        else:
-            _set_threads(self._loaded["processes"][trainer.global_rank].get("n_threads"))
+        before, now = self._loaded["processes"][trainer.global_rank].get("n_threads"), torch.get_num_threads()
+        if before not in (None, now):
+            text = "The run keeps its %d thread(s), as its end depends on that: here it would have %d."
+            rank_zero_only(log.info)(text, before, now)
+            torch.set_num_threads(before)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Take it up."""
-        if self._n_optimizers not in (None, len(trainer.optimizers)):
-            raise ValueError(f"it holds states of {self._n_optimizers} optimisers, not of {len(trainer.optimizers)}")
-        for optimizer in trainer.optimizers if self._n_optimizers else ():
-            _check_groups(optimizer)
+        if self._n_optimizers is not None:
+            if self._n_optimizers != len(trainer.optimizers):
+                raise ValueError(f"it holds {self._n_optimizers} optimisers, not {len(trainer.optimizers)}")
+            groups = [
+                (optimizer.defaults, group) for optimizer in trainer.optimizers for group in optimizer.param_groups
+            ]
+            if lacking := {key for defaults, group in groups for key in defaults.keys() - group.keys()}:
+                raise ValueError(f"its optimisers lack {', '.join(sorted(lacking))}")
         if self._loaded:
-            mine = self._loaded["processes"][trainer.global_rank]
-            pl_module.load_rank_state(mine["model"])
+            own = self._loaded["processes"][trainer.global_rank]
+            pl_module.load_rank_state(own["model"])
             pl_module.images_seen = self._loaded["images_seen"]
             trainer.callback_metrics.update(self._loaded["metrics"])
-            _set_random_state(mine)
+            _set_random_state(own)
             self._loaded = {}
 
 
 def explain_restoring(trainer: Trainer, checkpoint: Path) -> None:
-    """Have a trainer say in one sentence what is wrong with a checkpoint that it takes up."""
+    """Have a trainer say in one sentence what is wrong with a checkpoint that it restores."""
     connector: Any = trainer._checkpoint_connector  # of Lightning 2.6.6; security/test_poison.py
     state = next(callback for callback in trainer.callbacks if isinstance(callback, ResumeState))  # type: ignore[attr-defined]
     for where, name in (
@@ -130,44 +128,7 @@ def explain_restoring(trainer: Trainer, checkpoint: Path) -> None:
         setattr(where, name, explain_damage(checkpoint)(getattr(where, name)))
 
 
-def _facts(pl_module: Any) -> dict[str, Any]:
-    return {"model": pl_module.rank_state(), "n_threads": torch.get_num_threads()}
-
-
-@rank_zero_only
-def _say_threads(before: int) -> None:
-    now = torch.get_num_threads()
-    log.info("The run keeps its %d thread(s), as its end depends on that: here it would have %d.", before, now)
-
-
-def _set_threads(n: int | None) -> None:
-    """Take as many threads as a checkpoint was written with; one of an earlier version does not know."""
-    if n is not None and n != torch.get_num_threads():
-        _say_threads(n)
-        torch.set_num_threads(n)
-
-
-def _check_counts(found: Any, own: dict[str, Any]) -> None:
-    """Raise a ValueError unless a position in a training has numbers where one of Lightning's own has some."""
-    for name, count in own.items():
-        part = found.get(name, count)
-        if isinstance(count, dict):
-            _check_counts(part, count)
-        elif not isinstance(part, int):
-            raise ValueError(f"{name} is no number")
-
-
-def _check_groups(optimizer: Optimizer) -> None:
-    """Raise a ValueError unless an optimiser has numbers wherever it has some by default; switches may be missing."""
-    numbers = {name: value for name, value in optimizer.defaults.items() if type(value) in (int, float, tuple)}
-    for group in optimizer.param_groups:
-        for name, default in numbers.items():
-            kinds = (tuple, list) if isinstance(default, tuple) else (int, float, torch.Tensor)
-            if not isinstance(group.get(name), kinds):
-                raise ValueError(f"{name} of an optimiser is missing, or no number")
-
-
-def _random_state(pl_module: LightningModule) -> dict[str, Any]:
+def _random_state(device: torch.device) -> dict[str, Any]:
     """Of PyTorch on the CPU and this process's GPU, NumPy and Python: tensors and plain containers."""
     numpy_state: Any = np.random.get_state()  # noqa: NPY002
     kind, keys, *rest = numpy_state
@@ -177,7 +138,7 @@ def _random_state(pl_module: LightningModule) -> dict[str, Any]:
         "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
         "python": (version, torch.tensor(internal), gauss),
     }
-    return state | ({"cuda": torch.cuda.get_rng_state(pl_module.device)} if pl_module.device.type == "cuda" else {})
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 def _set_random_state(state: dict[str, Any]) -> None:
@@ -188,3 +149,49 @@ def _set_random_state(state: dict[str, Any]) -> None:
     random.setstate((version, tuple(internal.tolist()), gauss))
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
+
+
+def _set_position(loop: dict[str, Any], trainer: Trainer, validating: bool) -> None:
+    """Change the state of Lightning's fit loop in a checkpoint so that it is right wherever it was taken.
+
+    Lightning's own is right in some hooks alone: elsewhere it leaves out the validation after the last batch, counts an
+    epoch twice where `max_steps` is set, or moves the x axis by one. There are three places: before an epoch, after
+    some of its batches, and before the validation that follows some batches. A batch that is not finished counts as
+    not begun.
+
+    Args:
+        loop: `checkpoint["loops"]["fit_loop"]`, changed in place.
+        trainer: whose state it is.
+        validating: whether a validation has begun that has not ended.
+    """
+    epoch_loop = trainer.fit_loop.epoch_loop
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    current: Any = epoch_loop.batch_progress.current
+    n_done, n_logged = current.processed, epoch_loop._batches_that_stepped
+    batches, validation = loop["epoch_loop.batch_progress"], loop["epoch_loop.val_loop.batch_progress"]
+    n_total = batches["total"]["processed"]
+    is_before_epoch = epochs.processed == epochs.started or n_done == 0
+    if is_before_epoch:  # as if it and its first batch had been announced: on restart that batch counts as logged
+        n_done, n_logged = 0, n_logged - 1
+        batches |= {"total": _at(n_total, ready=1), "current": _at(0), "is_last_batch": False}
+        validation |= {"total": _at(0), "current": _at(0)}
+    elif validating or (epoch_loop.batch_progress.is_last_batch and current.ready == n_done):
+        # as if the validation had been interrupted at its first batch
+        n_logged += 0 if validating or epoch_loop._should_check_val_epoch() else 1
+        batches |= {"total": _at(n_total), "current": _at(n_done)}
+        validation |= {"total": _at(0, ready=1, started=1), "current": _at(0)}
+    else:  # as in `on_train_batch_end`, after which Lightning counts the batch: if it has, `on_advance_end` is over
+        n_logged -= current.ready > n_done or current.completed == n_done
+        batches |= {"total": _at(n_total, completed=-1), "current": _at(n_done, completed=-1), "is_last_batch": False}
+    for part, progress in loop["epoch_progress"].items():
+        loop["epoch_progress"][part] = _at(progress["processed"], ready=1, started=0 if is_before_epoch else 1)
+    loop["epoch_loop.state_dict"]["_batches_that_stepped"] = n_logged
+    for loader in loop["state_dict"].get("combined_loader", []):
+        if "position" in loader:  # a `BatchLoader`
+            loader["position"] = n_done
+            if is_before_epoch:
+                loader["epoch"] = loop["epoch_progress"]["current"]["processed"]
+
+
+def _at(n: int, ready: int = 0, started: int = 0, completed: int = 0) -> dict[str, int]:
+    return {"ready": n + ready, "started": n + started, "processed": n, "completed": n + completed}

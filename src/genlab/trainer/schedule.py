@@ -1,13 +1,16 @@
-"""What callbacks ask of the trainer: whether it is time to act, whether training ends, and who scores."""
+"""What callbacks ask of the trainer: is it time, does training end, who scores; and the validation at its end."""
 
+import logging
 from math import ceil
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from genlab.protocols import Scores
 from genlab.trainer.signals import Signals
+
+log = logging.getLogger(__name__)
 
 
 def is_ending(trainer: Trainer) -> bool:
@@ -20,7 +23,7 @@ def is_ending(trainer: Trainer) -> bool:
 
 
 def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
-    """Whether the epoch that goes on is an n-th one or the last; always outside of training."""
+    """Whether the current epoch is an n-th one or the last; always outside of training."""
     if trainer.state.fn != TrainerFn.FITTING:
         return True
     return (trainer.current_epoch + 1) % every_n_epochs == 0 or is_ending(trainer)
@@ -29,19 +32,19 @@ def is_due(trainer: Trainer, every_n_epochs: int) -> bool:
 def is_measured(trainer: Trainer, every_n_epochs: int) -> bool:
     """Whether a validation lies in an n-th epoch, is the first one after it, or the last of the run.
 
-    Where validations go by the clock it is each of them.
+    Where validations go by the clock it is each of them. Lightning's sanity check is none.
     """
+    if trainer.sanity_checking:
+        return False
     if is_due(trainer, every_n_epochs) or trainer.val_check_batch is None:
         return True
-    return (trainer.current_epoch + 1) // every_n_epochs > _validated_before(trainer) // every_n_epochs
-
-
-def _validated_before(trainer: Trainer) -> int:
-    """The epoch of the validation before the one that goes on, by the trainer's arguments; 0 for none."""
-    if trainer.check_val_every_n_epoch is not None:
-        return max(0, trainer.current_epoch + 1 - trainer.check_val_every_n_epoch)
-    batches: Any = trainer.fit_loop.total_batch_idx + 1 - trainer.val_check_batch  # type: ignore[operator]
-    return max(0, ceil(batches / trainer.num_training_batches))
+    epoch = trainer.current_epoch + 1
+    if trainer.check_val_every_n_epoch is not None:  # when the validation before was, by the trainer's arguments
+        before = epoch - trainer.check_val_every_n_epoch
+    else:
+        batches: Any = trainer.fit_loop.total_batch_idx + 1 - trainer.val_check_batch
+        before = ceil(batches / trainer.num_training_batches)
+    return epoch // every_n_epochs > max(0, before) // every_n_epochs
 
 
 def why_unvalidated(trainer: Trainer) -> str | None:
@@ -59,24 +62,80 @@ def why_unscored(trainer: Trainer) -> str | None:
 
 def scorer(trainer: Trainer) -> Scores | None:
     """The callback by whose score runs and checkpoints are ranked: the first that has one."""
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    return next((callback for callback in callbacks if isinstance(callback, Scores)), None)
+    return next((callback for callback in trainer.callbacks if isinstance(callback, Scores)), None)  # type: ignore[attr-defined]
 
 
 def newest_score(trainer: Trainer) -> tuple[str, float] | None:
     """Key and value of the latest score; None before the first."""
-    who = scorer(trainer)
-    value = trainer.callback_metrics.get(who.score_key) if who else None
-    return None if who is None or value is None else (who.score_key, value.item())
+    scores = scorer(trainer)
+    value = trainer.callback_metrics.get(scores.score_key) if scores else None
+    return None if scores is None or value is None else (scores.score_key, value.item())
 
 
-def signals(trainer: Trainer) -> Signals | None:
-    """The callback that notes signals; None where there is none."""
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    return next((callback for callback in callbacks if isinstance(callback, Signals)), None)
+def signals(trainer: Trainer) -> Signals:
+    """The callback that notes signals; one that has noted nothing where a trainer has none."""
+    return next((callback for callback in trainer.callbacks if isinstance(callback, Signals)), Signals())  # type: ignore[attr-defined]
 
 
 def must_stop(trainer: Trainer) -> bool:
     """Whether a signal has asked this process to stop."""
-    noted = signals(trainer)
-    return trainer.received_sigterm or (noted is not None and noted.stop != 0)
+    return trainer.received_sigterm or signals(trainer).stop != 0
+
+
+class Validation(Callback):
+    """Has every run end with a validation.
+
+    Lightning validates where `check_val_every_n_epoch` and `val_check_interval` say so, which may not be at the end.
+    Here it also does after the last batch, whatever makes it the last one. Where that is known only after its own
+    validation (early stopping by what was validated) and nothing was scored in that one, there is another.
+    """
+
+    def __init__(self) -> None:
+        self._first_step = 0  # of this start
+        self._validated: tuple[int, bool] = (-1, False)  # after which step, and whether as the last one
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have Lightning validate at the end too, and say so if it can't."""
+        if stage != "fit":
+            return
+        loop: Any = trainer.fit_loop.epoch_loop
+        epoch_is_due, batch_is_due = loop._should_check_val_epoch, loop._should_check_val_fx
+
+        def at_the_end() -> bool:
+            return trainer.enable_validation and is_ending(trainer)
+
+        loop._should_check_val_epoch = lambda: epoch_is_due() or at_the_end()
+        loop._should_check_val_fx = lambda fetcher: batch_is_due(fetcher) or at_the_end()
+        if trainer.is_global_zero and (reason := why_unvalidated(trainer)):
+            log.warning("%s: the run ends without a validation, so without a score and pictures.", reason)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._first_step = trainer.global_step
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what was validated, before early stopping looks at it."""
+        self._validated = (trainer.global_step, is_ending(trainer))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate once more if it was not known that the newest validation was the last one."""
+        if trainer.global_step == self._first_step:
+            if trainer.global_step == 0 and trainer.is_global_zero:
+                log.warning("The run has ended before its first step: there is nothing to validate.")
+            return
+        step, was_last = self._validated
+        scores = scorer(trainer)
+        is_measured = was_last if scores is None else scores.score is not None
+        if trainer.enable_validation and not (is_measured and step == trainer.global_step):
+            _validate(trainer)
+
+
+def _validate(trainer: Any) -> None:
+    """Validate as after the last batch: the epoch counts as not yet complete, and the step is the same."""
+    loop = trainer.fit_loop.epoch_loop
+    trainer.fit_loop.epoch_progress.current.completed -= 1
+    loop._batches_that_stepped -= 1
+    trainer.validating = True
+    loop.val_loop.run()
+    trainer.training = True
+    loop._batches_that_stepped += 1
+    trainer.fit_loop.epoch_progress.current.completed += 1

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,17 +20,16 @@ from genlab.run.summary import end_summary
 log = logging.getLogger(__name__)
 
 SAVES = getattr(signal, "SIGUSR1", None)  # there is none on Windows
-REQUEUES = getattr(signal, "SIGUSR2", None)  # where somebody handles it, as submitit does, who starts the job again
+REQUEUES = getattr(signal, "SIGUSR2", None)  # submitit handles it, and starts the job again
 
 
 class Signals(Callback):
-    """Ends a run after the step that goes on when SIGTERM, SIGINT or SIGHUP arrives; SIGUSR1 asks for a checkpoint.
+    """Ends a run after the current step when SIGTERM, SIGINT or SIGHUP arrives; SIGUSR1 asks for a checkpoint.
 
-    Before the first step there is nothing to save, and the run ends at once. From then on a handler takes notes alone.
-    After each step all processes look at the notes of all of them, so that they leave together, whichever of them was
-    sent the signal. (Lightning's own handler broadcasts within a signal handler, which may fall between any two
-    operations of another process, and has the first process leave a step early.) A second SIGINT ends the processes at
-    once.
+    Before the first step there is nothing to save, and the run ends at once, as it does at a second SIGINT. Otherwise
+    a handler only notes the signal. After each step all processes exchange what they have noted, so that they leave
+    together, whichever of them was sent the signal. (Lightning's own handler broadcasts within a signal handler, which
+    may fall between any two operations of another process, and has the first process leave a step early.)
     """
 
     def __init__(self) -> None:
@@ -42,25 +40,18 @@ class Signals(Callback):
         self.launcher: Any = None  # of the processes that this one has started, if it has
         self._trainer: Trainer | None = None  # while it trains
         self._group: Any = None
-        self._before: dict[int, Any] = {}  # handlers that this one stands in for
+        self._replaced: dict[int, Any] = {}  # handlers
         self._n_interrupts = 0  # how often SIGINT has come
         self._run_dir: Path | None = None
 
     @contextmanager
     def installed(self, run_dir: Path | None = None) -> Iterator[None]:
-        """Handle signals in here; in a thread besides the main one Python allows none.
-
-        Args:
-            run_dir: the run folder, whose summary is to say so where Python's handler has no chance to.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+        """Handle signals in here, in the main thread; where one ends the process at once, the run folder says so."""
         self._run_dir = run_dir
-        numbers = [*stops(), *([] if SAVES is None else [SAVES])]
-        if REQUEUES is not None and callable(signal.getsignal(REQUEUES)):
+        numbers = [*stops(), SAVES] if SAVES else stops()
+        if REQUEUES and callable(signal.getsignal(REQUEUES)):
             numbers.append(REQUEUES)
-        self._before = {n: signal.signal(n, self._note) for n in numbers}
+        self._replaced = {n: signal.signal(n, self._note) for n in numbers}
         try:
             with listening(self._must_end, self._end):
                 yield
@@ -71,21 +62,21 @@ class Signals(Callback):
                 raise SystemExit(self.exit_code) from error
             raise
         finally:
-            for number, handler in self._before.items():
+            for number, handler in self._replaced.items():
                 signal.signal(number, handler)
-            self._before = {}
+            self._replaced = {}
 
     def _must_end(self, number: int) -> bool:
-        """Whether a signal is to end this process at once: before the first step, and a second SIGINT."""
+        """Whether a signal ends this process even if its main thread waits: before the first step, a second SIGINT."""
         self._n_interrupts += number == signal.SIGINT
         is_second = number == signal.SIGINT and self._n_interrupts > 1
-        return number in self._before and number != SAVES and (self._trainer is None or is_second)
+        return number in self._replaced and number != SAVES and (self._trainer is None or is_second)
 
     def _end(self, number: int) -> None:
         """End this process and those that it has started, whatever its main thread does."""
         self.stop = self.stop or number
         if self.launcher:
-            self.launcher.kill(signal.SIGKILL)  # nobody else was told
+            self.launcher.kill(signal.SIGKILL)
         if self._run_dir is not None and getattr(rank_zero_only, "rank", 0) == 0:
             end_summary(self._run_dir, "interrupted", signal.Signals(number).name)
         with suppress(SystemExit):
@@ -93,19 +84,17 @@ class Signals(Callback):
         os._exit(128 + number)
 
     def _requeue(self, number: int) -> None:
-        """Tell whoever has asked for it, and starts the job again, that it may."""
-        requeue = self._before.get(number) if number == REQUEUES else None
-        if callable(requeue):
+        if number == REQUEUES and callable(requeue := self._replaced.get(number)):
             requeue(number, None)
 
     @property
     def exit_code(self) -> int:
-        """128 and the signal's number. Processes that Lightning started say 0, or it would kill the first one."""
-        first = self._trainer is None or self._trainer.is_global_zero
-        return 128 + (self.agreed_stop or self.stop or signal.SIGTERM) if first else 0
+        """128 and the signal's number; 0 for other processes than the first, which would take it for their death."""
+        is_first = self._trainer is None or self._trainer.is_global_zero
+        return 128 + (self.agreed_stop or self.stop or signal.SIGTERM) if is_first else 0
 
     def leave(self) -> NoReturn:
-        """End a run that has stopped and saved: whoever asked for it is told first, and may start the job again.
+        """End a run that has stopped and saved.
 
         Raises:
             SystemExit: with 128 and the signal's number.
@@ -125,32 +114,26 @@ class Signals(Callback):
                 self.leave()
 
     def setup(self, trainer: Any, pl_module: LightningModule, stage: str) -> None:
-        """Keep Lightning's handlers out."""
-        trainer._signal_connector.register_signal_handlers = lambda: None
+        trainer._signal_connector.register_signal_handlers = lambda: None  # no handlers of Lightning's
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on there is something to save."""
-        self._trainer, self.has_begun = trainer, True
+        self._trainer, self.has_begun = trainer, True  # from here on there is something to save
         if trainer.world_size > 1:
             self._group = dist.new_group(backend="gloo")  # on the CPU: a GPU would have to wait
             # Lightning has the first process tell the others at each step, on the device; they know already.
             trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Agree; a step ends where no gradient waits for more batches."""
-        self._agree(trainer, may_stop=pl_module.closes_update())
+        self._agree(trainer, may_stop=pl_module.closes_update())  # not while gradients wait for more batches
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Agree."""
         self._agree(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Agree."""
         self._agree(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on a signal ends the run at once: all is saved."""
-        self._trainer = None
+        self._trainer = None  # all is saved
 
     def _agree(self, trainer: Trainer, may_stop: bool = True) -> None:
         stop, save, self.save = self.stop, self.save, False
@@ -163,6 +146,5 @@ class Signals(Callback):
             self.agreed_stop = stop
             trainer._signal_connector.received_sigterm = True  # Lightning leaves its loops at the next opportunity
             if trainer.is_global_zero:
-                log.warning(
-                    "%s: the run saves and stops after step %d.", signal.Signals(stop).name, trainer.global_step
-                )
+                name, step = signal.Signals(stop).name, trainer.global_step
+                log.warning("%s: the run saves and stops after step %d.", name, step)

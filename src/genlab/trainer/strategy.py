@@ -1,6 +1,7 @@
 """Distributed training of models with one optimiser or several, which ends where one of its processes dies."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
-from genlab.trainer.watch import blaming_parent, known_to_children, watch_children
+from genlab.trainer.watch import known_to_children, waiting_for_the_watch, watching_children
 
 
 class DDP(DDPStrategy):
@@ -19,7 +20,6 @@ class DDP(DDPStrategy):
     """
 
     def configure_ddp(self) -> None:
-        """Wrap the model."""
         assert self.lightning_module is not None
         if not self.lightning_module.automatic_optimization:
             self._ddp_kwargs["find_unused_parameters"] = True
@@ -43,11 +43,11 @@ class Launcher(_SubprocessScriptLauncher):
         """Start the other processes, unless they have been started, and call the function."""
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         run_dir = Path(trainer.default_root_dir)
-        watching = blaming_parent
+        watching: AbstractContextManager[None] = waiting_for_the_watch()
         if not self.cluster_environment.creates_processes_externally:
             with known_to_children(run_dir):
                 self._call_children_scripts()
-            watching = watch_children(self.procs, run_dir).watching
+            watching = watching_children(self.procs, run_dir)
         _set_num_threads_if_needed(self.num_processes)
-        with watching():
+        with watching:
             return function(*args, **kwargs)
