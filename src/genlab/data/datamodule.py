@@ -10,8 +10,7 @@ from torch import Generator, Tensor
 
 from genlab.config.values import text
 from genlab.data.arrays import fingerprint
-from genlab.data.binary import BINARIZATIONS, binarized
-from genlab.data.derived import Drawn, Joined
+from genlab.data.derived import BINARIZATIONS, Drawn, Joined, binarized
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
 from genlab.errors import UsageError, unknown, whole_number

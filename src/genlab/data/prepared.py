@@ -6,7 +6,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class PreparedSource(Source, ABC):
         self,
         cache_dir: str,
         crop: Any = "none",
-        fit: str = "cover",
-        filter: str = "bilinear",
+        fit: Literal["cover", "contain", "stretch"] = "cover",
+        filter: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bilinear",
         background: str = "white",
         white_level: int | None = None,
         max_pixels: int | None = None,
@@ -50,10 +50,7 @@ class PreparedSource(Source, ABC):
     ) -> None:
         self.cache_dir = Path(cache_dir)
         self.view_options: dict[str, Any] = {"crop": crop, "fit": fit, "filter": filter, "background": background}
-        self.more_options: dict[str, Any] = {
-            "white_level": white_level,
-            "max_pixels": max_pixels,
-        }  # in no score's protocol
+        self.limits: dict[str, Any] = {"white_level": white_level, "max_pixels": max_pixels}  # in no score's protocol
         self.max_rejects = share("data.max_rejects", max_rejects)
         self.decode_workers = None if decode_workers is None else whole_number("data.decode_workers", decode_workers, 0)
 
@@ -70,12 +67,12 @@ class PreparedSource(Source, ABC):
         """Return the undecoded images of the splits `train`, `val` and `test`, downloading what is missing."""
 
     def notes(self) -> dict[str, Any]:
-        """Return plain JSON values that the manifest is to say of the files, where they are there."""
+        """Return plain JSON values that the manifest is to say of the files."""
         return {}
 
     def __call__(self, size: int, channels: int, limit: int | None = None) -> dict[str, Split]:
         """Return the splits as uint8 images (N, channels, size, size) with labels, decoding them on first use."""
-        view = View(size, channels, **self.view_options, **self.more_options)
+        view = View(size, channels, **self.view_options, **self.limits)
 
         def made_from() -> dict[str, Any]:
             files = self.versions()
@@ -89,23 +86,19 @@ class PreparedSource(Source, ABC):
                 "pillow": version("pillow"),
             }
 
+        def raw() -> dict[str, RawImages]:
+            splits = self.raw()
+            if empty := [name for name, images in splits.items() if len(images) == 0]:
+                raise UsageError(
+                    f"{self.name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares "
+                    "above 0 for splits that do not exist (data.val_share, data.test_share)."
+                )
+            return {name: images.limited(limit) for name, images in splits.items()}
+
         cache = Cache(self.cache_dir, self.name, self.root, made_from, self.notes, view)
-        self.manifest, splits = cache.open(
-            lambda: {name: images.limited(limit) for name, images in self._filled().items()},
-            self.max_rejects,
-            self.decode_workers,
-        )
+        self.manifest, splits = cache.open(raw, self.max_rejects, self.decode_workers)
         say_what_is_in(self.name, self.manifest, channels)
         return splits
-
-    def _filled(self) -> Mapping[str, RawImages]:
-        raw = self.raw()
-        if empty := [name for name, images in raw.items() if len(images) == 0]:
-            raise UsageError(
-                f"{self.name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares above 0 "
-                "for splits that do not exist (data.val_share, data.test_share)."
-            )
-        return raw
 
 
 def held_out(n: int, val_share: float) -> tuple[np.ndarray, np.ndarray]:
