@@ -92,25 +92,6 @@ def test_what_was_prepared_needs_the_original_files_no_more(laid_out, tmp_path, 
     assert torch.equal(datamodule("mnist", *here).images("train")[:], before)
 
 
-def test_other_files_at_the_same_place_are_other_images(laid_out, tmp_path):
-    here = laid_out("mnist")
-    before = datamodule("mnist", *here).images("test")[:]
-    raw = tmp_path / "raw" / "MNIST" / "raw"
-    content = bytearray((raw / "t10k-images-idx3-ubyte").read_bytes())
-    content[16:] = content[16:][::-1]  # after the header: the images upside down, the last one first
-    (raw / "t10k-images-idx3-ubyte").write_bytes(content)
-    assert torch.equal(datamodule("mnist", *here).images("test")[:], before.flip(0, -1, -2))
-
-
-def test_files_of_other_data_sets_beside_them_change_nothing(laid_out, tmp_path, caplog):
-    here = laid_out("mnist")
-    datamodule("mnist", *here)
-    layouts.idx_files(tmp_path / "raw", "FashionMNIST")
-    caplog.set_level("INFO")
-    datamodule("mnist", *here)
-    assert "Decoding" not in caplog.text
-
-
 def test_what_had_to_be_downloaded_is_decoded_once(tmp_path, monkeypatch, caplog):
     """Its files are not there when they are looked at first."""
     layouts.cifar10(tmp_path / "server", monkeypatch)

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
 
-from genlab.config.values import text
 from genlab.data.arrays import fingerprint
-from genlab.data.derived import BINARIZATIONS, Drawn, Joined, binarized
+from genlab.data.derived import Drawn, Joined, binarized
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.errors import UsageError, whole_number
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
 from genlab.redaction import redact
@@ -57,7 +56,7 @@ class ImageDataModule(LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
         flip: bool = False,
-        binarize: str | None = None,
+        binarize: Literal["dynamic", "fixed"] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -67,8 +66,6 @@ class ImageDataModule(LightningDataModule):
             raise UsageError(f"data.channels={channels} is not possible: it must be 1 (grey) or 3 (colour).")
         if size > 256:
             raise UsageError(f"data.size={size} is not possible: the networks take 8 to 256 pixels.")
-        if binarize not in BINARIZATIONS:
-            raise UsageError(unknown("value of data.binarize", text(binarize), [*map(text, BINARIZATIONS)]))
         self.batch_size = whole_number("data.batch_size", batch_size)
         self.limit = None if limit is None else whole_number("data.limit", limit)
         self.num_workers = whole_number("data.num_workers", num_workers, 0)
@@ -81,12 +78,11 @@ class ImageDataModule(LightningDataModule):
         """Read the source once; what has to be downloaded and decoded is, if no process has done so before."""
         if self.splits:
             return
-        splits = self.source(self.size, self.channels, self.limit)
+        self.splits = dict(self.source(self.size, self.channels, self.limit))
         if self.binarize == "fixed":
-            splits = {
-                name: Split(binarized(part.images, _noise(0, name)), part.labels) for name, part in splits.items()
-            }
-        self.splits = splits
+            for name, part in self.splits.items():
+                noise = Generator().manual_seed(SPLITS.index(name))
+                self.splits[name] = Split(binarized(part.images, noise), part.labels)
 
     @property
     def view(self) -> dict[str, str | None]:
@@ -124,12 +120,13 @@ class ImageDataModule(LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Raise a UsageError if the images are not those of a checkpoint; one of an earlier version knows of none."""
         self.setup()
-        mine = self.state_dict()
-        others = {name: part["images"] for name, part in state_dict.items() if part != mine[name]}
-        if changed := [_changed(name, n, mine[name]["images"]) for name, n in others.items()]:
+        now = self.state_dict()
+        changed = [name for name, part in state_dict.items() if part != now[name]]
+        if changed:
+            sizes = [f"{name} ({state_dict[name]['images']} then, {now[name]['images']} now)" for name in changed]
             raise UsageError(
-                f"The images of {self.name} have changed since this run was started: {', '.join(changed)}. Put them "
-                "back as they were (data.root=PATH takes an equal copy), or start a new run, without resume."
+                f"The images of {self.name} have changed since this run was started: {', '.join(sizes)}. Put them back "
+                "as they were (data.root=PATH takes an equal copy), or start a new run, without resume."
             )
 
     def labels(self, split: str) -> Tensor:
@@ -200,11 +197,3 @@ class ImageDataModule(LightningDataModule):
 
     def _on_cuda(self) -> bool:
         return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-
-
-def _changed(split: str, before: int, now: int) -> str:
-    return f"{split} had {before} and has {now}" if now != before else f"{split} has {now} others"
-
-
-def _noise(seed: int, split: str) -> Generator:
-    return Generator().manual_seed(seed * len(SPLITS) + SPLITS.index(split))

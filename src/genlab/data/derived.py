@@ -11,8 +11,6 @@ from genlab.data.arrays import fingerprint
 from genlab.noise import row_noise
 from genlab.protocols import ImageArray
 
-BINARIZATIONS = (None, "dynamic", "fixed")
-
 
 class Derived(ABC):
     """Uint8 images (N, C, H, W) that are computed when they are asked for.

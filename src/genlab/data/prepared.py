@@ -1,21 +1,31 @@
 """What all data sets share whose images are decoded once and kept."""
 
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from genlab.data.cache import Cache
+from genlab.data.cache import Cached, Manifest, read_cache, write_cache
 from genlab.data.decode import RawImages
-from genlab.data.manifest import say_what_is_in
+from genlab.data.manifest import check_rejects, say_what_is_in
 from genlab.data.view import View
 from genlab.errors import UsageError, share, whole_number
+from genlab.locks import lock_file
+from genlab.names import LONGEST, shorten
 from genlab.protocols import Source, Split
+from genlab.redaction import redact, redact_all
+
+log = logging.getLogger(__name__)
 
 
 class PreparedSource(Source, ABC):
@@ -55,50 +65,121 @@ class PreparedSource(Source, ABC):
         self.decode_workers = None if decode_workers is None else whole_number("data.decode_workers", decode_workers, 0)
 
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Manifest:
         """Return plain JSON values: what, besides the files, decides which images there are in which split."""
-
-    @abstractmethod
-    def versions(self) -> list[str]:
-        """Return a text for each file, with its size and time of change; nothing if they are gone, or on a hub."""
 
     @abstractmethod
     def raw(self) -> Mapping[str, RawImages]:
         """Return the undecoded images of the splits `train`, `val` and `test`, downloading what is missing."""
 
-    def notes(self) -> dict[str, Any]:
+    def versions(self) -> list[str]:
+        """Return a text for each file, with its size and time of change; nothing if they are gone, or never change."""
+        return []
+
+    def notes(self) -> Manifest:
         """Return plain JSON values that the manifest is to say of the files."""
         return {}
 
     def __call__(self, size: int, channels: int, limit: int | None = None) -> dict[str, Split]:
-        """Return the splits as uint8 images (N, channels, size, size) with labels, decoding them on first use."""
+        """Return the splits as uint8 images (N, channels, size, size) with labels, decoding them on first use.
+
+        Of several processes that come together one decodes, and the others wait for it.
+
+        Raises:
+            UsageError: if there are no images, the disk is full or not writable, or too many files are unreadable.
+        """
         view = View(size, channels, **self.view_options, **self.limits)
-
-        def made_from() -> dict[str, Any]:
-            files = self.versions()
-            return {
-                "source": type(self).__name__,
-                **self.identity(),
-                "files": len(files),
-                "sha256": sha256("\n".join(files).encode("utf-8", "surrogateescape")).hexdigest(),
-                "view": asdict(view),
-                "limit": limit,
-                "pillow": version("pillow"),
-            }
-
-        def raw() -> dict[str, RawImages]:
-            splits = self.raw()
-            if empty := [name for name, images in splits.items() if len(images) == 0]:
-                raise UsageError(
-                    f"{self.name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares "
-                    "above 0 for splits that do not exist (data.val_share, data.test_share)."
-                )
-            return {name: images.limited(limit) for name, images in splits.items()}
-
-        cache = Cache(self.cache_dir, self.name, self.root, made_from, self.notes, view)
-        self.manifest, splits = cache.open(raw, self.max_rejects, self.decode_workers)
+        found = self._find_cache(view, limit) or self._find_newest_cache(view, limit) or self._make_cache(view, limit)
+        self.manifest, splits = found
+        check_rejects(self.name, self.manifest, self.max_rejects)  # it may have been built under another limit
         say_what_is_in(self.name, self.manifest, channels)
         return splits
+
+    def _made_from(self, view: View, limit: int | None) -> Manifest:
+        """Everything that shapes the images."""
+        files = self.versions()
+        made_from = {
+            "source": type(self).__name__,
+            **self.identity(),
+            "files": len(files),
+            "sha256": hashlib.sha256("\n".join(files).encode("utf-8", "surrogateescape")).hexdigest(),
+            "view": asdict(view),
+            "limit": limit,
+            "pillow": version("pillow"),
+        }
+        return redact_all(made_from)
+
+    def _folder(self, made_from: Manifest) -> Path:
+        fingerprint = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+        room = LONGEST - len(f"-{fingerprint}.lock")
+        return self.cache_dir / f"{shorten(redact(self.name), room)}-{fingerprint}"
+
+    def _find_cache(self, view: View, limit: int | None) -> Cached | None:
+        """Read the cache of the files as they are now."""
+        made_from = self._made_from(view, limit)
+        return read_cache(self._folder(made_from), made_from)
+
+    def _find_newest_cache(self, view: View, limit: int | None) -> Cached | None:
+        """Read the newest cache of files that were at the same place, if they are gone now."""
+        wanted, of_files = self._made_from(view, limit), dict.fromkeys(("files", "sha256", "pillow"))
+        if wanted["files"] > 0:
+            return None
+        files = self.cache_dir.glob("*/manifest.json")
+        for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+            try:
+                manifest = json.loads(file.read_text(encoding="utf-8"))
+                is_same = manifest["root"] == self._root() and manifest["made_from"] | of_files == wanted | of_files
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if is_same and (found := read_cache(file.parent, manifest["made_from"])):
+                log.info("The files of %s are gone: the images are taken that were prepared of them.", self.name)
+                return found
+        return None
+
+    def _make_cache(self, view: View, limit: int | None) -> Cached:
+        """Decode the images, unless another process does so."""
+        name = redact(self.name)
+        lock = self.cache_dir / f"{shorten(name, LONGEST - len('.lock'))}.lock"  # for all views: it may be downloaded
+        who, n_bytes = f"Another process is decoding {name}: ", 0
+        try:
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+            with lock_file(lock, f"{who}type the command again once it has ended.", waiting=f"{who}waiting for it."):
+                if found := self._find_cache(view, limit):
+                    return found
+                raw = {split: images.limited(limit) for split, images in self._filled().items()}
+                n_bytes = sum(map(len, raw.values())) * view.channels * view.size**2
+                if found := self._find_cache(view, limit):  # what was missing has been downloaded
+                    return found
+                if shutil.disk_usage(self.cache_dir).free < n_bytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                made_from = self._made_from(view, limit)
+                notes = self.notes() | {"root": self._root(), "made_from": made_from}
+                folder = self._folder(made_from)
+                return write_cache(folder, name, raw, view, notes, self.max_rejects, self.decode_workers)
+        except OSError as error:
+            raise UsageError(self._disk_error(error, n_bytes)) from error
+
+    def _filled(self) -> Mapping[str, RawImages]:
+        raw = self.raw()
+        if empty := [name for name, images in raw.items() if len(images) == 0]:
+            raise UsageError(
+                f"{self.name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares above 0 "
+                "for splits that do not exist (data.val_share, data.test_share)."
+            )
+        return raw
+
+    def _disk_error(self, error: OSError, n_bytes: int) -> str:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return f"{self.cache_dir} can't be written ({error.strerror}): choose another one with paths.data_dir=PATH."
+        free = shutil.disk_usage(self.cache_dir).free
+        return (
+            f"The decoded images of {self.name} need {n_bytes / 1e6:,.0f} MB in {self.cache_dir}, where "
+            f"{free / 1e6:,.0f} MB are free: choose another disk with paths.data_dir=PATH, a smaller data.size, or "
+            "data.limit=N."
+        )
+
+    def _root(self) -> str:
+        return redact(str(self.root.absolute()))
 
 
 def held_out(n: int, val_share: float) -> tuple[np.ndarray, np.ndarray]:
