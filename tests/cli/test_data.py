@@ -152,8 +152,7 @@ def table(tmp_path_factory) -> Path:
             "score",
             "numbers that are not whole, such as 0.5, which can't be labels. Columns: picture, kind,",
         ),
-        ("caption", "holds 40 different texts for 40 images"),
-        ("picture", "data.label_column=picture holds nested values"),
+        ("picture", "data.label_column=picture holds images or nested values"),
     ],
 )
 def test_a_column_of_a_table_is_taken_as_labels_or_refused_with_those_that_can_be(typed, said, table, tmp_path):

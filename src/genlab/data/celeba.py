@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from torchvision.datasets import CelebA as TorchvisionCelebA
 from torchvision.datasets.utils import download_file_from_google_drive
 
@@ -43,11 +42,9 @@ class CelebA(PreparedSource):
         self.root = Path(root).expanduser()
 
     def identity(self) -> dict[str, Any]:
-        """Nothing: the files say it all."""
-        return {}
+        return {}  # the files say it all
 
     def versions(self) -> list[str]:
-        """Name, size and age of every image and of the two lists; none if something is missing."""
         if not all(map(self._find, ENDINGS)):
             return []
         return self.files.versions + versions(self.root, [self.paths[PARTITION], self.paths[ATTRIBUTES]])
@@ -57,27 +54,18 @@ class CelebA(PreparedSource):
         """The images, listed once."""
         return find_files(self.paths[IMAGES])
 
-    @cached_property
-    def partition(self) -> pd.Series:
-        """The number of each image's split, by the names of the images."""
-        return _table(self.paths[PARTITION]).iloc[:, 0]
-
     def notes(self) -> dict[str, Any]:
-        """How many images have no split."""
-        known = set(self.partition.index[self.partition.isin(SPLITS.values())])
-        n = sum(PurePosixPath(name).name not in known for name in self.files.names)
-        unlisted = {f"images without a split in {self.paths[PARTITION].name}": n} if n else {}
-        return {"left_out": unlisted | self.files.left_out}
+        return {"left_out": self.files.left_out}
 
     def raw(self) -> Mapping[str, RawImages]:
         """Return the images by the official partition; -1 where the attributes of one are not known."""
-        attributes = _table(self.paths[ATTRIBUTES])
+        partition, attributes = _table(self.paths[PARTITION]).iloc[:, 0], _table(self.paths[ATTRIBUTES])
         by_name = {PurePosixPath(name).name: name for name in self.files.names}  # archives have them in a folder
-        files = replace(self.files, names=[by_name.get(name, name) for name in self.partition.index])
-        signs = attributes.reindex(self.partition.index).to_numpy()
+        files = replace(self.files, names=[by_name.get(name, name) for name in partition.index])
+        signs = attributes.reindex(partition.index).to_numpy()
         items = Labelled(files, np.where(np.isnan(signs), UNLABELLED, signs > 0).astype(np.int64))
         return {
-            split: RawImages(items, np.flatnonzero(self.partition == number), [*map(str, attributes)], files.names)
+            split: RawImages(items, np.flatnonzero(partition == number), [*map(str, attributes)], files.names)
             for split, number in SPLITS.items()
         }
 
@@ -96,10 +84,9 @@ class CelebA(PreparedSource):
         folder = self.root / "celeba"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / "download.lock"):
-                for file_id, md5, filename in TorchvisionCelebA.file_list:
-                    if Path(filename).stem in missing:
-                        download_file_from_google_drive(file_id, folder, filename, md5)
+            for file_id, md5, filename in TorchvisionCelebA.file_list:
+                if Path(filename).stem in missing:
+                    download_file_from_google_drive(file_id, folder, filename, md5)
         except Exception as error:  # each layer of a download raises errors of its own
             needed = ", ".join(f"{name}{endings[0]}" for name, endings in ENDINGS.items())
             raise UsageError(

@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 NONE = "none"  # as data.label_column: no labels
 SMALLEST = 8  # pixels a side: smaller arrays of numbers are no images
-FEW = 20  # images of which any number of classes is believed
-DENSE = 1000  # numbers below that, or below the number of images, are numbers of classes
 
 Labels = tuple[np.ndarray, list[str]]  # (N,) or (N, entries); names of the classes or the entries, if they have any
 
@@ -115,11 +113,18 @@ def choose_labels(table: Any, wanted: str | None) -> Labels:
         raise UsageError(f"{choices} data.label_column={NONE} takes no labels.")
     classes = [name for name, kind in kinds.items() if isinstance(kind, datasets.ClassLabel)]
     classes += [name for name in ("label", "labels") if name in kinds]
-    truths = [name for name, kind in kinds.items() if getattr(kind, "dtype", None) == "bool"]
     chosen = wanted or next(iter(classes), None)
-    if chosen not in (None, NONE):
+    if chosen is None:
+        truths = [name for name, kind in kinds.items() if getattr(kind, "dtype", None) == "bool"]
+        if truths:
+            numbers = table.select_columns(truths).to_pandas().astype("boolean").astype("Int64")
+            return numbers.fillna(UNLABELLED).to_numpy(np.int64), truths
+    elif chosen != NONE:
         try:
-            return _labels(table, str(chosen))
+            if isinstance(kinds[chosen], datasets.Image | dict):
+                raise NoLabels("images or nested values")
+            labels, names = read_labels(table[chosen][:])
+            return labels, getattr(kinds[chosen], "names", names)
         except NoLabels as error:
             if wanted is not None:
                 raise UsageError(
@@ -127,78 +132,33 @@ def choose_labels(table: Any, wanted: str | None) -> Labels:
                     f"data.label_column={NONE} takes no labels."
                 ) from None
             log.warning("No labels are taken: the column %s holds %s.", chosen, error)
-    elif chosen is None and truths:
-        values = table.select_columns(truths).to_pandas().astype("boolean")
-        return _filled(values.astype("Int64")), truths
     return np.full(len(table), UNLABELLED), []
 
 
-def _labels(table: Any, column: str) -> Labels:
-    import datasets
+def read_labels(values: Sequence[Any]) -> Labels:
+    """Turn a column into labels: texts are numbered in their order, numbers and lists of them are taken as they are.
 
-    kind = table.features[column]
-    if isinstance(kind, datasets.Image | dict):
-        raise NoLabels("images" if isinstance(kind, datasets.Image) else "nested values")
-    labels, names = read_labels(table[column][:], are_classes=isinstance(kind, datasets.ClassLabel))
-    return labels, list(kind.names) if isinstance(kind, datasets.ClassLabel) else names
-
-
-def read_labels(values: Sequence[Any], are_classes: bool = False) -> Labels:
-    """Turn values into labels: texts, truth values and odd numbers become classes, in their order.
-
-    None, NaN and texts of blanks are no labels: they become -1.
-
-    Args:
-        values: the column.
-        are_classes: whether they are known to be numbers of classes.
+    None, NaN and texts of blanks become -1.
 
     Raises:
-        NoLabels: if the values are of another kind, of several ones, or all of them are missing.
+        NoLabels: if the values are of another kind or of several ones, or all of them are missing.
     """
-    column = pd.Series(values, dtype=object)
-    column = column.mask(column.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool))
-    kind = pd.api.types.infer_dtype(column, skipna=True)
-    if column.isna().all():
+    column = pd.Series([None if isinstance(v, str) and not v.strip() else v for v in values], dtype=object)
+    is_known, kind = column.notna().to_numpy(), pd.api.types.infer_dtype(column, skipna=True)
+    if not is_known.any():
         raise NoLabels("no values")
-    if kind == "boolean":
-        return _filled(column.astype("boolean").astype("Int64")), ["False", "True"]
-    if kind in ("integer", "floating", "mixed-integer-float"):
-        numbers = _whole(column)
-        low = UNLABELLED if (numbers == 0).any() else 0  # -1 is then what the hub writes where there is none
-        if are_classes or (low <= numbers.min() and numbers.max() < max(len(numbers), DENSE)):
-            return _filled(numbers), []
-        column = numbers
-    elif kind == "string":
-        if len(column) >= FEW and 2 * column.nunique() > len(column):
-            raise NoLabels(f"{column.nunique():,} different texts for {len(column):,} images")
-    elif kind == "mixed" and column.dropna().map(lambda value: isinstance(value, list | np.ndarray)).all():
-        return _vectors(column), []
-    else:
-        raise NoLabels(f"values of type {kind}")
-    labels, names = pd.factorize(column, sort=True)
-    return labels.astype(np.int64), [str(name) for name in names]
-
-
-def _whole(column: pd.Series) -> pd.Series:
-    odd = column.dropna().map(lambda value: not float(value).is_integer())
-    if odd.any():
-        raise NoLabels(f"numbers that are not whole, such as {column.dropna()[odd].iloc[0]}")
-    return column.astype("Int64")
-
-
-def _vectors(column: pd.Series) -> np.ndarray:
-    known = column.dropna()
-    lengths = sorted(known.map(len).unique())
-    if len(lengths) > 1 or not lengths[0]:
-        raise NoLabels(f"lists of {lengths[0]} to {lengths[-1]} values")
+    if kind == "string":
+        labels, names = pd.factorize(column, sort=True)
+        return labels.astype(np.int64), [*map(str, names)]
     try:
-        entries = [_filled(_whole(pd.Series(list(row), dtype=object))) for row in known]
+        numbers = np.array(column[is_known].tolist(), float)
     except (TypeError, ValueError):
-        raise NoLabels("lists of something else than numbers") from None
-    labels = np.full((len(column), lengths[0]), UNLABELLED)
-    labels[column.notna()] = entries
-    return labels
-
-
-def _filled(numbers: Any) -> np.ndarray:
-    return numbers.fillna(UNLABELLED).to_numpy(np.int64)
+        raise NoLabels("lists of different lengths or of no numbers" if kind == "mixed" else f"a {kind}") from None
+    is_odd = np.isinf(numbers) | (~np.isnan(numbers) & (numbers != np.trunc(numbers)))
+    if is_odd.any():
+        raise NoLabels(f"numbers that are not whole, such as {numbers[is_odd][0]}")
+    if numbers.ndim > 2 or not numbers.size:
+        raise NoLabels("nested or empty lists")
+    labels = np.full((len(column), *numbers.shape[1:]), UNLABELLED)
+    labels[is_known] = np.nan_to_num(numbers, nan=UNLABELLED)
+    return labels, ["False", "True"] if kind == "boolean" else []

@@ -60,7 +60,7 @@ def find_files(root: Path, key: str = "data.root") -> Files:
         raise UsageError(
             f"{key}={root} can't be read ({error}): make it readable, or type another folder or .zip file."
         ) from error
-    extensions = image_extensions()
+    extensions = {extension for extension, form in Image.registered_extensions().items() if form in FORMATS}
     kinds = [PurePosixPath(name).suffix.lower() for name, _ in found]
     images = [file for file, kind in zip(found, kinds, strict=True) if kind in extensions]
     others = Counter(kind or "(none)" for kind in kinds if kind not in extensions)
@@ -71,23 +71,9 @@ def find_files(root: Path, key: str = "data.root") -> Files:
     return Files(root, [name for name, _ in images], versions, dict(others.most_common()))
 
 
-def is_gone(root: Path) -> bool:
-    """Whether nothing is left at a path, as where a disk is not mounted."""
-    try:
-        return not root.exists() or (root.is_dir() and not any(root.iterdir()))
-    except OSError:
-        return False  # `find_files` says why it can't be read
-
-
 def versions(root: Path, files: Iterable[Path]) -> list[str]:
     """A text for each file that changes when the file does: its path from the root, size, and time of change."""
     return [f"{file.relative_to(root)} {_version(file)}" for file in sorted(files) if file.is_file()]
-
-
-@cache
-def image_extensions() -> frozenset[str]:
-    """Extensions of the formats that are read."""
-    return frozenset(extension for extension, form in Image.registered_extensions().items() if form in FORMATS)
 
 
 def _version(file: str | Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from genlab.data.decode import UNLABELLED, Labelled, RawImages
-from genlab.data.files import Files, find_files, is_gone
+from genlab.data.files import Files, find_files
 from genlab.data.layout import Layout, read_layout
 from genlab.data.prepared import PreparedSource
 from genlab.errors import share
@@ -49,15 +49,13 @@ class Folder(PreparedSource):
         return read_layout(self.files.names, self.root)
 
     def identity(self) -> dict[str, Any]:
-        """The shares."""
         return {"val_share": self.val_share, "test_share": self.test_share}
 
     def versions(self) -> list[str]:
-        """Name, size and age of every image."""
-        return [] if is_gone(self.root) else self.files.versions
+        is_there = self.root.is_file() or any(self.root.glob("*"))  # a disk that is not mounted is an empty folder
+        return self.files.versions if is_there else []
 
     def notes(self) -> dict[str, Any]:
-        """What was left out, and what the folders mean."""
         return {"left_out": self.files.left_out, "split_folders": self.layout.folders, "parts": self.layout.parts}
 
     def raw(self) -> Mapping[str, RawImages]:

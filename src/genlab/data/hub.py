@@ -54,12 +54,10 @@ class HuggingFace(PreparedSource):
         self.name = self.root.stem if self.root.exists() else path.replace("/", "--")
 
     def identity(self) -> dict[str, Any]:
-        """Name and revision, and what is taken of it."""
         options = ("path", "subset", "revision", "image_column", "label_column", "val_share", "test_share")
         return {name: getattr(self, name) for name in options}
 
     def versions(self) -> list[str]:
-        """Name, size and age of each local file. (Not of images that a table names by their paths.)"""
         files = [self.root, *self.root.rglob("*")]
         return versions(self.root.parent, (file for file in files if not file.name.startswith((".", "cache-"))))
 

@@ -39,7 +39,6 @@ class Torchvision(PreparedSource):
         self.name = train.func.__name__.lower()  # type: ignore[attr-defined]
 
     def identity(self) -> dict[str, Any]:
-        """The two splits and where they come from."""
         parts: dict[str, Any] = {"train": self.train, "test": self.test}
         described = {name: f"{part.func.__name__} {part.keywords}" for name, part in parts.items()}
         return {"root": str(self.root), "val_share": self.val_share, **described}

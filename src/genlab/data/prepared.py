@@ -146,7 +146,12 @@ class PreparedSource(Source, ABC):
             with lock_file(lock, f"{who}type the command again once it has ended.", waiting=f"{who}waiting for it."):
                 if found := self._find_cache(view, limit):
                     return found
-                raw = {split: images.limited(limit) for split, images in self._filled().items()}
+                raw = {split: images.limited(limit) for split, images in self.raw().items()}
+                if empty := [split for split, images in raw.items() if len(images) == 0]:
+                    raise UsageError(
+                        f"{name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares above "
+                        "0 for splits that do not exist (data.val_share, data.test_share)."
+                    )
                 n_bytes = sum(map(len, raw.values())) * view.channels * view.size**2
                 if found := self._find_cache(view, limit):  # what was missing has been downloaded
                     return found
@@ -157,26 +162,10 @@ class PreparedSource(Source, ABC):
                 folder = self._folder(made_from)
                 return write_cache(folder, name, raw, view, notes, self.max_rejects, self.decode_workers)
         except OSError as error:
-            raise UsageError(self._disk_error(error, n_bytes)) from error
-
-    def _filled(self) -> Mapping[str, RawImages]:
-        raw = self.raw()
-        if empty := [name for name, images in raw.items() if len(images) == 0]:
             raise UsageError(
-                f"{self.name} has no images for {' and '.join(empty)}: it takes 3 images at least, and shares above 0 "
-                "for splits that do not exist (data.val_share, data.test_share)."
-            )
-        return raw
-
-    def _disk_error(self, error: OSError, n_bytes: int) -> str:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return f"{self.cache_dir} can't be written ({error.strerror}): choose another one with paths.data_dir=PATH."
-        free = shutil.disk_usage(self.cache_dir).free
-        return (
-            f"The decoded images of {self.name} need {n_bytes / 1e6:,.0f} MB in {self.cache_dir}, where "
-            f"{free / 1e6:,.0f} MB are free: choose another disk with paths.data_dir=PATH, a smaller data.size, or "
-            "data.limit=N."
-        )
+                f"{self.cache_dir} can't be written ({error.strerror}), where {name} needs {n_bytes / 1e6:,.1f} MB: "
+                "choose another disk with paths.data_dir=PATH, a smaller data.size, or data.limit=N."
+            ) from error
 
     def _root(self) -> str:
         return redact(str(self.root.absolute()))
