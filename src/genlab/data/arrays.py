@@ -15,9 +15,7 @@ from genlab.protocols import ImageArray
 class MappedImages:
     """Uint8 images (N, C, H, W) in an `.npy` file, read through a memory map whose pages all processes share.
 
-    Args:
-        path: the file.
-        fingerprint: tells these images from any others.
+    The fingerprint tells these images from any others.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:

@@ -34,9 +34,7 @@ Cached = tuple[Manifest, dict[str, Split]]
 def read_cache(folder: Path, made_from: Manifest) -> Cached | None:
     """Return the manifest and the memory-mapped splits; None if the cache is not there, or damaged, which is logged.
 
-    Args:
-        folder: of this cache.
-        made_from: what the manifest has to say of the images.
+    Its manifest has to say `made_from` of the images.
     """
     if not folder.is_dir():
         return None
@@ -65,23 +63,15 @@ def write_cache(
     raw: Mapping[str, RawImages],
     view: View,
     notes: Manifest,
-    max_rejects: float = 0.01,
-    n_workers: int | None = None,
+    max_rejects: float,
+    n_workers: int | None,
 ) -> Cached:
-    """Decode a data set into a folder, which appears once it is whole.
+    """Decode the splits of a data set into a folder, which appears once it is whole.
 
     Args:
-        folder: of this cache.
-        name: of the data set, for messages.
-        raw: the undecoded images of each split.
-        view: how they are shown.
         notes: what the manifest is to say besides.
-        max_rejects: share of the files that may be unreadable.
+        max_rejects: share of the files that may be unreadable; a UsageError if there are more.
         n_workers: processes that decode; None for as many as there are cores.
-
-    Raises:
-        UsageError: if too many files are unreadable.
-        OSError: if the disk is full or not writable.
     """
     log.info("Decoding %s once, into %s", name, folder)
     temporary = folder.with_name(f"{folder.name}.tmp")

@@ -27,12 +27,9 @@ class NoLabels(Exception):
 
 
 class StoredImages:
-    """A column of a table as what a `View` can open.
+    """A column of files, bytes, paths or arrays of a `datasets.Dataset`, as what a `View` can open.
 
-    Args:
-        table: a `datasets.Dataset`.
-        column: with files, bytes, paths or arrays.
-        folder: from which a path may start.
+    Paths may start from `folder`.
     """
 
     def __init__(self, table: Any, column: str, folder: Path) -> None:
@@ -68,11 +65,7 @@ def _from_levels(levels: np.ndarray) -> Image.Image:
 
 
 def choose_images(table: Any, folder: Path) -> str:
-    """Return the name of the first column of type image, or else of the first one that holds any.
-
-    Raises:
-        UsageError: if there is none.
-    """
+    """Return the name of the first column of type image, or else of the first one that holds any."""
     import datasets
 
     kinds = table.features
@@ -100,11 +93,7 @@ def _holds_images(table: Any, column: str, folder: Path) -> bool:
 
 
 def choose_labels(table: Any, wanted: str | None) -> Labels:
-    """Return the labels of the wanted column, or of one that looks like classes, or none.
-
-    Raises:
-        UsageError: if the wanted column is not there, or holds what can't be labels.
-    """
+    """Return the labels of the wanted column, or of one that looks like classes, or none."""
     import datasets
 
     kinds = table.features
@@ -138,10 +127,7 @@ def choose_labels(table: Any, wanted: str | None) -> Labels:
 def read_labels(values: Sequence[Any]) -> Labels:
     """Turn a column into labels: texts are numbered in their order, numbers and lists of them are taken as they are.
 
-    None, NaN and texts of blanks become -1.
-
-    Raises:
-        NoLabels: if the values are of another kind or of several ones, or all of them are missing.
+    None, NaN and texts of blanks become -1. Raises NoLabels for anything else.
     """
     column = pd.Series([None if isinstance(v, str) and not v.strip() else v for v in values], dtype=object)
     is_known, kind = column.notna().to_numpy(), pd.api.types.infer_dtype(column, skipna=True)

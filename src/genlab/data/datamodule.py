@@ -26,7 +26,7 @@ class ImageDataModule(LightningDataModule):
     Args:
         source: gives the splits; as a partial, it is completed with the `settings`.
         name: of the data set; part of each score's protocol.
-        channels: 1 or 3.
+        channels: 1 (grey) or 3 (colour).
         size: height and width in pixels.
         image_shape: (channels, size, size), the key to which models refer.
         batch_size: images a batch and process.
@@ -48,7 +48,7 @@ class ImageDataModule(LightningDataModule):
         self,
         source: Source | Callable[..., Source],
         name: str,
-        channels: int,
+        channels: Literal[1, 3],
         size: int,
         image_shape: Iterable[int],
         batch_size: int,
@@ -62,8 +62,6 @@ class ImageDataModule(LightningDataModule):
         super().__init__()
         self.image_shape = tuple(image_shape)
         self.size, self.channels = whole_number("data.size", size, 8), channels
-        if channels not in (1, 3):
-            raise UsageError(f"data.channels={channels} is not possible: it must be 1 (grey) or 3 (colour).")
         if size > 256:
             raise UsageError(f"data.size={size} is not possible: the networks take 8 to 256 pixels.")
         self.batch_size = whole_number("data.batch_size", batch_size)
@@ -121,8 +119,7 @@ class ImageDataModule(LightningDataModule):
         """Raise a UsageError if the images are not those of a checkpoint; one of an earlier version knows of none."""
         self.setup()
         now = self.state_dict()
-        changed = [name for name, part in state_dict.items() if part != now[name]]
-        if changed:
+        if changed := [name for name, part in state_dict.items() if part != now[name]]:
             sizes = [f"{name} ({state_dict[name]['images']} then, {now[name]['images']} now)" for name in changed]
             raise UsageError(
                 f"The images of {self.name} have changed since this run was started: {', '.join(sizes)}. Put them back "

@@ -89,16 +89,13 @@ class Decoder(Dataset):
 
 
 def decode(raw: RawImages, view: View, n_workers: int | None, title: str) -> Generator[list[Decoded]]:
-    """Decode a split in the order of its rows.
+    """Decode a split in the order of its rows, under a progress bar.
 
-    Args:
-        raw: the split.
-        view: how the images are shown.
-        n_workers: processes; None for as many as there are cores, or none for few images.
-        title: of the progress bar.
+    `n_workers` is None for as many processes as there are cores, or none for few images.
     """
     if n_workers is None:
-        n_workers = 0 if len(raw) < FEW else _n_cores()
+        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        n_workers = 0 if len(raw) < FEW else n_cores
     loader = DataLoader(
         Decoder(raw, view),
         batch_size=CHUNK,
@@ -111,8 +108,3 @@ def decode(raw: RawImages, view: View, n_workers: int | None, title: str) -> Gen
         chunks = iter(loader)
     out = console()
     yield from track(chunks, escape(title), total=len(loader), console=out, disable=not out.is_terminal)
-
-
-def _n_cores() -> int:
-    """Cores that this process may use, where the system says so."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,12 +13,7 @@ from genlab.protocols import ImageArray
 
 
 class Derived(ABC):
-    """Uint8 images (N, C, H, W) that are computed when they are asked for.
-
-    Args:
-        name: of the computation.
-        parts: the images that it starts from.
-    """
+    """Uint8 images (N, C, H, W) that are computed out of others (`parts`) when they are asked for."""
 
     def __init__(self, name: str, parts: Sequence[ImageArray]) -> None:
         self.name, self.parts = name, parts
@@ -48,7 +43,6 @@ class Joined(Derived):
         super().__init__("joined", parts)
 
     def compute(self, rows: Tensor) -> Tensor:
-        """Gather each row from the array that it is in."""
         images, first = torch.empty((len(rows), *self.shape[1:]), dtype=torch.uint8), 0
         for part in self.parts:
             inside = (rows >= first) & (rows < first + len(part))
@@ -60,9 +54,7 @@ class Joined(Derived):
 class Drawn(Derived):
     """Black and white images: each pixel of grey ones is drawn once, white with a probability of its level / 255.
 
-    Args:
-        images: the grey ones.
-        stream: other noise for each name, such as that of a split.
+    `stream` is the name of the noise, such as that of the split.
     """
 
     def __init__(self, images: ImageArray, stream: str) -> None:
@@ -70,7 +62,6 @@ class Drawn(Derived):
         self.stream = stream
 
     def compute(self, rows: Tensor) -> Tensor:
-        """Draw each row with noise of its own."""
         noise = row_noise(self.stream, rows.tolist(), tuple(self.shape[1:]))
         return (255 * noise < self.parts[0][rows]).to(torch.uint8) * 255
 

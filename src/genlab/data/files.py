@@ -43,12 +43,8 @@ def find_files(root: Path, key: str = "data.root") -> Files:
 
     Links are followed; hidden files and folders are left out, and files that are no images by their extension.
 
-    Args:
-        root: the folder or the file.
-        key: of the configuration, for messages.
-
     Raises:
-        UsageError: if there is no such folder, nothing in it that can be used, or if the archive is damaged.
+        UsageError: if there is nothing that can be read; it names the `key` of the configuration.
     """
     try:
         if not root.exists():

@@ -70,13 +70,10 @@ class Folder(PreparedSource):
 def split_rows(
     names: list[str], official: list[str | None], val_share: float, test_share: float
 ) -> dict[str, np.ndarray]:
-    """Choose the rows of each split: the official ones, and where there are none, by a hash of the names.
+    """Choose the rows of each split: the official ones (None for all where there are none), or by a hash of the names.
 
-    Args:
-        names: of the files, as paths from the root.
-        official: the split of each file, or None for all.
-        val_share, test_share: share of the files in a split that is not official; one file at least. No share for
-            validation means that the test images validate.
+    A split that is not official gets a share of the files, and one at least. No share for validation means that the
+    test images validate.
     """
     parts = np.array([part or "train" for part in official])
     hashes = np.array([_uniform(name) for name in names])

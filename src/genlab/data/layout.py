@@ -40,11 +40,8 @@ def read_layout(names: Sequence[str], root: Path) -> Layout:
     """Find out what the folders above images are.
 
     A folder that holds all images means nothing. Below it, folders named after splits are the splits; below them, the
-    first folder on the way to an image is its class, unless all of them are numbered parts.
-
-    Args:
-        names: paths of images from the root, with "/".
-        root: what was looked into, for messages.
+    first folder on the way to an image is its class, unless all of them are numbered parts. `names` are paths from the
+    root, with "/".
 
     Raises:
         UsageError: if there are splits and images beside them, or splits in several folders.

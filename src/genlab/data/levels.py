@@ -9,13 +9,10 @@ WHITE = 65535  # of 16 bits
 
 
 def eight_bits(image: Image.Image, is_cut: bool, background: str, mode: str, white_level: int | None) -> Image.Image:
-    """Bring an image to mode L or RGB, transparent pixels composed on the background.
+    """Bring a decoded image to mode L or RGB, transparent pixels composed on the background.
 
     Args:
-        image: a decoded one.
         is_cut: whether Pillow has kept the upper 8 of 16 bits of each level, as it does in colour.
-        background: a colour.
-        mode: L or RGB.
         white_level: the level that is shown as white where a level has more than 8 bits; None for 65535.
 
     Raises:

@@ -81,8 +81,6 @@ def say_what_is_in(name: str, manifest: Mapping[str, Any], channels: int) -> Non
         )
     if channels == 3 and n_grey == n:
         log.info("%s is grey: its one channel is repeated for data.channels=3.", name)
-    if channels == 1 and n_grey < n:
-        log.info("%s has colours: data.channels=1 keeps their brightness alone.", name)
 
 
 def classes(manifest: Mapping[str, Any]) -> str:
@@ -99,7 +97,7 @@ def classes(manifest: Mapping[str, Any]) -> str:
 
 
 def left_out_files(left_out: Mapping[str, int]) -> str:
-    """Say how many files are no images by their names, and of which kinds; nothing if there are none."""
+    """Say how many files are no images by their names, and of which kinds."""
     if not left_out:
         return ""
     n, kinds = sum(left_out.values()), listed([f"{n:,} {kind}" for kind, n in left_out.items()])

@@ -32,8 +32,7 @@ class PreparedSource(Source, ABC):
     """A source whose images are decoded, cropped and resized on first use, and memory-mapped afterwards.
 
     A data set is a subclass that says where its images are (`raw`), which files they are read from (`versions`), and
-    what is taken of them (`identity`). Once prepared, its files may be gone; as long as they are there, they are looked
-    at, and others make another cache.
+    what is taken of them (`identity`). Once prepared, its files may be gone; if they change, they are prepared again.
 
     Args:
         cache_dir: where the decoded images are kept.
