@@ -1,4 +1,4 @@
-"""Speed and memory of data loading: `python tests/benchmarks/data.py`. Takes some minutes and 4 GB of disk.
+"""Speed of data loading: `python tests/benchmarks/data.py`. Takes some minutes and 1 GB of disk.
 
 A ratio is the median over the rounds, with the lowest and the highest; above 1 the first contestant is faster.
 """
@@ -13,7 +13,6 @@ from contest import compare, header, timed  # first: it puts src and tests on th
 
 # isort: split
 import numpy as np
-import torch
 from PIL import Image
 from settings import config
 from torch.utils.data import DataLoader
@@ -22,10 +21,9 @@ from torchvision.datasets import ImageFolder
 
 from genlab.config.build import build
 from genlab.data import Folder
-from genlab.data.arrays import ImageWriter, MappedImages
 from genlab.data.files import find_files
 
-N_PHOTOS, N_CELEBA, N_FILES, BATCH = 12_000, 202_599, 200_000, 128
+N_PHOTOS, N_FILES, BATCH = 12_000, 200_000, 128
 CROPPED = (transforms.CenterCrop(148), transforms.Resize(64))
 FLOATS = transforms.Compose([*CROPPED, transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
 LEVELS = transforms.Compose([*CROPPED, transforms.PILToTensor()])
@@ -70,28 +68,6 @@ def later_epochs(root: Path) -> object:
     return epoch
 
 
-def resident(which: str) -> float:
-    """MB of this process in memory: now (VmRSS), or the highest since `clear_refs` was written to (VmHWM); Linux."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(which))
-    return int(line.split()[1]) / 1000
-
-
-def memory(root: Path) -> None:
-    """Print how much memory a shuffled epoch of an array of CelebA's size takes."""
-    path = root / "celeba.npy"
-    rng = np.random.default_rng(0)
-    with ImageWriter(path, (3, 64, 64)) as writer:
-        for rows in np.array_split(np.arange(N_CELEBA), 200):
-            writer.append(rng.integers(0, 256, (len(rows), 3, 64, 64), dtype=np.uint8))
-    images = MappedImages(path, "celeba")
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    for rows in torch.randperm(N_CELEBA).split(BATCH):
-        images[rows]
-    grown = resident("VmHWM") - before
-    print(f"memory of an epoch over an array of {path.stat().st_size / 1e6:.0f} MB: at most {grown:.0f} MB more")
-
-
 def indexing(root: Path) -> None:
     """Print how long it takes to list many files."""
     for number in range(N_FILES // 1000):
@@ -120,5 +96,4 @@ if __name__ == "__main__":
                 later,
                 timed(partial(image_folder, root / "photos", FLOATS, n_workers)),
             )
-        memory(root)
         indexing(root)

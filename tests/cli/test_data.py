@@ -59,7 +59,7 @@ def test_a_run_trains_on_no_test_image_of_an_archive_that_somebody_has_wrapped(t
     few = ("data.size=16", "data.batch_size=4", "trainer=cpu", "trainer.max_steps=1", "callbacks=none")
     result = type_in("train", "data=folder", "data.root=wrapped.zip", *few, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("wrapped: 2 classes: a, b") == 1
+    assert result.stdout.count("wrapped: 2 classes: a and b") == 1
     assert "wrapped: its splits are the folders train, val and test" in result.stdout
     assert "wrapped: 1 file is left out: 1 .txt." in result.stdout
     assert manifest(tmp_path)["counts"] == {"train": 6, "val": 6, "test": 6}
@@ -69,8 +69,8 @@ def test_a_run_trains_on_no_test_image_of_an_archive_that_somebody_has_wrapped(t
     ("folders", "said"),
     [
         (["00000", "01000", "02000"], "photos: no classes (the folders 00000 to 02000 are numbered parts)"),
-        (["0", "1", "2"], "photos: 3 classes: 0, 1, 2"),
-        (["test", "bus"], "photos: 2 classes: bus, test"),
+        (["0", "1", "2"], "photos: 3 classes: 0, 1 and 2"),
+        (["test", "bus"], "photos: 2 classes: bus and test"),
     ],
 )
 def test_it_is_said_which_folders_are_classes(folders, said, tmp_path):
@@ -104,12 +104,11 @@ def test_twelve_bits_in_sixteen_are_said_and_shown_by_a_key(tmp_path):
         levels = np.asarray(picture.convert("L")).astype(np.uint16) * 16
         Image.fromarray(levels).save(tmp_path / "photos" / f"{number}.png")
     said = prepared(tmp_path)
-    assert "9 of the 9 images of 16 bits have no level above 4095, and come out nearly black" in said
+    assert "9 of 10 images are nearly black: if they are of 12 bits in files of 16, type data.white_level=4095" in said
     assert manifest(tmp_path)["mean"][0] < 40
     shutil.rmtree(tmp_path / "data")
     assert "nearly black" not in prepared(tmp_path, "data.white_level=4095")
     assert manifest(tmp_path)["mean"][0] > 100
-    assert ", which data.white_level=1000 cuts off" in prepared(tmp_path, "data.white_level=1000")
 
 
 def test_faces_of_another_root_are_other_faces(tmp_path):
@@ -147,14 +146,13 @@ def table(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("kind", "pets: 2 classes: cat, dog; 10 images have none"),
+        ("kind", "pets: 2 classes: cat and dog; 10 images have none"),
         ("none", "pets: no classes"),
         (
             "score",
-            "numbers that are not whole, such as 0.5, which can't be labels. Columns that can be: kind; data.",
+            "numbers that are not whole, such as 0.5, which can't be labels. Columns: picture, kind,",
         ),
-        ("caption", "holds 40 different texts for 40 images"),
-        ("picture", "data.label_column=picture holds nested values"),
+        ("picture", "data.label_column=picture holds images or nested values"),
     ],
 )
 def test_a_column_of_a_table_is_taken_as_labels_or_refused_with_those_that_can_be(typed, said, table, tmp_path):

@@ -52,7 +52,7 @@ def test_images_that_were_added_end_a_resumed_run_before_it_trains(going_on, run
     root = f"data.root={tmp_path / 'photos'}"
     add_one(tmp_path)
     result = type_in("train", *going_on, root, cwd=tmp_path)
-    assert_refused(result, "have changed since this run was started: train had 51 and has 52.", "without resume")
+    assert_refused(result, "have changed since this run was started: train (51 then, 52 now)", "without resume")
     assert saved(run)["epoch"] == 0
     (tmp_path / "photos" / "new.png").unlink()
     again = type_in("train", *going_on, root, cwd=tmp_path)
@@ -64,7 +64,7 @@ def test_images_that_were_added_end_a_resumed_run_before_it_trains(going_on, run
 def test_an_image_that_is_another_one_is_said_with_its_split(run, tmp_path):
     Image.new("RGB", (30, 24), "red").save(tmp_path / "photos" / "00.png")
     result = type_in("train", "resume=run", "trainer.max_epochs=2", f"data.root={tmp_path / 'photos'}", cwd=tmp_path)
-    assert_refused(result, "have changed since this run was started: ", " others. Put them back")
+    assert_refused(result, "have changed since this run was started: ", " now). Put them back")
 
 
 @pytest.mark.parametrize("automatic", [False, True])

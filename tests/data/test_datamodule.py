@@ -10,7 +10,7 @@ from settings import config
 
 from genlab.config.build import build
 from genlab.data import Digits, ImageDataModule
-from genlab.data.binary import binarized
+from genlab.data.derived import binarized
 from genlab.data.sampler import EvaluationBatches
 from genlab.errors import UsageError
 from genlab.protocols import Split
@@ -178,6 +178,12 @@ def test_processes_without_a_validation_image_are_refused_before_they_train(n, i
 def test_a_setting_that_the_source_does_not_take_is_refused_with_those_that_it_does():
     with pytest.raises(UsageError, match=r"unexpected keyword argument 'depth'.*root.*test_share.*crop"):
         build(config("data=folder", "data.root=x", "+data.depth=3").data)
+
+
+@pytest.mark.parametrize(("override", "meant"), [("fit=cove", "cover"), ("filter=cubic", "bicubic")])
+def test_an_unknown_fit_or_filter_is_refused_with_the_nearest_one(override, meant):
+    with pytest.raises(UsageError, match=rf"data\.{override.partition('=')[0]} .*Did you mean '{meant}'"):
+        build(config("data=folder", "data.root=x", f"data.{override}").data)
 
 
 def test_a_grey_data_set_in_colour_is_said_once(caplog):

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from genlab.data.labels import NoLabels, read_labels
+from genlab.data.columns import NoLabels, read_labels
 
 NAN = math.nan
 LABELS = [
@@ -15,11 +15,7 @@ LABELS = [
     ([0, 1, 2, 1], [0, 1, 2, 1], []),
     ([3, None, 0], [3, -1, 0], []),
     ([-1, 0, 1], [-1, 0, 1], []),
-    ([-1, 1, 1], [0, 1, 1], ["-1", "1"]),
-    ([-5, 7], [0, 1], ["-5", "7"]),
-    ([10**12, 5, None], [1, 0, -1], ["5", "1000000000000"]),
-    ([999, 0], [999, 0], []),
-    ([1000, 0], [1, 0], ["0", "1000"]),
+    ([10**12, 5, None], [10**12, 5, -1], []),
     ([1.0, NAN, 0.0], [1, -1, 0], []),
     ([True, False, None], [1, 0, -1], ["False", "True"]),
     ([True, True], [1, 1], ["False", "True"]),
@@ -33,36 +29,24 @@ LABELS = [
 
 @pytest.mark.parametrize(("values", "labels", "names"), LABELS, ids=lambda value: str(value)[:30])
 def test_values_become_labels(values, labels, names):
-    found = read_labels({"train": values})
-    assert found.by_split["train"].tolist() == labels
-    assert found.names == names
-
-
-def test_a_class_has_the_same_number_in_every_split():
-    found = read_labels({"train": ["b", "c"], "test": ["a", "c"]})
-    assert {name: labels.tolist() for name, labels in found.by_split.items()} == {"train": [1, 2], "test": [0, 2]}
-
-
-def test_numbers_that_are_known_to_be_classes_stay_what_they_are():
-    assert read_labels({"train": [-1, 2, None]}, are_classes=True).by_split["train"].tolist() == [-1, 2, -1]
+    found, found_names = read_labels(values)
+    assert found.tolist() == labels
+    assert found_names == names
 
 
 REFUSED = [
     ([1.0, 0.37], "numbers that are not whole, such as 0.37"),
     ([1.0, math.inf], "not whole, such as inf"),
-    ([f"picture {n}" for n in range(20)], "20 different texts for 20 images"),
-    ([str(n % 11) for n in range(20)], "11 different texts"),
-    ([[1], [1, 2]], "lists of 1 to 2 values"),
+    ([[1], [1, 2]], "lists of different lengths"),
     ([[], []], "empty lists"),
-    ([["a"], ["b"]], "lists of texts"),
+    ([["a"], ["b"]], "or of no numbers"),
     ([[0.5]], "not whole"),
-    ([[[1]]], "lists of lists"),
-    ([{"a": 1}], "nested values"),
+    ([[[1]]], "nested"),
     ([b"a"], "bytes"),
-    ([datetime.date(2020, 1, 1)], "dates"),
-    ([datetime.datetime(2020, 1, 1)], "dates"),
-    ([Decimal("1.5")], "decimal numbers"),
-    (["a", 1], "numbers and texts"),
+    ([datetime.date(2020, 1, 1)], "a date"),
+    ([datetime.datetime(2020, 1, 1)], "a datetime"),
+    ([Decimal("1.5")], "not whole"),
+    (["a", 1], "a mixed-integer"),
     ([None, NAN, " "], "no values"),
     ([], "no values"),
 ]
@@ -71,4 +55,4 @@ REFUSED = [
 @pytest.mark.parametrize(("values", "what"), REFUSED, ids=lambda value: str(value)[:30])
 def test_values_that_are_no_labels_are_refused_with_what_they_are(values, what):
     with pytest.raises(NoLabels, match=what):
-        read_labels({"train": values})
+        read_labels(values)

@@ -24,6 +24,7 @@ SPLITS = [
     (["train/a.png", "eval/b.png", "holdout/c.png"], ["val", "test", "train"]),
     (["train/a.png", "train/b.png"], [None, None]),
     (["test/a.png", "test/b.png"], [None, None]),
+    (["val/a.png", "test/b.png"], [None, None]),
     (["a.png", "b.png"], [None, None]),
 ]
 
@@ -77,10 +78,9 @@ REFUSED = [
         ["train/a.png", "test/b.png", *(f"{c}/c.png" for c in "vwxyz")],
         "the folder w, the folder x and 2 more",
     ),
-    (["x/train/a.png", "x/test/b.png", "p.png"], "photos/x holds train and test, and .* outside of it, such as p.png"),
+    (["x/train/a.png", "x/test/b.png", "p.png"], "photos/x holds splits, and there are images outside of it"),
     (["cat/train/a.png", "cat/test/b.png", "dog/train/c.png", "dog/test/d.png"], "type data.root=photos/cat to take"),
     (["images/train/a.png", "images/val/b.png", "masks/train/a.png", "masks/val/b.png"], "data.root=photos/images"),
-    (["val/a.png", "test/b.png"], "photos holds val and test and no folder train"),
     (["train/a.png", "val/b.png", "valid/c.png"], "photos holds val and valid, which mean the same"),
     (["Train/a.png", "train/b.png", "test/c.png"], "photos holds Train and train, which mean the same"),
     (["trainA/a.png", "trainB/b.png", "testA/c.png", "testB/d.png"], "trainA and trainB, which mean the same"),

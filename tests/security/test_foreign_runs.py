@@ -18,7 +18,6 @@ from typed import assert_refused, type_in
 from genlab.commands.load import load_run
 from genlab.commands.resume import resumption
 from genlab.commands.train import train
-from genlab.data.files import find_files
 from genlab.errors import UsageError
 from genlab.foreign import Unreadable, parse_yaml, read_mapping
 from genlab.run.checkpoint import DamagedCheckpoint, read_checkpoint
@@ -280,22 +279,6 @@ def test_a_checkpoint_that_would_unpack_to_more_than_it_is_is_damaged(run):
     assert (run / "small.ckpt").stat().st_size < path.stat().st_size / 100
     with pytest.raises(DamagedCheckpoint, match="it would unpack to more than it is"):
         read_checkpoint(run / "small.ckpt")
-
-
-def test_an_archive_of_pictures_that_would_unpack_to_hundreds_of_times_its_size_is_refused(tmp_path):
-    archive = zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED)
-    with archive, archive.open("a.png", "w") as file:
-        for _ in range(300):
-            file.write(bytes(2**20))
-    with pytest.raises(UsageError, match=r"a\.zip of 0\.3 MB would unpack to 315 MB.*it is refused"):
-        find_files(tmp_path / "a.zip")
-
-
-def test_one_of_blank_pictures_is_read(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(20):
-            archive.writestr(f"{number}.bmp", bytes(2**20))
-    assert len(find_files(tmp_path / "a.zip").names) == 20
 
 
 @pytest.mark.parametrize("deep", [False, True])

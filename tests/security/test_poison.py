@@ -2,9 +2,7 @@
 
 import io
 import shutil
-import stat
 import tarfile
-from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import pytest
@@ -94,39 +92,14 @@ def test_the_configuration_beside_a_checkpoint_is_written_over_and_never_read(te
     assert (run / "config.yaml").read_text().splitlines()[:5] == whole.splitlines()[:5]
 
 
-def archive(path, name, mode=stat.S_IFREG):
-    """A .zip or .tar file of 20 pictures and one more of a dangerous name or kind."""
-    pictures = {f"{number}.png": PICTURE for number in range(20)}
-    if path.suffix == ".tar":
-        with tarfile.open(path, "w") as tar:
-            for each, content in {**pictures, name: PICTURE}.items():
-                member = tarfile.TarInfo(each)
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-        return
-    with ZipFile(path, "w") as file:
-        for each, content in pictures.items():
-            file.writestr(each, content)
-        member = ZipInfo(name)
-        member.external_attr = (mode | 0o644) << 16
-        file.writestr(member, b"../../secret.png")
-
-
-@pytest.mark.parametrize(
-    ("file", "name", "mode", "said"),
-    [
-        ("a.zip", "../evil.png", stat.S_IFREG, "a path that leads out of the archive"),
-        ("a.zip", "/evil.png", stat.S_IFREG, "a path that leads out of the archive"),
-        ("a.zip", "link.png", stat.S_IFLNK, "a link"),
-        ("a.tar", "../evil.png", stat.S_IFREG, "type the folder in which the images are, or a .zip file"),
-    ],
-    ids=["out of it", "absolute", "link", "tar"],
-)
-def test_an_archive_that_leads_elsewhere_is_refused(file, name, mode, said, tmp_path):
-    archive(tmp_path / file, name, mode)
-    result = type_in("train", "data=folder", f"data.root={file}", "data.max_rejects=1", cwd=tmp_path)
-    assert said in error(result)
-    assert not list(tmp_path.rglob("*.png"))
+def test_a_tar_file_is_not_unpacked(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        member = tarfile.TarInfo("../evil.png")
+        member.size = len(PICTURE)
+        tar.addfile(member, io.BytesIO(PICTURE))
+    result = type_in("train", "data=folder", "data.root=a.tar", cwd=tmp_path)
+    assert "type the folder in which the images are, or a .zip file" in error(result)
+    assert not list(tmp_path.parent.rglob("evil.png"))
 
 
 def test_statistics_that_would_run_code_are_made_again(run, trap, tmp_path):

@@ -1,7 +1,6 @@
-"""Arrays of images on disk: written row by row, read through a memory map."""
+"""Arrays of images on disk: written part by part, read through a memory map."""
 
 import hashlib
-import mmap
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +11,25 @@ from torch import Tensor
 from genlab.files import atomic_write, flush
 from genlab.protocols import ImageArray
 
-SMALL = 2**28  # bytes; a map of a smaller array may stay resident as a whole
-ROWS_AT_ONCE = 64  # the kernel may map up to 2 MiB around each row that is touched: 128 MiB at once
-
 
 class MappedImages:
-    """Uint8 images (N, C, H, W) in an `.npy` file, read through a memory map.
+    """Uint8 images (N, C, H, W) in an `.npy` file, read through a memory map whose pages all processes share.
 
-    What a large file has been read into is handed back to the kernel at once, or the resident memory of each process
-    would grow to the whole file. The pages stay in the kernel's cache, which all processes share.
-
-    Args:
-        path: the file.
-        fingerprint: tells these images from any others.
+    The fingerprint tells these images from any others.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path, self.fingerprint = path, fingerprint
-        self._array = np.load(path, mmap_mode="r")
-        self._map: mmap.mmap = self._array._mmap
-        self._is_large = self._array.nbytes > SMALL and hasattr(mmap, "MADV_DONTNEED")
+        self._array = np.load(path, mmap_mode="r").view(np.ndarray)
         self.shape = torch.Size(self._array.shape)
 
     def __len__(self) -> int:
         return len(self._array)
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
-        """Gather images (B, C, H, W) by their numbers, in memory of their own."""
+        """Copy images (B, C, H, W) by a slice or by row numbers (B,)."""
         index = np.arange(len(self))[rows] if isinstance(rows, slice) else rows.numpy()
-        images = np.empty((len(index), *self.shape[1:]), np.uint8)
-        step = ROWS_AT_ONCE if self._is_large else max(1, len(index))
-        for start in range(0, len(index), step):
-            part = slice(start, start + step)
-            np.take(self._array, index[part], axis=0, out=images[part], mode="clip")
-            if self._is_large:
-                self._map.madvise(mmap.MADV_DONTNEED)
-        return torch.from_numpy(images)
+        return torch.from_numpy(np.take(self._array, index, axis=0))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MappedImages, (self.path, self.fingerprint)  # worker processes map the file themselves
@@ -64,7 +46,7 @@ def fingerprint(images: ImageArray) -> str:
 
 
 def write_array(path: Path, array: np.ndarray, shared: bool = False) -> None:
-    """Write an `.npy` file whole or not at all; `shared` as in `atomic_write`."""
+    """Write an `.npy` file atomically; `shared` as in `atomic_write`."""
     with atomic_write(path, shared) as unfinished, unfinished.open("wb") as file:
         np.save(file, array)
 
@@ -73,7 +55,7 @@ class ImageWriter:
     """Writes an `.npy` file of uint8 images (N, C, H, W) part by part, N being known at the end alone.
 
     Written and not mapped: on a full disk a write raises an error, a store into a map kills the process.
-    `digest` is that of the images that have been written.
+    `digest` is the SHA-256 of the images written so far.
     """
 
     def __init__(self, path: Path, image_shape: tuple[int, int, int]) -> None:
@@ -92,7 +74,7 @@ class ImageWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write the final count into the header, for which NumPy leaves room; the file is on the disk then."""
+        """Write the final count into the header, for which NumPy leaves room, and flush the file to the disk."""
         with self._file:
             self._file.seek(0)
             self._write_header()

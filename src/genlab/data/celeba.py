@@ -1,20 +1,21 @@
 """CelebA: Liu et al., Deep Learning Face Attributes in the Wild, 2015."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from torchvision.datasets import CelebA as TorchvisionCelebA
 from torchvision.datasets.utils import download_file_from_google_drive
 
-from genlab.data.decode import UNLABELLED, RawImages
-from genlab.data.files import Files, Labelled, find_files, versions
+from genlab.data.decode import UNLABELLED, Labelled, RawImages
+from genlab.data.files import Files, find_files, versions
 from genlab.data.prepared import PreparedSource
-from genlab.errors import UsageError, listed
+from genlab.errors import UsageError
+from genlab.files import reason
 
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 IMAGES, PARTITION, ATTRIBUTES = "img_align_celeba", "list_eval_partition", "list_attr_celeba"
@@ -41,12 +42,10 @@ class CelebA(PreparedSource):
         self.root = Path(root).expanduser()
 
     def identity(self) -> dict[str, Any]:
-        """Nothing: the files say it all."""
-        return {}
+        return {}  # the files say it all
 
     def versions(self) -> list[str]:
-        """Name, size and age of every image and of the two lists; none if something is missing."""
-        if any(self._find(name) is None for name in ENDINGS):
+        if not all(map(self._find, ENDINGS)):
             return []
         return self.files.versions + versions(self.root, [self.paths[PARTITION], self.paths[ATTRIBUTES]])
 
@@ -56,31 +55,17 @@ class CelebA(PreparedSource):
         return find_files(self.paths[IMAGES])
 
     def notes(self) -> dict[str, Any]:
-        """How many images the partition does not name."""
-        named = set(self.partition.index)
-        n = sum(PurePosixPath(name).name not in named for name in self.files.names)
-        unlisted = {f"images that {self.paths[PARTITION].name} does not name": n} if n else {}
-        return {"left_out": unlisted | self.files.left_out}
-
-    @cached_property
-    def partition(self) -> pd.Series:
-        """The number of each image's split, by the names of the images."""
-        path = self.paths[PARTITION]
-        partition = _table(path).iloc[:, 0]
-        if odd := sorted({f"{number:g}" for number in partition} - {"0", "1", "2"}):
-            raise UsageError(f"{path} names a split {listed(odd)}: it must be 0 (train), 1 (val) or 2 (test).")
-        return partition
+        return {"left_out": self.files.left_out}
 
     def raw(self) -> Mapping[str, RawImages]:
         """Return the images by the official partition; -1 where the attributes of one are not known."""
-        attributes = _table(self.paths[ATTRIBUTES])
+        partition, attributes = _table(self.paths[PARTITION]).iloc[:, 0], _table(self.paths[ATTRIBUTES])
         by_name = {PurePosixPath(name).name: name for name in self.files.names}  # archives have them in a folder
-        files = self.files._replace(names=[by_name.get(name, name) for name in self.partition.index])
-        signs = attributes.reindex(self.partition.index).to_numpy()
-        labels = np.where(np.isnan(signs), UNLABELLED, signs > 0).astype(np.int64)
-        names = [str(name) for name in attributes]
+        files = replace(self.files, names=[by_name.get(name, name) for name in partition.index])
+        signs = attributes.reindex(partition.index).to_numpy()
+        items = Labelled(files, np.where(np.isnan(signs), UNLABELLED, signs > 0).astype(np.int64))
         return {
-            split: RawImages(Labelled(files, labels), np.flatnonzero(self.partition == number), names, files.names)
+            split: RawImages(items, np.flatnonzero(partition == number), [*map(str, attributes)], files.names)
             for split, number in SPLITS.items()
         }
 
@@ -99,26 +84,21 @@ class CelebA(PreparedSource):
         folder = self.root / "celeba"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / "download.lock"):
-                for file_id, md5, filename in TorchvisionCelebA.file_list:
-                    if Path(filename).stem in missing:
-                        download_file_from_google_drive(file_id, folder, filename, md5)
+            for file_id, md5, filename in TorchvisionCelebA.file_list:
+                if Path(filename).stem in missing:
+                    download_file_from_google_drive(file_id, folder, filename, md5)
         except Exception as error:  # each layer of a download raises errors of its own
-            reason, needed = " ".join(str(error).split())[:200], [f"{name}{ENDINGS[name][0]}" for name in ENDINGS]
+            needed = ", ".join(f"{name}{endings[0]}" for name, endings in ENDINGS.items())
             raise UsageError(
                 f"CelebA is not complete in {self.root}, and {' and '.join(missing)} can't be downloaded from Google "
-                f"Drive ({reason}). Put {', '.join(needed)} from {HOME} into {folder}, or type where they are with "
+                f"Drive ({reason(error)[:200]}). Put {needed} from {HOME} into {folder}, or type where they are with "
                 "data.root=PATH; or take CelebA from the Hugging Face hub: "
                 "python src/train.py data=huggingface data.path=flwrlabs/celeba data.crop=148."
             ) from error
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """Read a table of numbers with a row for each image: the official .txt, or Kaggle's .csv.
-
-    Raises:
-        UsageError: if it is none, or has several rows for an image.
-    """
+    """Read a table of numbers with a row for each image: the official .txt, or Kaggle's .csv."""
     options: dict[str, Any] = {"sep": r"\s+", "header": None, "index_col": 0}
     if path.suffix == ".csv":
         options = {"index_col": 0}
@@ -126,11 +106,6 @@ def _table(path: Path) -> pd.DataFrame:
         options = {"sep": r"\s+", "skiprows": 1}
     try:
         table = pd.read_csv(path, **options)
-        table = table.set_index(table.index.astype(str)).astype(float)
-        if table.columns.empty:
-            raise ValueError("it has no columns")
+        return table.set_index(table.index.astype(str)).astype(float)
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise UsageError(f"{path} can't be read as a table of numbers with a row for each image ({error}).") from error
-    if twice := list(table.index[table.index.duplicated()]):
-        raise UsageError(f"{path} has more than one row for {listed(twice, 3)}: leave one for each image.")
-    return table

@@ -10,8 +10,7 @@ from torch import Generator, Tensor
 
 from genlab.bounds import ImageSize, NonNegativeInt, PositiveInt
 from genlab.data.arrays import fingerprint
-from genlab.data.binary import Binarization, binarized
-from genlab.data.derived import Drawn, Joined
+from genlab.data.derived import Drawn, Joined, binarized
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
 from genlab.errors import UsageError
@@ -28,7 +27,7 @@ class ImageDataModule(LightningDataModule):
     Args:
         source: gives the splits; as a partial, it is completed with the `settings`.
         name: of the data set; part of each score's protocol.
-        channels: 1 or 3.
+        channels: 1 (grey) or 3 (colour).
         size: height and width in pixels.
         image_shape: (channels, size, size), the key to which models refer.
         batch_size: images a batch and process.
@@ -58,7 +57,7 @@ class ImageDataModule(LightningDataModule):
         num_workers: NonNegativeInt = 0,
         seed: int = 0,
         flip: bool = False,
-        binarize: Binarization | None = None,
+        binarize: Literal["dynamic", "fixed"] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -76,12 +75,11 @@ class ImageDataModule(LightningDataModule):
         """Read the source once; what has to be downloaded and decoded is, if no process has done so before."""
         if self.splits:
             return
-        splits = self.source(self.size, self.channels, self.limit)
+        self.splits = dict(self.source(self.size, self.channels, self.limit))
         if self.binarize == "fixed":
-            splits = {
-                name: Split(binarized(part.images, _noise(0, name)), part.labels) for name, part in splits.items()
-            }
-        self.splits = splits
+            for name, part in self.splits.items():
+                noise = Generator().manual_seed(SPLITS.index(name))
+                self.splits[name] = Split(binarized(part.images, noise), part.labels)
 
     @property
     def view(self) -> dict[str, str | None]:
@@ -119,12 +117,12 @@ class ImageDataModule(LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Raise a UsageError if the images are not those of a checkpoint; one of an earlier version knows of none."""
         self.setup()
-        mine = self.state_dict()
-        others = {name: part["images"] for name, part in state_dict.items() if part != mine[name]}
-        if changed := [_changed(name, n, mine[name]["images"]) for name, n in others.items()]:
+        now = self.state_dict()
+        if changed := [name for name, part in state_dict.items() if part != now[name]]:
+            sizes = [f"{name} ({state_dict[name]['images']} then, {now[name]['images']} now)" for name in changed]
             raise UsageError(
-                f"The images of {self.name} have changed since this run was started: {', '.join(changed)}. Put them "
-                "back as they were (data.root=PATH takes an equal copy), or start a new run, without resume."
+                f"The images of {self.name} have changed since this run was started: {', '.join(sizes)}. Put them back "
+                "as they were (data.root=PATH takes an equal copy), or start a new run, without resume."
             )
 
     def labels(self, split: str) -> Tensor:
@@ -195,11 +193,3 @@ class ImageDataModule(LightningDataModule):
 
     def _on_cuda(self) -> bool:
         return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-
-
-def _changed(split: str, before: int, now: int) -> str:
-    return f"{split} had {before} and has {now}" if now != before else f"{split} has {now} others"
-
-
-def _noise(seed: int, split: str) -> Generator:
-    return Generator().manual_seed(seed * len(SPLITS) + SPLITS.index(split))

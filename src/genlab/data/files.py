@@ -1,13 +1,11 @@
 """Image files as people have them: in nested folders, or in a .zip file, which is read where it is."""
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from PIL import Image
@@ -15,11 +13,12 @@ from PIL import Image
 from genlab.data.view import FORMATS
 from genlab.errors import UsageError
 
-GROWTH, HARMLESS = 100, 2**28  # times that an archive may unpack to, and bytes that every one may
+HIDDEN = (".", "__MACOSX")
 
 
-class Files(NamedTuple):
-    """Image files below a root, in the order of their names.
+@dataclass(frozen=True)
+class Files:
+    """Image files below a root, in the order of their names. An index gives what a `View` can open.
 
     Args:
         root: a folder or a .zip file.
@@ -33,22 +32,10 @@ class Files(NamedTuple):
     versions: list[str]
     left_out: dict[str, int]
 
-    def source(self, row: int) -> Path | bytes:
-        """What a `View` can open: a path, or the bytes of a member of the archive."""
+    def __getitem__(self, row: int) -> Path | bytes:
         if self.root.is_dir():
             return self.root / self.names[row]
         return _archive(self.root, os.getpid()).read(self.names[row])
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The items of `RawImages`: files with a label each."""
-
-    files: Files
-    labels: Any  # by row
-
-    def __getitem__(self, row: int) -> tuple[Path | bytes, Any]:
-        return self.files.source(row), self.labels[row]
 
 
 def find_files(root: Path, key: str = "data.root") -> Files:
@@ -56,13 +43,8 @@ def find_files(root: Path, key: str = "data.root") -> Files:
 
     Links are followed; hidden files and folders are left out, and files that are no images by their extension.
 
-    Args:
-        root: the folder or the file.
-        key: of the configuration, for messages.
-
     Raises:
-        UsageError: if there is no such folder or nothing in it that can be used, or if the archive is damaged or has
-            members outside of itself, or links.
+        UsageError: if there is nothing that can be read; it names the `key` of the configuration.
     """
     try:
         if not root.exists():
@@ -74,7 +56,7 @@ def find_files(root: Path, key: str = "data.root") -> Files:
         raise UsageError(
             f"{key}={root} can't be read ({error}): make it readable, or type another folder or .zip file."
         ) from error
-    extensions = image_extensions()
+    extensions = {extension for extension, form in Image.registered_extensions().items() if form in FORMATS}
     kinds = [PurePosixPath(name).suffix.lower() for name, _ in found]
     images = [file for file, kind in zip(found, kinds, strict=True) if kind in extensions]
     others = Counter(kind or "(none)" for kind in kinds if kind not in extensions)
@@ -85,68 +67,42 @@ def find_files(root: Path, key: str = "data.root") -> Files:
     return Files(root, [name for name, _ in images], versions, dict(others.most_common()))
 
 
-def is_gone(root: Path) -> bool:
-    """Whether nothing is left at a path, as where a disk is not mounted."""
-    try:
-        return not root.exists() or (root.is_dir() and not any(root.iterdir()))
-    except OSError:
-        return False  # who reads it will say why it can't be read
-
-
 def versions(root: Path, files: Iterable[Path]) -> list[str]:
-    """A text for each file that changes when the file does: its way from the root, size, and time of change."""
-    found = ((file.relative_to(root), file.stat()) for file in sorted(files) if file.is_file())
-    return [f"{name} {info.st_size} {info.st_mtime_ns}" for name, info in found]
+    """A text for each file that changes when the file does: its path from the root, size, and time of change."""
+    return [f"{file.relative_to(root)} {_version(file)}" for file in sorted(files) if file.is_file()]
 
 
-@cache
-def image_extensions() -> frozenset[str]:
-    """Extensions of the formats that are read."""
-    return frozenset(extension for extension, form in Image.registered_extensions().items() if form in FORMATS)
+def _version(file: str | Path) -> str:
+    info = os.stat(file)  # noqa: PTH116
+    return f"{info.st_size} {info.st_mtime_ns}"
 
 
 def _in_folder(root: Path) -> Iterator[tuple[str, str]]:
     """Names below the root with size and time of change; a link that leads nowhere counts as a file without them."""
-    folders: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    folders: list[tuple[str, frozenset[str]]] = [("", frozenset())]
     while folders:
         folder, ancestors = folders.pop()
-        info = (root / folder).stat()
-        here = (info.st_dev, info.st_ino)
+        here = os.path.realpath(root / folder)
         if here in ancestors:
             continue  # a link that leads back
-        with os.scandir(root / folder) as entries:
+        with os.scandir(here) as entries:
             for entry in entries:
                 name = f"{folder}{entry.name}"
-                if entry.name.startswith((".", "__MACOSX")):
+                if entry.name.startswith(HIDDEN):
                     continue
-                try:
-                    info = entry.stat()
-                except OSError:
-                    yield name, "unreadable"
-                    continue
-                if stat.S_ISDIR(info.st_mode):
+                if entry.is_dir():
                     folders.append((f"{name}/", ancestors | {here}))
-                elif stat.S_ISREG(info.st_mode):
-                    yield name, f"{info.st_size} {info.st_mtime_ns}"
+                else:
+                    try:
+                        yield name, _version(entry.path)
+                    except OSError:
+                        yield name, "unreadable"
 
 
 def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
-    members = _archive(path, os.getpid()).infolist()
-    total, size = sum(member.file_size for member in members), path.stat().st_size
-    if total > max(HARMLESS, GROWTH * size):
-        raise UsageError(
-            f"{path} of {size / 1e6:,.1f} MB would unpack to {total / 1e6:,.0f} MB, as no archive of pictures does: it "
-            "is refused. Unpack it into a folder, if it is yours."
-        )
-    for member in members:
-        way = PurePosixPath(member.filename.replace("\\", "/"))
-        if way.is_absolute() or ".." in way.parts or (way.parts[:1] and way.parts[0].endswith(":")):
-            raise UsageError(f"{path} holds {member.filename!r}, a path that leads out of the archive: it is refused.")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise UsageError(
-                f"{path} holds {member.filename!r}, a link, which may lead out of the archive: it is refused."
-            )
-        if not member.is_dir() and not any(part.startswith((".", "__MACOSX")) for part in way.parts):
+    for member in _archive(path, os.getpid()).infolist():
+        hidden = any(part.startswith(HIDDEN) for part in PurePosixPath(member.filename).parts)
+        if not member.is_dir() and not hidden:
             yield member.filename, f"{member.file_size} {member.CRC}"
 
 

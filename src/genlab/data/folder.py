@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from genlab.bounds import Share
-from genlab.data.decode import UNLABELLED, RawImages
-from genlab.data.files import Files, Labelled, find_files, is_gone
+from genlab.data.decode import UNLABELLED, Labelled, RawImages
+from genlab.data.files import Files, find_files
 from genlab.data.layout import Layout, read_layout
 from genlab.data.prepared import PreparedSource
 
@@ -19,7 +19,7 @@ from genlab.data.prepared import PreparedSource
 class Folder(PreparedSource):
     """All images below a folder, whatever their format, size and depth.
 
-    What its folders mean says `read_layout`: splits, classes, or nothing. A split that is missing is chosen by a hash
+    `read_layout` says what its folders mean: splits, classes, or nothing. A split that is missing is chosen by a hash
     of the file names, so that an image stays in its split when others are added. An image without a class has the
     label -1.
 
@@ -43,23 +43,20 @@ class Folder(PreparedSource):
         """The image files, listed once."""
         return find_files(self.root)
 
-    def identity(self) -> dict[str, Any]:
-        """The shares."""
-        return {"val_share": self.val_share, "test_share": self.test_share}
-
-    def versions(self) -> list[str]:
-        """Name, size and age of every image."""
-        return [] if is_gone(self.root) else self.files.versions
-
-    def notes(self) -> dict[str, Any]:
-        """What was left out, and what the folders mean."""
-        layout = self.layout
-        return {"left_out": self.files.left_out, "split_folders": layout.folders, "parts": layout.parts}
-
     @cached_property
     def layout(self) -> Layout:
         """What the folders mean."""
         return read_layout(self.files.names, self.root)
+
+    def identity(self) -> dict[str, Any]:
+        return {"val_share": self.val_share, "test_share": self.test_share}
+
+    def versions(self) -> list[str]:
+        is_there = self.root.is_file() or any(self.root.glob("*"))  # a disk that is not mounted is an empty folder
+        return self.files.versions if is_there else []
+
+    def notes(self) -> dict[str, Any]:
+        return {"left_out": self.files.left_out, "split_folders": self.layout.folders, "parts": self.layout.parts}
 
     def raw(self) -> Mapping[str, RawImages]:
         """Return the files by split."""
@@ -73,13 +70,10 @@ class Folder(PreparedSource):
 def split_rows(
     names: list[str], official: list[str | None], val_share: float, test_share: float
 ) -> dict[str, np.ndarray]:
-    """Choose the rows of each split: the official ones, and where there are none, by a hash of the names.
+    """Choose the rows of each split: the official ones (None for all where there are none), or by a hash of the names.
 
-    Args:
-        names: of the files, as paths from the root.
-        official: the split of each file, or None for all.
-        val_share, test_share: share of the files in a split that is not official; one file at least. No share for
-            validation means that the test images validate.
+    A split that is not official gets a share of the files, and one at least. No share for validation means that the
+    test images validate.
     """
     parts = np.array([part or "train" for part in official])
     hashes = np.array([_uniform(name) for name in names])
@@ -87,10 +81,10 @@ def split_rows(
     for split, wanted in (("test", test_share), ("val", val_share)):
         if split in parts or wanted == 0:
             continue
-        mine = np.flatnonzero((parts == "train") & (hashes >= low))
-        mine = mine[np.argsort(hashes[mine])]
+        free = np.flatnonzero((parts == "train") & (hashes >= low))
+        free = free[np.argsort(hashes[free])]
         low += wanted
-        parts[mine[: max(1, (hashes[mine] < low).sum())]] = split
+        parts[free[: max(1, (hashes[free] < low).sum())]] = split
     rows = {split: np.flatnonzero(parts == split) for split in ("train", "val", "test")}
     return rows if val_share > 0 or len(rows["val"]) else rows | {"val": rows["test"]}
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from genlab.bounds import Share
-from genlab.data.columns import choose_images, choose_labels, source, undecoded
-from genlab.data.decode import RawImages
+from genlab.data.columns import StoredImages, choose_images, choose_labels
+from genlab.data.decode import Labelled, RawImages
 from genlab.data.files import versions
 from genlab.data.prepared import PreparedSource, held_out
-from genlab.errors import UsageError
+from genlab.errors import UsageError, unknown
 from genlab.files import reason
 
 SPLIT_NAMES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
@@ -55,35 +55,32 @@ class HuggingFace(PreparedSource):
         self.name = self.root.stem if self.root.exists() else path.replace("/", "--")
 
     def identity(self) -> dict[str, Any]:
-        """Name and revision, and what is taken of it."""
         options = ("path", "subset", "revision", "image_column", "label_column", "val_share", "test_share")
         return {name: getattr(self, name) for name in options}
 
     def versions(self) -> list[str]:
-        """Name, size and age of each local file. (Not of images that a table names by their paths.)"""
         files = [self.root, *self.root.rglob("*")]
         return versions(self.root.parent, (file for file in files if not file.name.startswith((".", "cache-"))))
 
     def raw(self) -> Mapping[str, RawImages]:
         """Load, downloading what is missing, and return the splits."""
-        parts = {SPLIT_NAMES.get(name, name): data for name, data in self._loaded().items()}
-        if "train" not in parts:
-            raise UsageError(f"data.path={self.path} has no split train, but {', '.join(parts)}.")
-        parts = {name: data for name, data in parts.items() if name in SPLIT_NAMES.values()}
+        table, rows = self._loaded()
         folder = self.root if self.root.is_dir() else self.root.parent
-        labels = choose_labels(parts, self.label_column)
-        image_column = choose_images(parts["train"], self.image_column, folder)
-        items = {name: HubItems(data, image_column, labels.by_split[name], folder) for name, data in parts.items()}
-        rows = {name: np.arange(len(part)) for name, part in parts.items()}
+        labels, label_names = choose_labels(table, self.label_column)
+        column = self.image_column or choose_images(table, folder)
+        if column not in table.features:
+            raise UsageError(unknown("data.image_column", column, list(table.features)))
+        items = Labelled(StoredImages(table, column, folder), labels)
         for name, wanted in (("test", self.test_share), ("val", self.val_share)):
-            if name not in items:
+            if name not in rows:
                 kept, chosen = held_out(len(rows["train"]), wanted)
-                items[name], rows[name], rows["train"] = items["train"], rows["train"][chosen], rows["train"][kept]
+                rows[name], rows["train"] = rows["train"][chosen], rows["train"][kept]
         if len(rows["val"]) == 0:
-            items["val"], rows["val"] = items["test"], rows["test"]
-        return {name: RawImages(items[name], rows[name], labels.names) for name in ("train", "val", "test")}
+            rows["val"] = rows["test"]
+        return {name: RawImages(items, rows[name], label_names) for name in ("train", "val", "test")}
 
-    def _loaded(self) -> dict[str, Any]:
+    def _loaded(self) -> tuple[Any, dict[str, np.ndarray]]:
+        """All rows as one table, and the numbers of those in each split."""
         try:
             import datasets
         except ImportError as error:
@@ -97,16 +94,12 @@ class HuggingFace(PreparedSource):
                 loaded = datasets.load_dataset("parquet", data_files=str(self.root))
             else:
                 loaded = datasets.load_dataset(self.path, self.subset, revision=self.revision)
+            splits = loaded if isinstance(loaded, dict) else {"train": loaded}
+            parts = {SPLIT_NAMES[name]: data for name, data in splits.items() if name in SPLIT_NAMES}
+            table = datasets.concatenate_datasets([*parts.values()])
         except Exception as error:  # the library, its file formats and the network raise errors of their own
             raise UsageError(f"data.path={self.path} can't be loaded: {reason(error)}") from error
-        return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
-
-
-class HubItems:
-    """The rows of a data set of the hub as pairs of an encoded image and a label."""
-
-    def __init__(self, data: Any, column: str, labels: np.ndarray, folder: Path) -> None:
-        self.images, self.column, self.labels, self.folder = undecoded(data, column), column, labels, folder
-
-    def __getitem__(self, row: int) -> tuple[Any, Any]:
-        return source(self.images[row][self.column], self.folder), self.labels[row]
+        if "train" not in parts:
+            raise UsageError(f"data.path={self.path} has no split train, but {', '.join(splits)}.")
+        ends = np.cumsum([len(data) for data in parts.values()])
+        return table, dict(zip(parts, np.split(np.arange(len(table)), ends[:-1]), strict=True))

@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Sequence
+from itertools import chain, takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -11,21 +11,9 @@ from genlab.errors import UsageError, listed
 
 Way = tuple[str, ...]  # the folders that lead to an image
 
-MEANING = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "eval": "val",
-    "evaluation": "val",
-    "test": "test",
-    "testing": "test",
-    "holdout": "test",
-}
-SPLIT = re.compile(  # also train2017, Test_set, images-train, valA
-    rf"(?:(?:images?|imgs?|data)[ _-]*)?({'|'.join(sorted(MEANING, key=len, reverse=True))})"
+SPLIT = re.compile(  # train, also train2017, Test_set, images-train, valA
+    r"(?:(?:images?|imgs?|data)[ _-]*)?"
+    r"(?:(?P<train>training|train)|(?P<val>validation|valid|val|dev|evaluation|eval)|(?P<test>testing|test|holdout))"
     r"[ _-]*(?:set|split|images?|imgs?|data|[a-z]|\d+)?",
     re.IGNORECASE,
 )
@@ -52,60 +40,57 @@ def read_layout(names: Sequence[str], root: Path) -> Layout:
     """Find out what the folders above images are.
 
     A folder that holds all images means nothing. Below it, folders named after splits are the splits; below them, the
-    first folder on the way to an image is its class, unless all of them are numbered parts.
-
-    Args:
-        names: paths of images from the root, with "/".
-        root: what was looked into, for messages.
+    first folder on the way to an image is its class, unless all of them are numbered parts. `names` are paths from the
+    root, with "/".
 
     Raises:
-        UsageError: if there are splits, and images beside them or nothing that trains.
+        UsageError: if there are splits and images beside them, or splits in several folders.
     """
     ways: list[Way] = [PurePosixPath(name).parts[:-1] for name in names]
-    common = _common(ways)
-    ways = _without(ways, len(common))
-    _check_depth(ways, names, root, common)
-    folders = _split_folders(ways, names, root / "/".join(common))
+    ways, common = _without_common(ways)
+    root = root.joinpath(*common)
+    _check_depth(ways, root)
+    folders = _split_folders(ways, names, root)
     splits: list[str | None] = [None] * len(ways)
     if folders:
-        meaning = {folder: split for split, folder in folders.items()}
-        splits, ways = [meaning[way[0]] for way in ways], _without(ways, 1)
+        splits, ways = [_split(way[0]) for way in ways], [way[1:] for way in ways]
     classes, parts = _classes(ways)
     return Layout(splits, classes, folders, parts)
 
 
-def _check_depth(ways: list[Way], names: Sequence[str], root: Path, common: Way) -> None:
-    """Raise a UsageError if splits lie deeper than where they are looked for."""
-    inside: dict[Way, dict[str, None]] = defaultdict(dict)
-    for way in dict.fromkeys(ways):
+def _check_depth(ways: list[Way], root: Path) -> None:
+    """Raise a UsageError if splits lie deeper than where they are looked for, as in dogs/train and cats/train."""
+    below: dict[Way, set[str | None]] = defaultdict(set)
+    for way in set(ways):
         for depth in range(1, len(way)):
-            inside[way[:depth]][way[depth]] = None
-    for home, folders in inside.items():
-        found = _by_split(folders)
-        if "train" in found and len(found) > 1:
-            here = root / "/".join((*common, *home))
-            other = next(name for name, way in zip(names, ways, strict=True) if way[: len(home)] != home)
+            below[way[:depth]].add(_split(way[depth]))
+    for home in sorted(below):
+        if "train" in below[home] and len(below[home] - {None}) > 1:
+            here = root.joinpath(*home)
             raise UsageError(
-                f"{here} holds {_names(found)}, and there are images outside of it, such as {other}: type "
-                f"data.root={here} to take these alone, or put all images into folders train, val and test at the top."
+                f"{here} holds splits, and there are images outside of it: type data.root={here} to take these alone, "
+                "or put all images into folders train, val and test at the top."
             )
 
 
 def _split_folders(ways: list[Way], names: Sequence[str], root: Path) -> dict[str, str]:
     """The folders at the top that are splits, by the split; nothing if none are."""
-    tops = dict.fromkeys(way[0] for way in ways if way)
-    found, others = _by_split(tops), [f"the folder {top}" for top in tops if not _split(top)]
+    found: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    others = []
+    for top in dict.fromkeys(way[0] for way in ways if way):
+        if split := _split(top):
+            found[split].append(top)
+        else:
+            others.append(f"the folder {top}")
     images = [name for name, way in zip(names, ways, strict=True) if not way]
-    if "train" not in found:
-        if len(found) > 1 and not others + images:
-            raise UsageError(f"{root} holds {_names(found)} and no folder train: name what is to train like that.")
-        return {}  # a class may be called test
-    if len(found) == 1 and (others or not images):
-        return {}  # and one of vehicles train
+    found = {split: folders for split, folders in found.items() if folders}
+    if "train" not in found or (len(found) == 1 and (others or not images)):
+        return {}  # a class may be called test, and one of vehicles train
     if others + images:
         raise UsageError(
-            f"{root} holds {_names(found)}, and beside them {listed(others + images, 3)}: put that into one of them or "
-            "somewhere else, so that nothing is trained on that should not be (or rename them, if they are classes)."
+            f"{root} holds {listed([*chain(*found.values())])}, and beside them {listed(others + images, 3)}: put that "
+            "into one of them or somewhere else, so that nothing is trained on that should not be (or rename them, if "
+            "they are classes)."
         )
     for several in found.values():
         if len(several) > 1:
@@ -117,11 +102,11 @@ def _classes(ways: list[Way]) -> tuple[list[str | None], list[str]]:
     """The class of each image, and the numbered parts that were passed over."""
     parts: list[str] = []
     while True:
-        ways = _without(ways, len(_common(ways)))
+        ways, _ = _without_common(ways)
         folders = sorted({way[0] for way in ways if way})
         if not _are_parts(folders):
             return [way[0] if way else None for way in ways], parts
-        parts, ways = folders, _without(ways, 1)
+        parts, ways = folders, [way[1:] for way in ways]
 
 
 def _are_parts(folders: list[str]) -> bool:
@@ -130,28 +115,13 @@ def _are_parts(folders: list[str]) -> bool:
     return are_numbers and len({len(folder) for folder in folders}) == 1 and folders[0].startswith("0")
 
 
-def _common(ways: list[Way]) -> Way:
-    """The folders that lead to all images."""
-    first, last = min(ways), max(ways)
-    return tuple(folder for folder, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
-
-
-def _without(ways: list[Way], depth: int) -> list[Way]:
-    return [way[depth:] for way in ways]
+def _without_common(ways: list[Way]) -> tuple[list[Way], Way]:
+    """Leave out the folders that lead to all images, and return them too."""
+    pairs = zip(min(ways), max(ways), strict=False)
+    common = tuple(first for first, last in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return [way[len(common) :] for way in ways], common
 
 
 def _split(folder: str) -> str | None:
     found = SPLIT.fullmatch(folder)
-    return MEANING[found[1].lower()] if found else None
-
-
-def _by_split(folders: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for folder in folders:
-        if split := _split(folder):
-            found[split].append(folder)
-    return {split: several for split, several in found.items() if several}
-
-
-def _names(found: dict[str, list[str]]) -> str:
-    return listed([folder for folders in found.values() for folder in folders])
+    return found.lastgroup if found else None

@@ -32,10 +32,9 @@ class Batches(Dataset):
 
 
 class BatchLoader(DataLoader):
-    """Loads the batches of a sampler.
+    """Loads the batches of a sampler, and counts those that it has given out.
 
-    In training it counts those that it has given out: Lightning puts its `state_dict` into every checkpoint and hands
-    it back when a run is resumed.
+    Lightning puts its `state_dict` into every checkpoint and hands it back when a run is resumed.
     """
 
     def __init__(self, split: Split, sampler: TrainBatches | EvaluationBatches, num_workers: int, pin: bool) -> None:
@@ -60,9 +59,9 @@ class BatchLoader(DataLoader):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """The position: an epoch, and how many of its batches have been given out."""
+        """The epoch, and how many of its batches have been given out."""
         return {"epoch": self.batches.epoch, "position": self.position}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on from a position."""
+        """Go on from there."""
         self.batches.resume(**state_dict)

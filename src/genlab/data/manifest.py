@@ -1,10 +1,8 @@
 """What is known of a prepared data set, and said of it."""
 
-import errno
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,23 +13,50 @@ from genlab.errors import UsageError, listed
 
 log = logging.getLogger(__name__)
 
-LISTED = 20  # rejected files that are named on the terminal
-NAMED = 20  # classes
-DARK = 4095  # the highest level of 12 bits, which is nearly black where 65535 is white
+LISTED = 20  # rejected files or classes that are named on the terminal
+DARK = 16  # of 255: what 4095, the white of 12 bits, becomes where 65535 is white
 
 
-def describe(parts: Mapping[str, Decoded], label_names: Sequence[str]) -> dict[str, Any]:
-    """Return what is known of decoded splits, as plain JSON values."""
+@dataclass
+class Summary:
+    """What is known of a split. The sums are over the levels of all images, by channel."""
+
+    fingerprint: str = ""
+    labels: list[Any] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
+    n_grey: int = 0
+    n_dark: int = 0
+    n_pixels: int = 0
+    total: Any = 0
+    squares: Any = 0
+
+    def add(self, chunk: Sequence[Decoded], images: np.ndarray) -> None:
+        """Count images (B, C, H, W) in, and those of the chunk that were rejected."""
+        self.rejected |= {image.name: image.reason for image in chunk if image.pixels is None}
+        self.labels += [image.label for image in chunk if image.pixels is not None]
+        self.n_grey += sum(image.is_grey for image in chunk)
+        self.n_dark += int((images.max((1, 2, 3)) <= DARK).sum())
+        self.n_pixels += images[:, 0].size
+        squares = np.multiply(images, images, dtype=np.uint16)  # 255 squared is below 2^16
+        self.total += images.sum((0, 2, 3), dtype=np.int64)
+        self.squares += squares.sum((0, 2, 3), dtype=np.int64)
+
+    def moments(self) -> dict[str, list[float]]:
+        """Mean and standard deviation of the levels of each channel, from 0 to 255."""
+        mean = self.total / max(self.n_pixels, 1)
+        std = np.sqrt(self.squares / max(self.n_pixels, 1) - mean**2)
+        return {"mean": mean.round(3).tolist(), "std": std.round(3).tolist()}
+
+
+def describe(parts: Mapping[str, Summary], label_names: Sequence[str]) -> dict[str, Any]:
+    """Return what is known of all splits, as plain JSON values."""
     labels = np.array([label for part in parts.values() for label in part.labels], np.int64)
     labels = labels.reshape(len(labels), -1) if len(labels) else labels[:, None]
-    highest = np.array([level for part in parts.values() for level in part.highest_levels], np.int64)
     return {
         "counts": {name: len(part.labels) for name, part in parts.items()},
         "fingerprints": {name: part.fingerprint for name, part in parts.items()},
         "grey": sum(part.n_grey for part in parts.values()),
-        "sixteen_bits": len(highest),
-        "dark": int((highest <= DARK).sum()),
-        "highest_level": int(highest.max(initial=0)),
+        "dark": sum(part.n_dark for part in parts.values()),
         **parts["train"].moments(),
         "labels_an_image": labels.shape[1],
         "classes": len(np.unique(labels[labels != UNLABELLED])),
@@ -48,20 +73,14 @@ def say_what_is_in(name: str, manifest: Mapping[str, Any], channels: int) -> Non
         log.info("%s: its splits are the folders %s.", name, listed(list(manifest["split_folders"].values())))
     if left_out := left_out_files(manifest.get("left_out", {})):
         log.warning("%s: %s", name, left_out)
-    white, highest = manifest["made_from"]["view"]["white_level"], manifest["highest_level"]
-    if white is None and manifest["dark"]:
-        log.warning(
-            "%s: %d of the %d images of 16 bits have no level above %d, and come out nearly black: where another level "
-            "than 65535 is white, type it, as data.white_level=%d.",
-            *(name, manifest["dark"], manifest["sixteen_bits"], DARK, DARK),
-        )
-    if white is not None and highest > white:
-        log.warning("%s: there are levels up to %d, which data.white_level=%d cuts off.", name, highest, white)
     n, n_grey = sum(manifest["counts"].values()), manifest["grey"]
+    if manifest["made_from"]["view"]["white_level"] is None and 2 * manifest["dark"] > n:
+        log.warning(
+            "%s: %d of %d images are nearly black: if they are of 12 bits in files of 16, type data.white_level=4095.",
+            *(name, manifest["dark"], n),
+        )
     if channels == 3 and n_grey == n:
         log.info("%s is grey: its one channel is repeated for data.channels=3.", name)
-    if channels == 1 and n_grey < n:
-        log.info("%s has colours: data.channels=1 keeps their brightness alone.", name)
 
 
 def classes(manifest: Mapping[str, Any]) -> str:
@@ -74,12 +93,11 @@ def classes(manifest: Mapping[str, Any]) -> str:
     else:
         n_classes = max(len(names), manifest["classes"])
         found = f"{n_classes:,} {'class' if n_classes == 1 else 'classes'}"
-    some = [*names[:NAMED], *([f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else [])]
-    return found + (f": {', '.join(some)}" if names else "") + (f"; {n:,} images have none" if n else "")
+    return found + (f": {listed(names, LISTED)}" if names else "") + (f"; {n:,} images have none" if n else "")
 
 
 def left_out_files(left_out: Mapping[str, int]) -> str:
-    """Say how many files are no images by their names, and of which kinds; nothing if there are none."""
+    """Say how many files are no images by their names, and of which kinds."""
     if not left_out:
         return ""
     n, kinds = sum(left_out.values()), listed([f"{n:,} {kind}" for kind, n in left_out.items()])
@@ -88,14 +106,11 @@ def left_out_files(left_out: Mapping[str, int]) -> str:
 
 def check_rejects(name: str, manifest: Mapping[str, Any], max_rejects: float) -> str:
     """Return a sentence about the files that can't be read, empty without any; raise a UsageError for too many."""
-    rejected: dict[str, str] = manifest["rejected"]
+    rejected = [f"{file} ({reason})" for file, reason in manifest["rejected"].items()]
     if not rejected:
         return ""
-    for file, reason in rejected.items():
-        log.debug("Rejected: %s (%s)", file, reason)
-    some = "; ".join(f"{file} ({reason})" for file, reason in list(rejected.items())[:LISTED])
-    if len(rejected) > LISTED:
-        some += f"; and {len(rejected) - LISTED} more, listed in the log"
+    log.debug("Files of %s that can't be read: %s", name, "; ".join(rejected))
+    some = listed(rejected, LISTED) + (", listed in the log" if len(rejected) > LISTED else "")
     n = len(rejected) + sum(manifest["counts"].values())
     sentence = f"{len(rejected)} of the {n} files of {name} can't be read"
     if len(rejected) > max_rejects * n or 0 in manifest["counts"].values():
@@ -104,16 +119,3 @@ def check_rejects(name: str, manifest: Mapping[str, Any], max_rejects: float) ->
             f"more. They are: {some}."
         )
     return f"{sentence}: {some}."
-
-
-def disk_error(error: OSError | UsageError, name: str, folder: Path, n_bytes: int) -> UsageError:
-    """Say what to do where the decoded images of a data set can't be kept in a folder, unless that has been said."""
-    if isinstance(error, UsageError):
-        return error
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = shutil.disk_usage(folder).free
-        return UsageError(
-            f"The decoded images of {name} need {n_bytes / 1e6:,.0f} MB in {folder}, where {free / 1e6:,.0f} MB are "
-            "free: choose another disk with paths.data_dir=PATH, a smaller data.size, or data.limit=N."
-        )
-    return UsageError(f"{folder} can't be written ({error.strerror}): choose another folder with paths.data_dir=PATH.")

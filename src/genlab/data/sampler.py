@@ -19,14 +19,8 @@ class TrainBatches:
     """Batches for training, shuffled anew each epoch.
 
     They are a function of (seed, epoch) alone, so a resumed run sees the batches that the uninterrupted one would have
-    seen. In each epoch an image is seen at most once over all processes, every batch is full, and all processes
-    get equally many; what does not fill a batch on each of them is left to another epoch's order.
-
-    Args:
-        n_images: size of the training split.
-        batch_size: images a batch and process.
-        seed: with the epoch it fixes the order.
-        rank, world_size: this process, and how many there are.
+    seen. In each epoch an image is seen at most once over all processes, every batch is full (`batch_size` images on
+    each process), and all processes get equally many; the rest is left to another epoch's order.
     """
 
     def __init__(self, n_images: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
@@ -36,7 +30,7 @@ class TrainBatches:
         self._resumed = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; Lightning calls this."""
+        """Lightning calls this."""
         self.epoch = epoch
 
     def resume(self, epoch: int, position: int) -> None:
@@ -65,13 +59,7 @@ class EvaluationBatches:
     """Batches for evaluation: each image exactly once over all processes, in a fixed order.
 
     All processes get the same number of batches, of sizes that differ by at most one, so that none waits for another
-    in a collective operation. No two of them have the same noise, nor those of another split.
-
-    Args:
-        n_images: size of the split.
-        batch_size: images a batch and process.
-        rank, world_size: this process, and how many there are.
-        split: its number, 0 to 2.
+    in a collective operation. No two batches have the same noise, nor those of another split (a number, 0 to 2).
     """
 
     epoch = start = 0  # the same in every epoch, and always from the beginning

@@ -62,10 +62,7 @@ def render(factors: Tensor, size: int, channels: int) -> Tensor:
     axis = (torch.arange(size) + 0.5) / size
     dx, dy = axis[None, None, :] - cx, axis[None, :, None] - cy
     cos, sin = rotation.cos(), rotation.sin()
-    u, v = (
-        (cos * dx + sin * dy) / radius,
-        (cos * dy - sin * dx) / radius,
-    )  # the shape's own frame, unit radius
+    u, v = (cos * dx + sin * dy) / radius, (cos * dy - sin * dx) / radius  # the shape's own frame, unit radius
     outside = torch.stack(  # signed distance to each outline, in radii (for the ellipse a first-order one)
         [
             torch.maximum(u.abs(), v.abs()) - 0.8,

@@ -1,4 +1,4 @@
-"""Sums of what is kept on disk, by which a page that was lost or a value that was changed is found."""
+"""Checksums of files on disk, by which a page that was lost or a value that was changed is found."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from random import SystemRandom
 from zlib import crc32
 
 BLOCK = 2**20  # bytes of a file that have a sum of their own
-SAMPLE = 128  # blocks of a file that are looked at when it is opened; a smaller one is looked at as a whole
+SAMPLE = 128  # blocks of a file that are checked when it is opened; a smaller file is checked as a whole
 DIGITS = 8  # hexadecimal ones of a sum
 
 
@@ -17,12 +17,9 @@ def sums(file: Path) -> str:
 
 
 def check_sums(folder: Path, expected: Mapping[str, str], n_blocks: int | None = SAMPLE) -> None:
-    """Compare files with their sums.
+    """Compare files in a folder with the expected sums, by their names.
 
-    Args:
-        folder: where they are.
-        expected: the sums by their names.
-        n_blocks: how many blocks of each are looked at, others each time; None for all.
+    `n_blocks` of each file are checked, others each time; None for all.
 
     Raises:
         ValueError: naming the first block that differs.

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from PIL import ExifTags, Image, ImageColor, ImageOps
@@ -17,23 +17,11 @@ from genlab.data.levels import eight_bits
 from genlab.errors import UsageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-FILTERS = {name.lower(): value for name, value in Image.Resampling.__members__.items()}
 Crop = Literal["none", "center"] | PositiveInt | tuple[PositiveInt, PositiveInt]
 Fit = Literal["cover", "contain", "stretch"]
 Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 MAX_PIXELS = 89_478_485  # Pillow's limit: what a small file may unpack to
 REDUCING_GAP = 3.0  # larger images are first reduced cheaply to 3 times the size: as good as not, says Pillow
-
-
-class Shown(NamedTuple):
-    """What a view shows of an image, uint8 (C, H, W), and what is known of the original.
-
-    `highest_level` is that of an original of 16 bits, and None for any other.
-    """
-
-    pixels: np.ndarray
-    is_grey: bool
-    highest_level: int | None
 
 
 @dataclass(frozen=True)
@@ -79,12 +67,7 @@ class View:
             ) from None
 
     def __call__(self, source: Any) -> tuple[np.ndarray, bool]:
-        """Show an image as uint8 (channels, size, size); also say whether it is a grey one. See `show`."""
-        shown = self.show(source)
-        return shown.pixels, shown.is_grey
-
-    def show(self, source: Any) -> Shown:
-        """Show an image.
+        """Show an image as uint8 (channels, size, size); also say whether it is a grey one.
 
         Args:
             source: a path, the bytes of a file, a Pillow image, or a uint8 array (H, W) or (H, W, 3).
@@ -94,25 +77,20 @@ class View:
             DecompressionBombWarning: if it is too large.
             Exception: whatever Pillow raises for a damaged, truncated or unknown image.
         """
+        mode, limit = ("L" if self.channels == 1 else "RGB"), self.max_pixels or MAX_PIXELS
         with warnings.catch_warnings(), _any_size():
             warnings.simplefilter("ignore")  # Pillow comments on oddities that it copes with
             with opened(source) as image:
-                self._check_size(*image.size)
+                if (n_pixels := image.width * image.height) > limit:
+                    raise Image.DecompressionBombWarning(
+                        f"{image.width} x {image.height} pixels are more than {limit}: data.max_pixels={n_pixels} lets "
+                        "it in"
+                    )
                 is_cut = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
                 upright = self._load(image)
                 is_grey = Image.getmodebase(upright.mode) == "L"
-                mode = "L" if self.channels == 1 else "RGB"
-                plain, highest = eight_bits(upright, is_cut, self.background, mode, self.white_level)
-                pixels = np.asarray(self._resize(plain))
-        pixels = np.ascontiguousarray(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1))
-        return Shown(pixels, is_grey, highest)
-
-    def _check_size(self, width: int, height: int) -> None:
-        limit = self.max_pixels or MAX_PIXELS
-        if width * height > limit:
-            raise Image.DecompressionBombWarning(
-                f"{width} x {height} pixels are more than {limit}: data.max_pixels={width * height} lets it in"
-            )
+                pixels = np.asarray(self._resize(eight_bits(upright, is_cut, self.background, mode, self.white_level)))
+        return np.ascontiguousarray(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)), is_grey
 
     def _load(self, image: Image.Image) -> Image.Image:
         """Decode, at a reduced size where JPEG allows it, and turn upright."""
@@ -131,7 +109,7 @@ class View:
     def _resize(self, image: Image.Image) -> Image.Image:
         (left, top), (width, height), shown = self._geometry(*image.size)
         part = image.crop((left, top, left + width, top + height))
-        resized = part.resize(shown, FILTERS[self.filter], reducing_gap=REDUCING_GAP)
+        resized = part.resize(shown, Image.Resampling[self.filter.upper()], reducing_gap=REDUCING_GAP)
         if shown == (self.size, self.size):
             return resized
         canvas = Image.new(image.mode, (self.size, self.size), ImageColor.getcolor(self.background, image.mode))

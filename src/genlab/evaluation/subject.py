@@ -207,7 +207,7 @@ def folder_samples(root: Path, image_shape: tuple[int, int, int], n: int) -> tup
     def read(row: int) -> np.ndarray:
         name = f"{files.names[row]} in images={root}"
         try:
-            with opened(files.source(row)) as image:
+            with opened(files[row]) as image:
                 size = image.size
                 pixels, _ = view(image)
         except Exception as error:
