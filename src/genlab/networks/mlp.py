@@ -20,9 +20,6 @@ class MLP(nn.Module):
         activation: makes the non-linearity after each hidden layer.
         output: makes the last non-linearity, such as Tanh for images; none if left out.
         spectral_norm: whether every weight is divided by its largest singular value.
-
-    Raises:
-        UsageError: if `width` is not a whole number of at least 1, or `depth` of at least 0.
     """
 
     def __init__(

@@ -8,8 +8,14 @@ from torch import Tensor, nn
 
 from genlab.errors import whole_number
 from genlab.networks.layers import DEEPEST, Activation, ImageShape, add_spectral_norm, stage_sizes, stage_widths
-from genlab.networks.r3_blocks import DiscriminativeBasis, GenerativeBasis, R3Block, plain_conv
-from genlab.networks.resampling import BilinearDown, BilinearUp
+from genlab.networks.r3_blocks import (
+    BilinearDown,
+    BilinearUp,
+    DiscriminativeBasis,
+    GenerativeBasis,
+    R3Block,
+    plain_conv,
+)
 
 
 class R3Down(nn.Module):
@@ -26,9 +32,6 @@ class R3Down(nn.Module):
         group_size, expansion, negative_slope: as in `R3Block` (the source: 16, 2, 0.2).
         spectral_norm: whether every weight is divided by its largest singular value. Then no block starts as the
             identity, as a weight of zeros can't be normalised.
-
-    Raises:
-        UsageError: for a shape outside of this range, or a width that does not divide into groups.
     """
 
     def __init__(
@@ -86,9 +89,6 @@ class R3Up(nn.Module):
         out_shape: (C, H, W), sides from 8 to 256, odd ones too.
         width, max_width, depth, group_size, expansion, negative_slope: as in `R3Down`.
         output: makes the last non-linearity; Tanh keeps images in [-1, 1], the source has none.
-
-    Raises:
-        UsageError: for a shape outside of this range, or a width that does not divide into groups.
     """
 
     def __init__(
