@@ -7,7 +7,7 @@ from torch import nn
 
 from genlab.config.build import build
 from genlab.errors import UsageError
-from genlab.losses import R1, R2, Hinge, NonSaturating, Objective, OneCentered, RelativisticPairing, as_objective
+from genlab.losses import R1, R2, Hinge, NonSaturating, Objective, OneCentered, RelativisticPairing
 
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)
 
@@ -189,14 +189,6 @@ def test_generator_and_encoder_of_a_pair_both_have_gradients_wherever_the_game_h
 
 def test_every_objective_is_in_the_table_of_both_sides():
     assert {name for name, *_ in BOTH_SIDES} == set(options("model/objective"))
-
-
-def test_a_bare_loss_of_an_older_config_becomes_an_objective_and_an_objective_stays():
-    loss = NonSaturating()
-    objective = as_objective(loss)
-    assert objective.loss is loss
-    assert objective.penalties == {}
-    assert as_objective(objective) is objective
 
 
 def test_a_penalty_can_not_take_the_name_of_a_loss():

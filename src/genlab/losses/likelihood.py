@@ -57,9 +57,6 @@ class Gaussian(Location):
 
     Args:
         sigma: standard deviation in units of the image range [-1, 1], above 0.
-
-    Raises:
-        UsageError: if sigma is not above 0.
     """
 
     def __init__(self, sigma: float) -> None:
@@ -83,9 +80,6 @@ class LearnedGaussian(Location):
 
     Args:
         sigma: where the standard deviation starts, in units of the image range [-1, 1], above 0.
-
-    Raises:
-        UsageError: if sigma is not above 0.
     """
 
     def __init__(self, sigma: float) -> None:
@@ -134,9 +128,6 @@ class Laplace(Location):
 
     Args:
         scale: mean absolute deviation in units of the image range [-1, 1], above 0.
-
-    Raises:
-        UsageError: if scale is not above 0.
     """
 
     def __init__(self, scale: float) -> None:

@@ -1,12 +1,11 @@
 """An adversarial loss with its penalties: all that the two players minimise."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Generator, Tensor
 
 from genlab.errors import UsageError
-from genlab.losses.penalties import Batch, Critic
+from genlab.losses.penalties import Batch, Critic, as_tuple
 from genlab.protocols import AdversarialLoss, Penalty
 
 
@@ -86,10 +85,10 @@ class Objective:
 
     def evaluate(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """Both players' losses without penalties and D's accuracies, from logits of as many fakes or a multiple."""
-        reals, fakes = paired(real_logits.float(), fake_logits.float()), fake_logits.float()
+        reals, fakes = _paired(real_logits.float(), fake_logits.float()), fake_logits.float()
         return {
             "d_loss": self.loss.discriminator(reals, fakes),
-            "g_loss": self.loss.generator(fakes, reals if self.loss.uses_real else None),
+            "g_loss": self.loss.generator(fakes, reals),
             **self.accuracies(reals, fakes),
         }
 
@@ -102,22 +101,12 @@ class Objective:
         if boundary is None:
             return {}
         return {
-            "d_accuracy_real": (real_logits.float() > boundary).float().mean(),
-            "d_accuracy_fake": (fake_logits.float() <= boundary).float().mean(),
+            "d_accuracy_real": (real_logits > boundary).float().mean(),
+            "d_accuracy_fake": (fake_logits <= boundary).float().mean(),
         }
 
 
-def as_objective(objective: Objective | AdversarialLoss) -> Objective:
-    """Return `objective`, wrapped if it is a bare loss: so do configs of older checkpoints have it."""
-    return objective if isinstance(objective, Objective) else Objective(objective)
-
-
-def as_tuple(batch: Batch) -> tuple[Any, ...]:
-    """A batch as the arguments of a critic."""
-    return batch if isinstance(batch, tuple) else (batch,)
-
-
-def paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+def _paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Repeat the real logits (B, 1) until there are as many as fake ones: a loss may compare them one by one."""
     return real_logits.repeat(len(fake_logits) // len(real_logits), 1)
 
@@ -128,4 +117,4 @@ def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
     if real_logits.shape[1:] != (1,):
         shape = tuple(real_logits.shape)
         raise UsageError(f"A discriminator maps a batch to logits (B, 1), and this one gives the shape {shape}.")
-    return paired(real_logits, fake_logits), fake_logits
+    return _paired(real_logits, fake_logits), fake_logits

@@ -8,19 +8,16 @@ from torch import Generator, Tensor, nn
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
 class AAE(EncoderDecoder, AdversarialModel):
     """An autoencoder whose codes an adversary compares with draws from N(0, I) (Makhzani et al. 2016, section 2).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes a network image_shape -> (latent_dim,).
         decoder: makes a network (latent_dim,) -> image_shape.
         code_discriminator: makes a network (latent_dim,) -> (1,): a logit.
-        adversarial: see `AdversarialModel`.
+        image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -36,7 +33,6 @@ class AAE(EncoderDecoder, AdversarialModel):
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator = code_discriminator((latent_dim,), (1,))
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The encoder plays twice: to reconstruct, and to deceive D."""

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genlab.errors import UsageError, positive, unknown, whole_number
-from genlab.losses.objective import Objective, as_objective
+from genlab.losses.objective import Objective
 from genlab.models.base import ImageModel
+from genlab.models.critic import check_critic
 from genlab.protocols import AdversarialLoss
 
 Terms = dict[str, Tensor]
@@ -56,7 +57,8 @@ class AdversarialModel(ImageModel):
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.automatic_optimization = False
-        self.objective = as_objective(objective)
+        # Configurations of older checkpoints have the bare loss.
+        self.objective = objective if isinstance(objective, Objective) else Objective(objective)
         self.d_steps = whole_number("model.d_steps", d_steps)
         self.accumulate = whole_number("model.accumulate", accumulate)
         self.learning_rates = {k: positive(f"model.learning_rates.{k}", v) for k, v in (learning_rates or {}).items()}
@@ -93,15 +95,20 @@ class AdversarialModel(ImageModel):
         """
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Wait for all batches of an update, make it, and count."""
+        """Wait for all batches of an update, make it, count the batch, step the schedules."""
+        parts = [*self._waiting, batch[0]]
         if self.closes_update():
-            parts = [*self._waiting, batch[0]]
             self._n_parts = len(parts)
             terms = self.adversarial_step(parts)
             self._waiting, self.n_updates = [], self.n_updates + 1
         else:
-            self._waiting, terms = [*self._waiting, batch[0]], {}
-        self.close_batch(terms)
+            self._waiting, terms = parts, {}
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress.increment_ready()
+        progress.increment_completed()
+        for schedule in self.trainer.lr_scheduler_configs:
+            schedule.scheduler.step()  # type: ignore[call-arg]  # none of them waits for a metric
+        self.log_training(terms)
 
     def generator_is_due(self) -> bool:
         """Whether the players besides D move in this update: in each n-th of the whole run, n being `d_steps`."""
@@ -143,15 +150,6 @@ class AdversarialModel(ImageModel):
         self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # `optimizer.step`, uncounted
         optimizer.zero_grad()
 
-    def close_batch(self, terms: Mapping[str, Tensor]) -> None:
-        """Count the batch, step the schedules, log."""
-        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        progress.increment_ready()
-        progress.increment_completed()
-        for schedule in self.trainer.lr_scheduler_configs:
-            schedule.scheduler.step()  # type: ignore[call-arg]  # none of them waits for a metric
-        self.log_training(terms)
-
     def rank_state(self) -> dict[str, Any]:
         """Also the images that wait, if any do."""
         return super().rank_state() | ({"waiting": list(self._waiting)} if self._waiting else {})
@@ -181,6 +179,7 @@ class AdversarialModel(ImageModel):
     def on_fit_start(self) -> None:
         """Refuse what can't work together, and say what the chosen combination means."""
         super().on_fit_start()
+        check_critic(self.players().get("discriminator", []), self.objective)
         fused = any(optimizer.defaults.get("fused") for optimizer in self.trainer.optimizers)
         if self.clip and fused and self.trainer.precision == "16-mixed":
             raise UsageError(

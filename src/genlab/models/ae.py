@@ -22,13 +22,11 @@ class AE(EncoderDecoder, ImageModel):
     them, when sampling, unpooling spreads each value.
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes a network image_shape -> (latent_dim,).
         decoder: makes a network (latent_dim,) -> image_shape.
         corruption: standard deviation of Gaussian noise on the images that are encoded in training; the clean ones
             are to be reconstructed (denoising autoencoder, Vincent et al. 2010).
-        common: see `ImageModel`.
+        image_shape, latent_dim, common: see `ImageModel`.
     """
 
     code_mean: Tensor

@@ -10,7 +10,6 @@ from genlab.errors import positive
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
 class AEGAN(EncoderDecoder, AdversarialModel):
@@ -20,13 +19,11 @@ class AEGAN(EncoderDecoder, AdversarialModel):
     pulls reconstructions to the images themselves (as in Larsen et al. 2016, table 1, "VAE_Dis", without a posterior).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes a network image_shape -> (latent_dim,).
         decoder: makes a network (latent_dim,) -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
         adversarial_weight: of the adversarial loss beside the squared distance, above 0.
-        adversarial: see `AdversarialModel`.
+        image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -44,7 +41,6 @@ class AEGAN(EncoderDecoder, AdversarialModel):
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
         self.adversarial_weight = positive("model.adversarial_weight", adversarial_weight)
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and the autoencoder."""

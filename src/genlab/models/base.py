@@ -35,9 +35,6 @@ class ImageModel(LightningModule, ABC):
         scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
         compile: compile the networks for training.
         channels_last: keep the weights of convolutions in the memory format that some devices prefer.
-
-    Raises:
-        UsageError: if latent_dim is not a whole number of at least 1.
     """
 
     def __init__(
@@ -88,13 +85,15 @@ class ImageModel(LightningModule, ABC):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of held-out images under val/."""
-        self._log_evaluation("val", batch[0])
+        self._log_evaluation("val", batch[0], batch_idx)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of test images under test/."""
-        self._log_evaluation("test", batch[0])
+        self._log_evaluation("test", batch[0], batch_idx)
 
-    def _log_evaluation(self, phase: str, x: Tensor) -> None:
+    def _log_evaluation(self, phase: str, x: Tensor, batch_idx: int) -> None:
+        if batch_idx == 0:  # the same noise every time and on all processes
+            self.evaluation_noise = Generator().manual_seed(0)
         losses = self.losses(x, self.evaluation_noise)
         self.log_dict({f"{phase}/{k}": v for k, v in losses.items()}, batch_size=len(x), sync_dist=True)
 
@@ -115,7 +114,6 @@ class ImageModel(LightningModule, ABC):
         self._notes.update(values)
 
     def _write_log(self) -> None:
-        """Hand the newest terms and notes to the loggers, if it is time to."""
         if loggers_are_due(self.trainer):
             values = {f"train/{name}": term for name, term in self.terms.items()}
             values["train/images_seen"] = torch.tensor(float(self.images_seen))
@@ -159,15 +157,10 @@ class ImageModel(LightningModule, ABC):
         return is_last_accumulation(self.trainer)
 
     def on_validation_start(self) -> None:
-        """Evaluate the same model with the same noise every time and on all processes."""
-        self.evaluation_noise = Generator().manual_seed(0)
+        """Evaluate the same model on all processes."""
         if dist.is_available() and dist.is_initialized():
             for buffer in self.buffers():  # each process has batch statistics of its own since its last step
                 dist.broadcast(buffer, src=0)
-
-    def on_test_start(self) -> None:
-        """Evaluate with the same noise every time."""
-        self.evaluation_noise = Generator().manual_seed(0)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Count images over all processes."""

@@ -10,7 +10,6 @@ from genlab.errors import whole_number
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
 class BiGAN(EncoderDecoder, AdversarialModel):
@@ -20,14 +19,12 @@ class BiGAN(EncoderDecoder, AdversarialModel):
     image with its reconstruction. What G minimises on its pairs, E minimises on its own (`Objective.both_sides`).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes E, a network image_shape -> (latent_dim,).
         decoder: makes G, a network (latent_dim,) -> image_shape.
         discriminator: makes the part of D that looks at the image, image_shape -> (n_features,).
         code_discriminator: makes the part that sees its features and the code, (n_features + latent_dim,) -> (1,).
         n_features: what the first part tells the second.
-        adversarial: see `AdversarialModel`.
+        image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -47,7 +44,6 @@ class BiGAN(EncoderDecoder, AdversarialModel):
         self.decoder = decoder((latent_dim,), self.image_shape)
         looks = discriminator(self.image_shape, (n_features,))
         self.discriminator = PairDiscriminator(looks, code_discriminator((n_features + latent_dim,), (1,)))
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and G with E."""

@@ -30,13 +30,14 @@ class AugmentedCritic:
         return self.discriminator.forward(self.augment(images, self.noise))
 
 
-def check_critic(critic: nn.Module, objective: Objective) -> None:
+def check_critic(networks: list[nn.Module], objective: Objective) -> None:
     """Warn of a D that an objective is not meant for.
 
     That is one that mixes the images of a batch under a penalty on single gradients, and one whose slope nothing
     bounds under a loss that takes it for bounded.
     """
-    mixes = any(isinstance(module, _BatchNorm) for module in critic.modules())
+    modules = [module for network in networks for module in network.modules()]
+    mixes = any(isinstance(module, _BatchNorm) for module in modules)
     for name, penalty in objective.penalties.items():
         if mixes and getattr(penalty, "forbids_batch_norm", False):
             log.warning(
@@ -44,7 +45,7 @@ def check_critic(critic: nn.Module, objective: Objective) -> None:
                 "normalisation, which mixes them: the paper forbids it. Choose another norm for it.",
                 name,
             )
-    bounded = objective.penalties or any(map(is_parametrized, critic.modules()))
+    bounded = objective.penalties or any(map(is_parametrized, modules))
     if getattr(objective.loss, "needs_bounded_slope", False) and not bounded:
         log.warning(
             "Nothing bounds the slope of the discriminator, and a Wasserstein loss takes it for bounded: type "

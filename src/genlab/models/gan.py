@@ -6,9 +6,10 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from genlab.errors import UsageError
+from genlab.losses.augment import DiffAugment
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.base import Network
-from genlab.models.critic import AugmentedCritic, check_critic
+from genlab.models.critic import AugmentedCritic
 from genlab.protocols import Augmentation
 
 
@@ -16,12 +17,10 @@ class GAN(AdversarialModel):
     """Generative adversarial nets (Goodfellow et al. 2014, algorithm 1).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         generator: makes a network (latent_dim,) -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
         augment: changes what D sees, real and fake alike, differentiably; None for nothing.
-        adversarial: see `AdversarialModel`.
+        image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -36,13 +35,12 @@ class GAN(AdversarialModel):
         super().__init__(image_shape, latent_dim, **adversarial)
         self.generator = generator((latent_dim,), self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
-        self.augment = augment or _unchanged
+        self.augment = augment or DiffAugment()  # which changes nothing without policies
         if getattr(self.generator, "keeps_indices", False):
             raise UsageError(
                 "model.generator.unpooling keeps indices, and a GAN has no encoder that gives any: take the average "
                 "unpooling of model/generator=pooling."
             )
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D and G."""
@@ -79,7 +77,3 @@ class GAN(AdversarialModel):
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """The generator alone."""
         return {"generator": self.generator}
-
-
-def _unchanged(images: Tensor, generator: Generator | None = None) -> Tensor:
-    return images

@@ -19,12 +19,10 @@ class WAE(EncoderDecoder, ImageModel):
     their 100 for CelebA in [-1, 1] is 2000 here, and their 10 for MNIST, whose images they keep in [0, 1], 800.
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes a network image_shape -> (latent_dim,).
         decoder: makes a network (latent_dim,) -> image_shape.
         mmd_weight: of the MMD, at least 0.
-        common: see `ImageModel`.
+        image_shape, latent_dim, common: see `ImageModel`.
     """
 
     def __init__(
