@@ -17,7 +17,7 @@ from genlab.callbacks.health_rules import HOPELESS, Finding, Limits, findings
 from genlab.errors import whole_number
 from genlab.images import to_float
 from genlab.metrics import active_units
-from genlab.metrics.variety import distinctness, diversity, saturation
+from genlab.metrics.diversity import distinctness, diversity, saturation
 from genlab.protocols import Reconstructs, Samples, TakesNotes, require
 from genlab.run.folder import update_summary
 from genlab.sampling import sampler

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genlab.evaluation.applicable import NotApplicable
 from genlab.evaluation.subject import Subject
-from genlab.metrics import class_shares, diversity, memorisation, total_variation
+from genlab.metrics import class_shares, feature_diversity, memorisation, total_variation
 from genlab.stamp import Measurement
 
 
@@ -22,7 +22,7 @@ class Diversity:
         if subject.reals.moments.cov.trace() <= 0:
             raise NotApplicable(f"all {subject.reference} images look alike: nothing varies as they do")
         stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
-        yield Measurement(diversity(subject.fakes.moments, subject.reals.moments), stamp)
+        yield Measurement(feature_diversity(subject.fakes.moments, subject.reals.moments), stamp)
 
 
 class Memorisation:

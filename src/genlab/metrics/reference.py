@@ -42,13 +42,9 @@ def reference(
         cache_dir: where it is kept; None for nowhere.
     """
 
-    def describe() -> Population:
-        return feature_statistics(
-            lambda rows: images[rows], len(images), encoder, batch_size, device, keep, interrupted
-        )
-
+    how = (len(images), encoder, batch_size, device, keep, interrupted)
     if cache_dir is None or len(images) < 2:  # one has no covariance
-        return describe()
+        return feature_statistics(images.__getitem__, *how)
     identity = " ".join([fingerprint(images), *encoder_fields(encoder).values()])
     path = cache_dir / f"{encoder.name}_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
     found = _read(path, keep)
@@ -56,7 +52,7 @@ def reference(
         assert found is not None
         return found
     log.info("Describing the %d reference images once; kept in %s", len(images), path)
-    population = describe()
+    population = feature_statistics(images.__getitem__, *how)
     if rank_and_world_size()[0] == 0:
         with warn_on_failure(f"{cache_dir.name}/"):
             _write(path, population)
@@ -92,18 +88,9 @@ def _read(path: Path, keep: bool) -> Population | None:
 
 
 def _write(path: Path, population: Population) -> None:
-    """Write so that nobody reads half a file."""
+    arrays: dict[str, Any] = {**vars(population.moments), "root": population.root, "energy": population.energy}
     if population.features is not None:
         write_array(_features_path(path), population.features.numpy(), shared=True)
-    m = population.moments
-    arrays: dict[str, Any] = {
-        "n": m.n,
-        "mean": m.mean,
-        "scatter": m.scatter,
-        "root": population.root,
-        "energy": population.energy,
-    }
-    if population.features is not None:
         arrays["sums"] = sums(_features_path(path))
     with atomic_write(path, shared=True) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **arrays)

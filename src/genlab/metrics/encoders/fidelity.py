@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from abc import abstractmethod
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,12 +28,7 @@ class PhotographEncoder(nn.Module, FeatureEncoder):
         UsageError: if the weights are missing and can't be downloaded, or if the file is not the published one.
     """
 
-    name: str
-    metric: str
-    layer: str
     library = f"torch-fidelity {version('torch-fidelity')}"
-    resize: str
-    dim: int
     url: str
     filename: str
     sha256: str
@@ -45,9 +41,9 @@ class PhotographEncoder(nn.Module, FeatureEncoder):
         self.eval().requires_grad_(False)
         self._has_warned = False
 
+    @abstractmethod
     def _network(self, path: Path) -> nn.Module:
         """Build the network of a verified weight file."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W) to float32 features (B, dim)."""
