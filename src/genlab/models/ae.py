@@ -15,11 +15,10 @@ from genlab.moments import Moments, symmetric_root
 class AE(EncoderDecoder, ImageModel):
     """An encoder and a decoder that minimise the squared distance between an image and its reconstruction.
 
-    An autoencoder has no prior. To sample from it, a Gaussian N(m, S) is fitted to the codes of the training images:
-    those that the latest epoch of training computed, on all processes. Before the first epoch it is N(0, I).
+    An autoencoder has no prior. To sample from it, a Gaussian N(m, S) is fitted to the codes of the training images
+    of the latest epoch, on all processes. Before the first epoch it is N(0, I).
 
-    Where the encoder pools and the decoder unpools, the indices that max pooling keeps travel beside the code. Without
-    them, when sampling, unpooling spreads each value.
+    Reconstructions hand the indices of max pooling from encoder to decoder, if both have them; samples have none.
 
     Args:
         encoder: makes a network image_shape -> (latent_dim,).
@@ -77,7 +76,7 @@ class AE(EncoderDecoder, ImageModel):
         return {"loss": squared_distance(x, self.reconstruct(x))}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Reconstruct, compare, and remember the codes for the Gaussian."""
+        """Descend the distance, and keep the moments of the codes for the Gaussian."""
         x, _ = batch
         z, x_hat = self.code_and_reconstruction(self.corrupted(x))
         self._epoch_codes.update(z)
@@ -92,21 +91,18 @@ class AE(EncoderDecoder, ImageModel):
         return x + self.corruption * torch.randn(x.shape, generator=self.noise).to(x)
 
     def on_train_epoch_start(self) -> None:
-        """Forget the codes of the epoch before: the encoder has moved on."""
+        """Start the moments of the codes anew, as the encoder has changed."""
         self._epoch_codes = Moments(self.latent_dim, device=self.device)
 
     def rank_state(self) -> dict[str, Any]:
-        """Also the codes of this epoch, by their moments."""
         return {**super().rank_state(), "epoch_codes": self._epoch_codes.state_dict()}
 
     def load_rank_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `rank_state`."""
         super().load_rank_state(state)
         self._epoch_codes = Moments(self.latent_dim, device=self.device)
         self._epoch_codes.load_state_dict(state["epoch_codes"])
 
     def on_validation_start(self) -> None:
-        """Fit the Gaussian before anything is sampled."""
         super().on_validation_start()
         self.fit_prior()
 
@@ -115,7 +111,7 @@ class AE(EncoderDecoder, ImageModel):
         self.fit_prior()
 
     def fit_prior(self) -> None:
-        """Set m and S from the codes of this epoch; leaves them alone while there are fewer than two codes."""
+        """Set m and S from the codes of this epoch, if there are two or more."""
         codes = self._epoch_codes.gathered()
         if codes.n >= 2:
             self.code_mean.copy_(codes.mean)

@@ -1,4 +1,4 @@
-"""What models with an encoder share; mixed into an `ImageModel`."""
+"""What models with an encoder share."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 
 
 class EncoderDecoder:
-    """What models with a deterministic encoder have in common; mixed into an `ImageModel` with both networks."""
+    """Encoding and reconstruction, mixed into an `ImageModel` with both networks."""
 
     encoder: nn.Module
     decoder: nn.Module

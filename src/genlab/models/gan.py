@@ -9,8 +9,25 @@ from genlab.errors import UsageError
 from genlab.losses.augment import DiffAugment
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.base import Network
-from genlab.models.critic import AugmentedCritic
 from genlab.protocols import Augmentation
+
+
+class AugmentedCritic:
+    """D behind an augmentation that draws anew at each call: in D's step, in G's, and in each penalty.
+
+    A penalty takes the gradient in the image before the augmentation (as in R3GAN's Trainer).
+    """
+
+    def __init__(self, discriminator: nn.Module, augment: Augmentation, noise: Generator | None) -> None:
+        self.discriminator, self.augment, self.noise = discriminator, augment, noise
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to logits (B, 1)."""
+        return self.discriminator(self.augment(images, self.noise))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The same with the uncompiled D."""
+        return self.discriminator.forward(self.augment(images, self.noise))
 
 
 class GAN(AdversarialModel):

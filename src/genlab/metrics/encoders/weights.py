@@ -1,4 +1,4 @@
-"""Published weight files: data that are known by their sum, and fetched once."""
+"""Published weight files: checked by their sha256, and downloaded once."""
 
 import hashlib
 import logging
@@ -31,7 +31,7 @@ def published_weights(encoder: str, url: str, filename: str, sha256: str, given:
     Raises:
         UsageError: if the file is missing and can't be downloaded, or if it is not the published one.
     """
-    path = Path(given).expanduser() if given else Path(torch.hub.get_dir()) / "checkpoints" / filename
+    path = Path(given).expanduser() if given else download_folder() / filename
     if not path.is_file():
         if given:
             raise UsageError(
@@ -39,21 +39,30 @@ def published_weights(encoder: str, url: str, filename: str, sha256: str, given:
                 "which downloads it."
             )
         _fetch(encoder, url, path, sha256)
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            remedy = "leave features.weights out" if given else "delete it"
-            raise UsageError(
-                f"{path} is not the published weight file of {encoder}, or only a part of it (expected sha256 "
-                f"{sha256}): {remedy}, so that {url} is downloaded, or {WAY_OUT}."
-            )
+    if sha256_of(path) != sha256:
+        remedy = "leave features.weights out" if given else "delete it"
+        raise UsageError(
+            f"{path} is not the published weight file of {encoder}, or only a part of it (expected sha256 {sha256}): "
+            f"{remedy}, so that {url} is downloaded, or {WAY_OUT}."
+        )
     return path
 
 
-def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
-    """Download to a temporary name and rename, in one process; those that ask at the same time wait for it.
+def download_folder() -> Path:
+    """$TORCH_HOME/hub/checkpoints, where torch.hub and torchvision keep weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
-    The lock is a file beside the weights, as encoders are built before the processes of a run form a group, and as
-    nodes with disks of their own need a copy each. A process that waits goes on by itself if the first one fails.
+
+def sha256_of(path: Path) -> str:
+    """The sum of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
+    """Download in one process; those that ask at the same time wait for it.
+
+    By a lock file, as encoders are built before the processes of a run form a group, and nodes have disks of their own.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
