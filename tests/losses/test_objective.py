@@ -199,6 +199,7 @@ def test_a_penalty_can_not_take_the_name_of_a_loss():
 def test_accuracies_count_logits_on_the_right_side_of_the_boundary():
     real, fake = torch.tensor([[0.7], [0.4], [-1.0], [2.0]]), torch.tensor([[0.3], [0.6], [0.9], [0.2]])
     at_zero, at_half = Objective(Hinge()), from_config("model/objective=least_squares")
-    assert at_zero.accuracies(real, fake) == {"d_accuracy_real": 0.75, "d_accuracy_fake": 0.0}
-    assert at_half.accuracies(real, fake) == {"d_accuracy_real": 0.5, "d_accuracy_fake": 0.5}
-    assert Objective(RelativisticPairing()).accuracies(real, fake) == {}
+    for objective, on_real, on_fake in ((at_zero, 0.75, 0.0), (at_half, 0.5, 0.5)):
+        found = objective.evaluate(real, fake)
+        assert (found["d_accuracy_real"], found["d_accuracy_fake"]) == (on_real, on_fake)
+    assert Objective(RelativisticPairing()).evaluate(real, fake).keys() == {"d_loss", "g_loss"}

@@ -110,7 +110,7 @@ class Checkpoint(LightningCheckpoint):
             is_time = False
         is_nth = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
         self._is_wanted = self._is_wanted or is_nth or is_time
-        self._is_due = self._is_wanted and pl_module.closes_update()
+        self._is_due = self._is_wanted and pl_module.is_last_accumulation()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `best.ckpt` if the score that has just been measured is the lowest so far of its protocol."""

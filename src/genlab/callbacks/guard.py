@@ -103,7 +103,7 @@ class Guard(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count."""
-        if pl_module.closes_update():
+        if pl_module.is_last_accumulation():
             self.n_in_a_row = self.n_in_a_row if self._left_out else 0
             self._batches, self._is_due, self._culprits, self._left_out = [], False, [], False
         if self.skips:

@@ -1,4 +1,4 @@
-"""An adversarial loss with its penalties: all that the two players minimise."""
+"""An adversarial loss with its penalties: what the two players minimise."""
 
 from collections.abc import Mapping
 
@@ -42,12 +42,11 @@ class Objective:
         """What D minimises, as `d_loss`, and each penalty that is due, as it enters that sum: scalars.
 
         Args:
-            critic: D. Penalties take second derivatives, which a compiled module does not give: they call its
-                `forward`.
-            real, fake: the batches; gradients should stop there.
-            step: updates of D before this one: a penalty is due at each multiple of its `every`, then that many times
-                as strong.
-            generator: a CPU generator for the penalties' draws.
+            critic: D. Penalties call its `forward`, as a compiled module has no second derivatives.
+            real, fake: the batches, detached.
+            step: updates of D before this one; a penalty is due at multiples of its `every`, then that many times as
+                strong.
+            generator: a CPU generator for the penalties.
         """
         loss = self.loss.discriminator(*_logits(critic, real, fake))
         uncompiled = getattr(critic, "forward", critic)
@@ -84,26 +83,17 @@ class Objective:
         return self.loss.generator(fake_logits) + self.loss.generator(2 * (self.loss.boundary or 0.0) - real_logits)
 
     def evaluate(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """Both players' losses without penalties and D's accuracies, from logits of as many fakes or a multiple."""
-        reals, fakes = _paired(real_logits.float(), fake_logits.float()), fake_logits.float()
-        return {
-            "d_loss": self.loss.discriminator(reals, fakes),
-            "g_loss": self.loss.generator(fakes, reals),
-            **self.accuracies(reals, fakes),
-        }
+        """Both players' losses without penalties and D's accuracies, from logits of as many fakes or a multiple.
 
-    def accuracies(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """D's accuracies, `d_accuracy_real` and `d_accuracy_fake` in [0, 1], from logits of any shape.
-
-        Both are 1/2 on average for a D that guesses. Empty where the loss has no decision boundary.
+        `d_accuracy_real` and `d_accuracy_fake` lie in [0, 1], are 1/2 on average for a D that guesses, and are left out
+        where the loss has no decision boundary.
         """
-        boundary = self.loss.boundary
-        if boundary is None:
-            return {}
-        return {
-            "d_accuracy_real": (real_logits > boundary).float().mean(),
-            "d_accuracy_fake": (fake_logits <= boundary).float().mean(),
-        }
+        reals, fakes = _paired(real_logits.float(), fake_logits.float()), fake_logits.float()
+        terms = {"d_loss": self.loss.discriminator(reals, fakes), "g_loss": self.loss.generator(fakes, reals)}
+        if (boundary := self.loss.boundary) is not None:
+            terms["d_accuracy_real"] = (reals > boundary).float().mean()
+            terms["d_accuracy_fake"] = (fakes <= boundary).float().mean()
+        return terms
 
 
 def _paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -112,7 +102,7 @@ def _paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
-    """What a critic says of reals and fakes, equally many, in float32."""
+    """The logits (B, 1) of reals and fakes, equally many, in float32."""
     real_logits, fake_logits = critic(*as_tuple(real)).float(), critic(*as_tuple(fake)).float()
     if real_logits.shape[1:] != (1,):
         shape = tuple(real_logits.shape)

@@ -1,4 +1,4 @@
-"""Formulas on tensors and the encoders that feed them. Heavy libraries are imported by what needs them."""
+"""Formulas on tensors, and feature encoders. Heavy libraries are imported where they are needed."""
 
 from genlab.metrics.codes import active_units
 from genlab.metrics.diversity import class_shares, feature_diversity, total_variation

@@ -17,7 +17,7 @@ SMALLEST = 64  # pixels a side of the patches that the linear heads were fitted 
 class LPIPS(nn.Module):
     """LPIPS with AlexNet (Zhang et al. 2018, eq. 1, version 0.1), as torchmetrics ported it with its linear heads.
 
-    The weights of AlexNet are torchvision's. They are taken from a file that is already there and never downloaded.
+    AlexNet's weights are torchvision's, from a file that is there already: they are never downloaded.
 
     Raises:
         UsageError: if `weights_path` finds no file.

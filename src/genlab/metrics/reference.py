@@ -1,4 +1,4 @@
-"""Real images that others are compared with: described once and kept on disk, as that may cost more than scoring."""
+"""Feature statistics of the real images, computed once and cached on disk."""
 
 import hashlib
 import logging
@@ -30,16 +30,11 @@ def reference(
     keep: bool = False,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Population:
-    """Describe uint8 images (N, C, H, W), or read what was kept of them.
+    """Read the `feature_statistics` of uint8 images (N, C, H, W) from the cache, or compute and cache them.
 
-    What is kept is named by a fingerprint of the images themselves, which knows their crop and size, and of the
-    encoder with its layer, resizing and version: `NAME_FINGERPRINT.npz` holds moments with the root of the covariance,
-    `NAME_FINGERPRINT_features.npy` the features, which are memory-mapped.
-
-    Args:
-        images: the images.
-        encoder, batch_size, device, keep, interrupted: see `feature_statistics`.
-        cache_dir: where it is kept; None for nowhere.
+    Files are named by a fingerprint of the images as cropped and resized, and of the encoder with its layer, resizing
+    and version: `NAME_FINGERPRINT.npz` holds moments with the root of the covariance, `NAME_FINGERPRINT_features.npy`
+    the features, which are memory-mapped. `cache_dir` None computes and writes nothing.
     """
 
     how = (len(images), encoder, batch_size, device, keep, interrupted)
@@ -64,7 +59,7 @@ def _features_path(path: Path) -> Path:
 
 
 def _read(path: Path, keep: bool) -> Population | None:
-    """Read what is kept, arrays alone and never pickled objects; None if it is not there, or damaged."""
+    """Read the cache, arrays alone and no pickled objects; None if there is none, or if it is damaged."""
     features = None
     if not path.is_file() or (keep and not _features_path(path).is_file()):
         return None

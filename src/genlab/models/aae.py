@@ -53,8 +53,8 @@ class AAE(EncoderDecoder, AdversarialModel):
                 self.step("autoencoder")
 
         with self.only("generator"):
-            shown, codes = self.make(self.encode, parts)
-        for z in shown:
+            detached, codes = self.make(self.encode, parts)
+        for z in detached:
             terms |= self.objective.discriminator(
                 self.discriminator, self.prior(len(z), self.noise), z, self.n_updates, self.noise
             )

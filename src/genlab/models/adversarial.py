@@ -27,7 +27,7 @@ class AdversarialModel(ImageModel):
     """A model whose players, D and its opponents, have an optimiser and a schedule each and step in turn.
 
     `global_step`, and with it `trainer.max_steps` and step-based checkpoints, counts batches, not optimiser steps as in
-    Lightning. `accumulate` batches of `data.batch_size` images make one update; the graph of one is in memory at a time.
+    Lightning. `accumulate` batches of `data.batch_size` images make one update; memory holds the graph of one.
 
     A subclass gives `players`, of which D is called `discriminator`, and `adversarial_step`, besides what `ImageModel`
     asks for.
@@ -96,7 +96,7 @@ class AdversarialModel(ImageModel):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Collect the batches of an update and make it; count the batch and step the schedules."""
         parts = [*self._waiting, batch[0]]
-        if self.closes_update():
+        if self.is_last_accumulation():
             self._n_parts = len(parts)
             terms = self.adversarial_step(parts)
             self._waiting, self.n_updates = [], self.n_updates + 1
@@ -201,7 +201,7 @@ class AdversarialModel(ImageModel):
                 "model/objective=wgan_gp, or give the discriminator spectral_norm=true."
             )
 
-    def closes_update(self) -> bool:
+    def is_last_accumulation(self) -> bool:
         """Whether the batch that goes on is the last one of an update."""
         n_done = self.trainer.fit_loop.epoch_loop.batch_idx + 1
         return n_done % self.accumulate == 0 or self.trainer.is_last_batch

@@ -49,9 +49,9 @@ class AEGAN(EncoderDecoder, AdversarialModel):
     def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D, then one of the autoencoder against it, on the same fakes."""
         codes = [self.prior(len(x), self.noise) for x in parts]
-        shown, fakes = self.make(self.fake, parts, codes)
+        detached, fakes = self.make(self.fake, parts, codes)
 
-        for x, fake in zip(parts, shown, strict=True):
+        for x, fake in zip(parts, detached, strict=True):
             terms = self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")

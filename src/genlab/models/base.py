@@ -148,7 +148,7 @@ class ImageModel(LightningModule, ABC):
         assert self.noise is not None
         self.noise.set_state(state["noise"])
 
-    def closes_update(self) -> bool:
+    def is_last_accumulation(self) -> bool:
         """Whether this batch is the last one of an optimiser step."""
         return is_last_accumulation(self.trainer)
 

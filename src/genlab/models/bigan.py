@@ -52,9 +52,9 @@ class BiGAN(EncoderDecoder, AdversarialModel):
     def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D, then one of G and E against it, on the same pairs."""
         codes = [self.prior(len(x), self.noise) for x in parts]
-        shown, made = self.make(self.infer_and_generate, parts, codes)
+        detached, made = self.make(self.infer_and_generate, parts, codes)
 
-        for x, z, (z_hat, x_hat) in zip(parts, codes, shown, strict=True):
+        for x, z, (z_hat, x_hat) in zip(parts, codes, detached, strict=True):
             real, fake = (x, z_hat), (x_hat, z)
             terms = self.objective.discriminator(self.discriminator, real, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")

@@ -71,9 +71,9 @@ class GAN(AdversarialModel):
         """One step of D up its objective, then one of G against the new D, on the same fakes."""
         critic = AugmentedCritic(self.discriminator, self.augment, self.noise)
         codes = [self.prior(len(x), self.noise) for x in parts]
-        shown, fakes = self.make(self.decode, codes)
+        detached, fakes = self.make(self.decode, codes)
 
-        for x, fake in zip(parts, shown, strict=True):
+        for x, fake in zip(parts, detached, strict=True):
             terms = self.objective.discriminator(critic, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")

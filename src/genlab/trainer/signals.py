@@ -138,7 +138,7 @@ class Signals(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Agree; a step ends where no gradient waits for more batches."""
-        self._agree(trainer, may_stop=pl_module.closes_update())
+        self._agree(trainer, may_stop=pl_module.is_last_accumulation())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Agree."""

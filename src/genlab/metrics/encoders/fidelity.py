@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class PhotographEncoder(nn.Module, FeatureEncoder):
-    """What these encoders share: weights of a known sum, and a word of warning on grey images.
+    """An encoder with published weights, which warns of grey images.
 
     Args:
         weights: file to take the weights from instead of $TORCH_HOME/hub/checkpoints.
@@ -125,8 +125,7 @@ class DINOv2(PhotographEncoder):
 class CLIP(PhotographEncoder):
     """The image embedding of OpenAI's CLIP, ViT-B/32: Radford et al. 2021, Learning Transferable Visual Models.
 
-    Its weights are published as a TorchScript archive, which is code as well as data: it is opened only because its
-    sum, which is checked before, is that of OpenAI's file.
+    Its weights are published as a TorchScript archive, which holds code: it is opened after its sha256 was checked.
     """
 
     name = "clip"

@@ -19,14 +19,14 @@ WAY_OUT = "score with features=efficientnet_lite0, which needs no download"
 
 
 def published_weights(encoder: str, url: str, filename: str, sha256: str, given: str | None = None) -> Path:
-    """Return the path of a weight file after its sum was checked; nothing of it is unpickled before.
+    """Return the path of a weight file whose sha256 is right; nothing of it is unpickled before.
 
     Args:
         encoder: option of `features` that needs the file.
         url: where the file is published.
-        filename: its name under $TORCH_HOME/hub/checkpoints, where it is looked for and, if missing, downloaded to.
+        filename: its name in `download_folder`, to which it is downloaded if it is missing.
         sha256: sum of the published file, in hexadecimal digits.
-        given: file to take instead; its sum must be the same.
+        given: a file to take instead, of the same sum.
 
     Raises:
         UsageError: if the file is missing and can't be downloaded, or if it is not the published one.
@@ -54,7 +54,6 @@ def download_folder() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The sum of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -80,7 +79,7 @@ def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
 
 @contextmanager
 def tensors_only() -> Iterator[None]:
-    """Make `torch.load` refuse anything but tensors and plain containers, also where a library asks for more."""
+    """Make `torch.load` refuse anything but tensors and plain containers, also in libraries."""
     with mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"):
         os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)  # its opposite; torch refuses both at once
         yield
