@@ -87,12 +87,8 @@ class PoolingDown(nn.Module):
     stage has no normalisation, as in `ConvDown`.
 
     Args:
-        in_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
-        width: channels of the first stage; they double at each further one.
-        max_width: where doubling ends.
+        in_shape, out_shape, width, max_width, norm, activation, init_std, spectral_norm: as in `ConvDown`.
         pooling: makes the pooling, `MaxPooling` or `AveragePooling`.
-        norm, activation, init_std, spectral_norm: as in `ConvDown`.
     """
 
     def __init__(
@@ -159,13 +155,10 @@ class PoolingUp(nn.Module):
     them it falls back to average unpooling. The attribute `keeps_indices` says whether the unpooling can use indices.
 
     Args:
-        in_shape: shape of one code, such as (latent_dim,).
-        out_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        width, max_width: as in `PoolingDown`, with `width` at the finest stage.
+        in_shape, out_shape, width, max_width, activation, output, init_std: as in `ConvUp`.
         unpooling: makes the unpooling, `MaxUnpooling` or `AverageUnpooling`.
-        norm, activation, init_std: as in `PoolingDown`. Without a norm nearly nothing of the code reaches the image at
-            first, as average unpooling divides by 4 at every stage.
-        output: makes the last non-linearity; Tanh keeps images in [-1, 1].
+        norm: as in `ConvUp`. Without one nearly nothing of the code reaches the image at first, as average unpooling
+            divides by 4 at every stage.
     """
 
     def __init__(

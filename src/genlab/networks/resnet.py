@@ -76,21 +76,17 @@ class ResidualBlock(nn.Module):
 class ResNetDown(nn.Module):
     """Encoder or discriminator: residual blocks with average pooling, global pooling, one fully connected layer.
 
-    There are stages that halve the map (rounding down) and, after them, stages that keep it: see `source_stages`. With
-    a depth of 1 that is the source's discriminator.
+    Stages that halve the map (rounding down) are followed by stages that keep it: see `source_stages`. With a depth of
+    1 that is the source's discriminator.
 
     Args:
-        in_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
-        width: channels of the first stage; they double at each further one.
-        max_width: where doubling ends.
+        in_shape, out_shape, width, max_width, spectral_norm: as in `ConvDown`.
         depth: residual blocks in each stage, the last of which halves the map, if any does.
         coarsest: None for the source's stages; n for as many halvings as leave n pixels a side, and one more stage,
             which keeps map and width.
         pool: makes the global pooling (B, C, h, w) -> (B, C), `SumPool` as in the source or `MeanPool`.
         norm: makes the normalisation of a stage from its number of channels, or None as in the source.
         activation: makes the non-linearity.
-        spectral_norm: whether every weight is divided by its largest singular value.
     """
 
     def __init__(
@@ -166,12 +162,10 @@ class ResNetUp(nn.Module):
     normalisation it is the source's generator.
 
     Args:
-        in_shape: shape of one code, such as (latent_dim,).
-        out_shape: (C, H, W), sides from 8 to 256, odd ones too.
+        in_shape, out_shape, max_width, output: as in `ConvUp`.
         width: channels at the finest size, doubled at each coarser one.
-        max_width, norm, activation: as in `ResNetDown`.
+        norm, activation: as in `ResNetDown`.
         depth: residual blocks at each size but the coarsest.
-        output: makes the last non-linearity; Tanh keeps images in [-1, 1].
     """
 
     def __init__(
