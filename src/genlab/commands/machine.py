@@ -13,7 +13,9 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, ListConfig
 
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.bounds import PositiveInt
+from genlab.config.values import convert
+from genlab.errors import UsageError, unknown
 
 # Of torchrun and Kubeflow, of Lightning's own way, of SLURM, LSF, Open MPI and other MPIs.
 STARTED_TOGETHER = {"MASTER_ADDR", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "LSB_JOBID"}
@@ -61,7 +63,7 @@ def check_devices(trainer: DictConfig) -> None:
     """
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     _check_devices(trainer.get("devices", "auto"), on_cpu=trainer.get("accelerator") == "cpu" or not has_gpu)
-    n_nodes = whole_number("trainer.num_nodes", trainer.get("num_nodes", 1))
+    n_nodes = convert("trainer.num_nodes", trainer.get("num_nodes", 1), PositiveInt)
     if n_nodes > 1 and not STARTED_TOGETHER & os.environ.keys():
         raise UsageError(
             f"trainer.num_nodes={n_nodes} needs as many machines, with processes that torchrun or SLURM has started: "

@@ -13,8 +13,10 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
+from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.commands.machine import check_devices, has_several_processes
-from genlab.errors import UsageError, not_negative, unknown, whole_number
+from genlab.config.values import convert
+from genlab.errors import UsageError, unknown
 from genlab.models.adversarial import AdversarialModel
 from genlab.trainer.strategy import DDP
 
@@ -50,11 +52,12 @@ LATE = {  # what other errors say, and what to type
     "does not allow for gradient clipping": "trainer.gradient_clip_val with trainer.precision=16-mixed needs a plain "
     "optimiser: type model.optimizer.fused=false",
 }
-AT_LEAST = {  # whole numbers that Lightning does not look at before it divides by them
-    "accumulate_grad_batches": 1,
-    "check_val_every_n_epoch": 1,
-    "val_check_interval": 1,
-    "log_every_n_steps": 0,
+BOUNDED = {  # numbers that Lightning does not look at before it divides by them
+    "accumulate_grad_batches": PositiveInt,
+    "check_val_every_n_epoch": PositiveInt | None,
+    "val_check_interval": PositiveInt,
+    "log_every_n_steps": NonNegativeInt,
+    "gradient_clip_val": NonNegativeFloat | None,
 }
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
 PROFILERS = {
@@ -81,11 +84,9 @@ def check_trainer(cfg: DictConfig) -> None:
             f"trainer.precision={precision} is not possible: images, losses and scores are float32 here. Type "
             f"trainer.precision=bf16-mixed; also possible: {', '.join(PRECISIONS)}."
         )
-    for name, minimum in AT_LEAST.items():
-        if isinstance(value := trainer.get(name), int):
-            whole_number(f"trainer.{name}", value, minimum)
-    if (clip := trainer.get("gradient_clip_val")) is not None:
-        not_negative("trainer.gradient_clip_val", clip)
+    for name, kind in BOUNDED.items():
+        if isinstance(value := trainer.get(name), int) or name == "gradient_clip_val":
+            convert(f"trainer.{name}", value, kind)
     check_devices(trainer)
     if trainer.get("sync_batchnorm") and has_several_processes(trainer) and not torch.cuda.is_available():
         raise UsageError("trainer.sync_batchnorm=true needs GPUs: leave it out on the CPU.")

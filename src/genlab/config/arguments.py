@@ -94,7 +94,7 @@ def arguments_of_class(target: type) -> Arguments:
 
 def _hints(function: Any) -> dict[str, Any]:
     try:
-        return get_type_hints(function)
+        return get_type_hints(function, include_extras=True)
     except NameError:  # of some classes of PyTorch's: names that only type checkers import
         return {}
 

@@ -9,7 +9,7 @@ from math import floor
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import share
+from genlab.bounds import Share
 from genlab.protocols import Augmentation
 
 
@@ -42,10 +42,10 @@ class Colour(Augmentation):
         contrast: distances from the image's mean are multiplied by 1 - contrast to 1 + contrast.
     """
 
-    def __init__(self, brightness: float = 0.5, saturation: float = 1.0, contrast: float = 0.5) -> None:
-        self.brightness = share("brightness", brightness)
-        self.saturation = share("saturation", saturation)
-        self.contrast = share("contrast", contrast)
+    def __init__(self, brightness: Share = 0.5, saturation: Share = 1.0, contrast: Share = 0.5) -> None:
+        self.brightness = brightness
+        self.saturation = saturation
+        self.contrast = contrast
 
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) in [-1, 1] to recoloured ones; values may leave [-1, 1]."""
@@ -67,8 +67,8 @@ class Translation(Augmentation):
         ratio: the largest shift, as a share of the side, in [0, 1]; in whole pixels, a half up: 4 of 28, 2 of 17.
     """
 
-    def __init__(self, ratio: float = 0.125) -> None:
-        self.ratio = share("ratio", ratio)
+    def __init__(self, ratio: Share = 0.125) -> None:
+        self.ratio = ratio
 
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) to shifted ones of the same shape."""
@@ -90,8 +90,8 @@ class Cutout(Augmentation):
             hides between 1/16 and 1/4 of an image of even sides, 19% on average.
     """
 
-    def __init__(self, ratio: float = 0.5) -> None:
-        self.ratio = share("ratio", ratio)
+    def __init__(self, ratio: Share = 0.5) -> None:
+        self.ratio = ratio
 
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) to images of the same shape with a hole each."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import positive, whole_number
+from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.protocols import Penalty
 
 Batch = Tensor | tuple[Tensor, ...]
@@ -30,9 +30,9 @@ class GradientPenalty(Penalty):
         every: n adds the penalty in each n-th step only, n times as strong (Karras et al. 2020, section 3.1).
     """
 
-    def __init__(self, weight: float, every: int = 1) -> None:
-        self.weight = positive("weight", weight)
-        self.every = whole_number("every", every)
+    def __init__(self, weight: PositiveFloat, every: PositiveInt = 1) -> None:
+        self.weight = weight
+        self.every = every
 
 
 class R1(GradientPenalty):
@@ -76,9 +76,9 @@ class DRAGAN(GradientPenalty):
         weight, every: as in the other penalties.
     """
 
-    def __init__(self, weight: float, noise: float = 0.5, every: int = 1) -> None:
+    def __init__(self, weight: float, noise: PositiveFloat = 0.5, every: int = 1) -> None:
         super().__init__(weight, every)
-        self.noise = positive("noise", noise)
+        self.noise = noise
 
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
         real = parts(real)
