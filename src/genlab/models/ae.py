@@ -1,18 +1,16 @@
 """The autoencoder."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from genlab.bounds import NonNegativeFloat, PositiveInt
-from genlab.models.autoencoding import EncoderDecoder, squared_distance
-from genlab.models.base import ImageModel, Network
+from genlab.bounds import NonNegativeFloat
+from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.moments import Moments, symmetric_root
 
 
-class AE(EncoderDecoder, ImageModel):
+class AE(Autoencoder):
     """An encoder and a decoder that minimise the squared distance between an image and its reconstruction.
 
     An autoencoder has no prior. To sample from it, a Gaussian N(m, S) is fitted to the codes of the training images
@@ -21,33 +19,21 @@ class AE(EncoderDecoder, ImageModel):
     Reconstructions hand the indices of max pooling from encoder to decoder, if both have them; samples have none.
 
     Args:
-        encoder: makes a network image_shape -> (latent_dim,).
-        decoder: makes a network (latent_dim,) -> image_shape.
         corruption: standard deviation of Gaussian noise on the images that are encoded in training; the clean ones
             are to be reconstructed (denoising autoencoder, Vincent et al. 2010).
-        image_shape, latent_dim, common: see `ImageModel`.
+        args, options: see `Autoencoder`.
     """
 
     code_mean: Tensor
     code_cov: Tensor
 
-    def __init__(
-        self,
-        image_shape: Iterable[int],
-        latent_dim: PositiveInt,
-        encoder: Network,
-        decoder: Network,
-        corruption: NonNegativeFloat = 0.0,
-        **common: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, **common)
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+    def __init__(self, *args: Any, corruption: NonNegativeFloat = 0.0, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.corruption = corruption
         self.passes_indices = hasattr(self.encoder, "with_indices") and getattr(self.decoder, "keeps_indices", False)
-        self.register_buffer("code_mean", torch.zeros(latent_dim))
-        self.register_buffer("code_cov", torch.eye(latent_dim))
-        self._epoch_codes = Moments(latent_dim)
+        self.register_buffer("code_mean", torch.zeros(self.latent_dim))
+        self.register_buffer("code_cov", torch.eye(self.latent_dim))
+        self._epoch_codes = Moments(self.latent_dim)
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n codes (n, latent_dim) from N(m, S), the Gaussian fitted to training codes.
