@@ -7,7 +7,7 @@ from torch import nn
 
 from genlab.config.build import build
 from genlab.errors import UsageError
-from genlab.losses import R1, R2, Hinge, NonSaturating, Objective, OneCentered, RelativisticPairing, as_objective
+from genlab.losses import R1, R2, Hinge, NonSaturating, Objective, OneCentered, RelativisticPairing
 
 SURE_REAL, SURE_FAKE = torch.full((4, 1), 20.0), torch.full((4, 1), -20.0)
 
@@ -191,14 +191,6 @@ def test_every_objective_is_in_the_table_of_both_sides():
     assert {name for name, *_ in BOTH_SIDES} == set(options("model/objective"))
 
 
-def test_a_bare_loss_of_an_older_config_becomes_an_objective_and_an_objective_stays():
-    loss = NonSaturating()
-    objective = as_objective(loss)
-    assert objective.loss is loss
-    assert objective.penalties == {}
-    assert as_objective(objective) is objective
-
-
 def test_a_penalty_can_not_take_the_name_of_a_loss():
     with pytest.raises(UsageError, match="d_loss"):
         Objective(Hinge(), {"d_loss": R1(1)})
@@ -207,6 +199,7 @@ def test_a_penalty_can_not_take_the_name_of_a_loss():
 def test_accuracies_count_logits_on_the_right_side_of_the_boundary():
     real, fake = torch.tensor([[0.7], [0.4], [-1.0], [2.0]]), torch.tensor([[0.3], [0.6], [0.9], [0.2]])
     at_zero, at_half = Objective(Hinge()), from_config("model/objective=least_squares")
-    assert at_zero.accuracies(real, fake) == {"d_accuracy_real": 0.75, "d_accuracy_fake": 0.0}
-    assert at_half.accuracies(real, fake) == {"d_accuracy_real": 0.5, "d_accuracy_fake": 0.5}
-    assert Objective(RelativisticPairing()).accuracies(real, fake) == {}
+    for objective, on_real, on_fake in ((at_zero, 0.75, 0.0), (at_half, 0.5, 0.5)):
+        found = objective.evaluate(real, fake)
+        assert (found["d_accuracy_real"], found["d_accuracy_fake"]) == (on_real, on_fake)
+    assert Objective(RelativisticPairing()).evaluate(real, fake).keys() == {"d_loss", "g_loss"}

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 from lightning.pytorch import Callback
-from settings import config, options
+from settings import options
 from small_training import ADVERSARIAL, trained
 
 from genlab.config.build import build
@@ -115,11 +115,11 @@ def test_a_penalty_is_added_on_the_command_line():
 
 def test_batch_normalisation_under_a_gradient_penalty_is_warned_of(caplog):
     norm = "model.discriminator.norm={_target_: torch.nn.BatchNorm2d, _partial_: true}"
-    build(config("model=gan", "model/objective=wgan_gp", norm).model)
+    trained("gan", "model/objective=wgan_gp", norm, "trainer.max_steps=1")
     assert "the paper forbids it" in caplog.text
     caplog.clear()
-    build(config("model=gan", "model/objective=wgan_gp").model)
-    build(config("model=gan", "model/objective=r1", norm).model)
+    trained("gan", "model/objective=wgan_gp", "trainer.max_steps=1")
+    trained("gan", "model/objective=r1", norm, "trainer.max_steps=1")
     assert "forbids" not in caplog.text
 
 

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from genlab.networks import ConvDown, ConvUp, PoolingDown, PoolingUp, R3Down, R3Up, ResNetDown, ResNetUp
-from genlab.networks.r3_blocks import DiscriminativeBasis, GenerativeBasis, plain_conv, scaled_linear
-from genlab.networks.resampling import BilinearDown
+from genlab.networks.r3_blocks import BilinearDown, DiscriminativeBasis, GenerativeBasis, plain_conv, scaled_linear
 
 SHAPE = (3, 16, 16)
 

@@ -1,14 +1,15 @@
-"""R3GAN's residual networks."""
+"""R3GAN's residual networks, and the bilinear filter that they resample with."""
 
 from math import sqrt
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from genlab.errors import UsageError
 from genlab.networks import R3Down, R3Up
-from genlab.networks.r3_blocks import R3Block
+from genlab.networks.r3_blocks import BilinearDown, BilinearUp, R3Block
 
 
 def blocks(network: nn.Module) -> list[R3Block]:
@@ -82,3 +83,33 @@ def test_no_layer_normalises_so_that_an_image_is_made_alone_as_in_a_batch():
     nn.init.normal_(blocks(up)[0].branch[-1].weight, std=0.1)
     z = torch.randn(3, 5)
     assert torch.allclose(up(z)[:1], up(z[:1]), atol=1e-6)
+
+
+def normal(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (9, 13)], ids=str)
+def test_within_the_border_both_are_bilinear_interpolation(size):
+    x = normal(2, 3, *size)
+    half = (size[0] // 2, size[1] // 2)
+    even = x[:, :, : 2 * half[0], : 2 * half[1]]  # an odd last row is seen by the last result alone
+    down = F.interpolate(even, half, mode="bilinear", antialias=True)
+    up = F.interpolate(x, scale_factor=2.0, mode="bilinear")
+    assert torch.allclose(BilinearDown().double()(x)[..., 1:-1, 1:-1], down[..., 1:-1, 1:-1])
+    assert torch.allclose(BilinearUp((0, 0)).double()(x)[..., 1:-1, 1:-1], up[..., 1:-1, 1:-1])
+
+
+def test_doubling_is_four_times_the_adjoint_of_halving():
+    x, y = normal(2, 3, 8, 12), normal(2, 3, 4, 6)
+    halved = (BilinearDown().double()(x) * y).sum().item()
+    assert 4 * halved == pytest.approx((x * BilinearUp((0, 0)).double()(y)).sum().item(), rel=1e-12)
+
+
+def test_beyond_the_border_is_zero_but_an_additional_row_is_as_bright_as_its_neighbour():
+    ones = torch.ones(1, 1, 4, 4)
+    even, odd = BilinearUp((0, 0))(ones), BilinearUp((1, 0))(ones)
+    assert (even.shape, odd.shape) == ((1, 1, 8, 8), (1, 1, 9, 8))
+    assert even[0, 0, :, 4].tolist() == [0.75, 1, 1, 1, 1, 1, 1, 0.75]
+    assert odd[0, 0, :, 4].tolist() == [0.75, 1, 1, 1, 1, 1, 1, 1, 1]
+    assert BilinearDown()(torch.ones(1, 1, 9, 9)).tolist()[0][0][0] == [49 / 64, 7 / 8, 7 / 8, 7 / 8]

@@ -9,8 +9,7 @@ from torch import nn
 
 from genlab.config.build import build
 from genlab.networks import MeanPool, ResNetDown, ResNetUp
-from genlab.networks.resnet import source_stages
-from genlab.networks.resnet_blocks import ResidualBlock
+from genlab.networks.resnet import ResidualBlock, source_stages
 
 
 def blocks(network: nn.Module) -> list[ResidualBlock]:

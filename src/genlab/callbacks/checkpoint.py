@@ -101,7 +101,7 @@ class Checkpoint(LightningCheckpoint):
             noted.save = True  # known to all processes after the next step
         is_nth = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
         self._is_wanted = self._is_wanted or is_nth or noted.agreed_save
-        self._is_due = self._is_wanted and pl_module.closes_update()
+        self._is_due = self._is_wanted and pl_module.is_last_accumulation()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._is_due or is_due(trainer, self.every_n_epochs):

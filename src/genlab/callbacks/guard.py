@@ -104,7 +104,7 @@ class Guard(Callback):
                 self._count(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if pl_module.closes_update():
+        if pl_module.is_last_accumulation():
             self.n_in_a_row = self.n_in_a_row if self._left_out else 0
             self._start_update()
         if self.skips:

@@ -17,7 +17,7 @@ from genlab.callbacks.gradients import GradientNorms, fused_scale
 from genlab.callbacks.health_rules import HOPELESS, Limits, findings
 from genlab.images import to_float
 from genlab.metrics import active_units
-from genlab.metrics.variety import distinctness, diversity, saturation
+from genlab.metrics.diversity import distinctness, diversity, saturation
 from genlab.protocols import Reconstructs, Samples, require
 from genlab.run.folder import update_summary
 from genlab.sampling import sampler

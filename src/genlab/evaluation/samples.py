@@ -11,7 +11,7 @@ from genlab.evaluation.measure import Measure
 from genlab.evaluation.subject import NotApplicable, Subject, too_few
 from genlab.metrics import (
     class_shares,
-    diversity,
+    feature_diversity,
     inception_score,
     kernel_distance,
     manifold_metrics,
@@ -144,7 +144,7 @@ class Diversity(Measure):
         if subject.reals.moments.cov.trace() <= 0:
             raise NotApplicable(f"all {subject.reference} images look alike: nothing varies as they do")
         stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
-        yield Measurement(diversity(subject.fakes.moments, subject.reals.moments), stamp)
+        yield Measurement(feature_diversity(subject.fakes.moments, subject.reals.moments), stamp)
 
 
 class Memorisation(Measure):

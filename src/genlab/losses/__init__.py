@@ -4,7 +4,7 @@ from genlab.losses.adversarial import Hinge, LeastSquares, Minimax, NonSaturatin
 from genlab.losses.augment import Colour, Cutout, DiffAugment, Translation
 from genlab.losses.divergence import free_bits, kl_per_entry, kl_to_standard_normal, mmd, warm_up
 from genlab.losses.likelihood import Bernoulli, Gaussian, Laplace, LearnedGaussian, OptimalGaussian
-from genlab.losses.objective import Objective, as_objective
+from genlab.losses.objective import Objective
 from genlab.losses.penalties import DRAGAN, R1, R2, OneCentered
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "RelativisticPairing",
     "Translation",
     "Wasserstein",
-    "as_objective",
     "free_bits",
     "kl_per_entry",
     "kl_to_standard_normal",

@@ -16,7 +16,6 @@ from genlab.protocols import AdversarialLoss
 class Minimax(AdversarialLoss):
     """The game to the letter: min_G max_D E[log D(x)] + E[log(1 - D(G(z)))] (Goodfellow et al. 2014, eq. 1)."""
 
-    uses_real = False
     boundary: float | None = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -39,7 +38,6 @@ class NonSaturating(Minimax):
 class LeastSquares(AdversarialLoss):
     """LSGAN (Mao et al. 2017, eq. 9): regression of logits on the labels 0 for fake (a) and 1 for real (b = c)."""
 
-    uses_real = False
     boundary: float | None = 0.5
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -54,9 +52,7 @@ class LeastSquares(AdversarialLoss):
 class Wasserstein(AdversarialLoss):
     """WGAN (Arjovsky et al. 2017, eq. 2-3). D, the critic, must be kept Lipschitz by a penalty or by its layers."""
 
-    uses_real = False
     needs_bounded_slope = True
-    boundary: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E[D(G(z))] - E[D(x)]: minus the critic's estimate of the distance."""
@@ -85,7 +81,6 @@ class RelativisticPairing(AdversarialLoss):
     """
 
     uses_real = True
-    boundary: float | None = None
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """E[softplus(-(D(x) - D(G(z))))] over pairs of the same row; log 2 where D is undecided.
@@ -99,11 +94,7 @@ class RelativisticPairing(AdversarialLoss):
         return softplus(fake_logits - real_logits).mean()
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        """E[softplus(-(D(G(z)) - D(x)))]: the discriminator's loss with the roles exchanged.
-
-        Raises:
-            UsageError: if there are not as many real logits as fake ones.
-        """
+        """E[softplus(-(D(G(z)) - D(x)))]: the discriminator's loss with the roles exchanged."""
         if real_logits is None:
             raise UsageError("The generator of a relativistic loss needs the logits of real samples too.")
         return self.discriminator(fake_logits, real_logits)

@@ -37,7 +37,7 @@ class Colour(Augmentation):
     """Random brightness, saturation and contrast, each drawn uniformly for each image, in this order.
 
     Args:
-        brightness: the largest shift, in units of the image range [-1, 1].
+        brightness: the largest shift, in units of the image range [-1, 1]. Like the others from 0 to 1.
         saturation: distances from a pixel's grey are multiplied by 1 - saturation to 1 + saturation.
         contrast: distances from the image's mean are multiplied by 1 - contrast to 1 + contrast.
     """
@@ -64,7 +64,7 @@ class Translation(Augmentation):
     """Shift each image by a random number of pixels each way; what comes in is 0, mid-grey.
 
     Args:
-        ratio: the largest shift, as a share of the side; rounded to whole pixels, a half up: 4 of 28, 2 of 17.
+        ratio: the largest shift, as a share of the side, in [0, 1]; in whole pixels, a half up: 4 of 28, 2 of 17.
     """
 
     def __init__(self, ratio: Share = 0.125) -> None:
@@ -86,7 +86,7 @@ class Cutout(Augmentation):
     """Set a rectangle of each image to 0, mid-grey. Its centre may lie anywhere, so parts of it may lie outside.
 
     Args:
-        ratio: sides of the rectangle, as a share of the image's, rounded to whole pixels, a half up: 9 of 17. A half
+        ratio: sides of the rectangle, as a share of the image's, in [0, 1]; in whole pixels, a half up: 9 of 17. A half
             hides between 1/16 and 1/4 of an image of even sides, 19% on average.
     """
 

@@ -1,4 +1,4 @@
-"""What a decoder's output says about an image: log densities in nats per image, with all constants.
+"""Log densities of images given the decoder's output, in nats per image, with all constants.
 
 Every likelihood has `nll(x, out)`, `mean(out)`, `sample(out, generator)`, `check(x)`, and what `protocols.Likelihood`
 says of it. `out` is what the decoder returns, images or logits, (B, C, H, W); images lie in [-1, 1].
@@ -35,7 +35,7 @@ def gaussian_noise(like: Tensor, generator: Generator | None) -> Tensor:
 
 
 class Location(nn.Module, Likelihood):
-    """What likelihoods share whose decoder returns the mean image itself."""
+    """A likelihood whose decoder returns the mean image itself."""
 
     decoder_options: ClassVar[dict[str, Any]] = {}
     is_binary: ClassVar[bool] = False

@@ -1,12 +1,11 @@
-"""An adversarial loss with its penalties: all that the two players minimise."""
+"""An adversarial loss with its penalties: what the two players minimise."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Generator, Tensor
 
 from genlab.errors import UsageError
-from genlab.losses.penalties import Batch, Critic
+from genlab.losses.penalties import Batch, Critic, as_tuple
 from genlab.protocols import AdversarialLoss, Penalty
 
 
@@ -43,12 +42,11 @@ class Objective:
         """What D minimises, as `d_loss`, and each penalty that is due, as it enters that sum: scalars.
 
         Args:
-            critic: D. Penalties take second derivatives, which a compiled module does not give: they call its
-                `forward`.
-            real, fake: the batches; gradients should stop there.
-            step: updates of D before this one: a penalty is due at each multiple of its `every`, then that many times
-                as strong.
-            generator: a CPU generator for the penalties' draws.
+            critic: D. Penalties call its `forward`, as a compiled module has no second derivatives.
+            real, fake: the batches, detached.
+            step: updates of D before this one; a penalty is due at multiples of its `every`, then that many times as
+                strong.
+            generator: a CPU generator for the penalties.
         """
         loss = self.loss.discriminator(*_logits(critic, real, fake))
         uncompiled = getattr(critic, "forward", critic)
@@ -85,47 +83,28 @@ class Objective:
         return self.loss.generator(fake_logits) + self.loss.generator(2 * (self.loss.boundary or 0.0) - real_logits)
 
     def evaluate(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """Both players' losses without penalties and D's accuracies, from logits of as many fakes or a multiple."""
-        reals, fakes = paired(real_logits.float(), fake_logits.float()), fake_logits.float()
-        return {
-            "d_loss": self.loss.discriminator(reals, fakes),
-            "g_loss": self.loss.generator(fakes, reals if self.loss.uses_real else None),
-            **self.accuracies(reals, fakes),
-        }
+        """Both players' losses without penalties and D's accuracies, from logits of as many fakes or a multiple.
 
-    def accuracies(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """D's accuracies, `d_accuracy_real` and `d_accuracy_fake` in [0, 1], from logits of any shape.
-
-        Both are 1/2 on average for a D that guesses. Empty where the loss has no decision boundary.
+        `d_accuracy_real` and `d_accuracy_fake` lie in [0, 1], are 1/2 on average for a D that guesses, and are left out
+        where the loss has no decision boundary.
         """
-        boundary = self.loss.boundary
-        if boundary is None:
-            return {}
-        return {
-            "d_accuracy_real": (real_logits.float() > boundary).float().mean(),
-            "d_accuracy_fake": (fake_logits.float() <= boundary).float().mean(),
-        }
+        reals, fakes = _paired(real_logits.float(), fake_logits.float()), fake_logits.float()
+        terms = {"d_loss": self.loss.discriminator(reals, fakes), "g_loss": self.loss.generator(fakes, reals)}
+        if (boundary := self.loss.boundary) is not None:
+            terms["d_accuracy_real"] = (reals > boundary).float().mean()
+            terms["d_accuracy_fake"] = (fakes <= boundary).float().mean()
+        return terms
 
 
-def as_objective(objective: Objective | AdversarialLoss) -> Objective:
-    """Return `objective`, wrapped if it is a bare loss: so do configs of older checkpoints have it."""
-    return objective if isinstance(objective, Objective) else Objective(objective)
-
-
-def as_tuple(batch: Batch) -> tuple[Any, ...]:
-    """A batch as the arguments of a critic."""
-    return batch if isinstance(batch, tuple) else (batch,)
-
-
-def paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+def _paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Repeat the real logits (B, 1) until there are as many as fake ones: a loss may compare them one by one."""
     return real_logits.repeat(len(fake_logits) // len(real_logits), 1)
 
 
 def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
-    """What a critic says of reals and fakes, equally many, in float32."""
+    """The logits (B, 1) of reals and fakes, equally many, in float32."""
     real_logits, fake_logits = critic(*as_tuple(real)).float(), critic(*as_tuple(fake)).float()
     if real_logits.shape[1:] != (1,):
         shape = tuple(real_logits.shape)
         raise UsageError(f"A discriminator maps a batch to logits (B, 1), and this one gives the shape {shape}.")
-    return paired(real_logits, fake_logits), fake_logits
+    return _paired(real_logits, fake_logits), fake_logits

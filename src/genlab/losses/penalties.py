@@ -1,8 +1,9 @@
 """Penalties on the gradient of a discriminator in its input, which keep it smooth.
 
 A penalty is called with `critic`, any callable from a batch to logits, with real and fake batches, and with a CPU
-generator. A batch is a tensor of any shape (B, ...), images or codes, or a tuple of such tensors, of which the critic
-takes one argument each (BiGAN: image and code) and in all of which the gradient is taken jointly.
+generator for what it draws. It returns a scalar, differentiable in the critic's weights. A batch is a tensor of any
+shape (B, ...), images or codes, or a tuple of such tensors, of which the critic takes one argument each (BiGAN: image
+and code) and in all of which the gradient is taken jointly.
 
 All is computed in float32 copies with autocast off: squares of small gradients leave the range of half precision. The
 critic has to allow a second derivative (no `torch.compile`) and its weights have to be float32. Gradients are enabled
@@ -38,7 +39,6 @@ class R1(GradientPenalty):
     """Zero-centred penalty at real samples: weight / 2 E[|grad D(x)|^2] (Mescheder et al. 2018, eq. 9)."""
 
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
-        """Return the penalty, a scalar that is differentiable in the critic's weights."""
         return self.weight / 2 * slopes(critic, parts(real)).square().mean()
 
 
@@ -46,7 +46,6 @@ class R2(GradientPenalty):
     """Zero-centred penalty at fake samples: weight / 2 E[|grad D(G(z))|^2] (Mescheder et al. 2018, eq. 10)."""
 
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
-        """Return the penalty, a scalar that is differentiable in the critic's weights."""
         return self.weight / 2 * slopes(critic, parts(fake)).square().mean()
 
 
@@ -60,7 +59,6 @@ class OneCentered(GradientPenalty):
     forbids_batch_norm = True
 
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
-        """Return the penalty, a scalar that is differentiable in the critic's weights; places come from `generator`."""
         pairs = list(zip(parts(real), parts(fake), strict=True))
         share = torch.rand(len(pairs[0][0]), generator=generator)  # one a row, the same in all parts
         x = tuple(b + rows(share, a) * (a - b) for a, b in pairs)
@@ -74,9 +72,8 @@ class DRAGAN(GradientPenalty):
     with e uniform in [0, 1] a value, u uniform in [0, 1] a sample, and sd(x) the standard deviation over the batch.
 
     Args:
-        weight: coefficient, above 0.
         noise: the largest perturbation, in standard deviations of the batch, above 0.
-        every: as in the other penalties.
+        weight, every: as in the other penalties.
     """
 
     def __init__(self, weight: float, noise: PositiveFloat = 0.5, every: int = 1) -> None:
@@ -84,7 +81,6 @@ class DRAGAN(GradientPenalty):
         self.noise = noise
 
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
-        """Return the penalty, a scalar that is differentiable in the critic's weights; noise comes from `generator`."""
         real = parts(real)
         share = torch.rand(len(real[0]), generator=generator)
         directions = [torch.rand(part.shape, generator=generator).to(part) for part in real]
@@ -92,9 +88,14 @@ class DRAGAN(GradientPenalty):
         return self.weight * (slopes(critic, x) - 1).square().mean()
 
 
+def as_tuple(batch: Batch) -> tuple[Tensor, ...]:
+    """A batch as the arguments of a critic."""
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
 def parts(batch: Batch) -> tuple[Tensor, ...]:
     """The tensors of a batch in float32, cut off from what made them."""
-    return tuple(part.detach().float() for part in (batch if isinstance(batch, tuple) else (batch,)))
+    return tuple(part.detach().float() for part in as_tuple(batch))
 
 
 def rows(values: Tensor, like: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Formulas on tensors and the encoders that feed them. Heavy libraries are imported by what needs them."""
+"""Formulas on tensors, and feature encoders. Heavy libraries are imported where they are needed."""
 
 from genlab.metrics.codes import active_units
-from genlab.metrics.diversity import class_shares, diversity, total_variation
+from genlab.metrics.diversity import class_shares, feature_diversity, total_variation
 from genlab.metrics.encoders import CLIP, VGG16, DINOv2, EfficientNetLite0, Inception
 from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
 from genlab.metrics.inception_score import inception_score
@@ -24,7 +24,7 @@ __all__ = [
     "active_units",
     "bits_per_dimension",
     "class_shares",
-    "diversity",
+    "feature_diversity",
     "frechet_distance",
     "frechet_distance_of_few",
     "high_frequency_energy",

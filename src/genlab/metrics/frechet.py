@@ -53,10 +53,7 @@ def frechet_distance_of_few(reference: Moments, features: Tensor) -> float:
 
 
 def _distance(shift: Tensor, traces: Tensor, eigenvalues: Tensor, rank: int) -> float:
-    """Put the parts together, from eigenvalues in ascending order of which at most `rank` are not 0.
-
-    The others are rounding, 1e-16 of the largest, but their roots 1e-8, and there can be a thousand of them.
-    """
+    # Ascending eigenvalues beyond the rank are rounding, 1e-16 of the largest: a thousand roots of 1e-8 would count.
     trace_of_root = eigenvalues[-rank:].clamp(min=0).sqrt().sum()
     return max(0.0, (shift.square().sum() + traces - 2 * trace_of_root).item())
 

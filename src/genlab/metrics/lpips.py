@@ -1,6 +1,5 @@
 """The learned perceptual distance between two images."""
 
-import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 
 from genlab.errors import UsageError
 from genlab.images import grey_to_rgb, to_float, to_uint8
+from genlab.metrics.encoders.weights import download_folder, sha256_of
 
 SMALLEST = 64  # pixels a side of the patches that the linear heads were fitted to
 
@@ -17,7 +17,7 @@ SMALLEST = 64  # pixels a side of the patches that the linear heads were fitted 
 class LPIPS(nn.Module):
     """LPIPS with AlexNet (Zhang et al. 2018, eq. 1, version 0.1), as torchmetrics ported it with its linear heads.
 
-    The weights of AlexNet are torchvision's. They are taken from a file that is already there and never downloaded.
+    AlexNet's weights are torchvision's, from a file that is there already: they are never downloaded.
 
     Raises:
         UsageError: if `weights_path` finds no file.
@@ -33,7 +33,7 @@ class LPIPS(nn.Module):
         path = self.weights_path()
         if path is None:
             raise UsageError(
-                f"LPIPS needs {self.file}, whose sha256 begins as its name ends, in {_folder()}: get it from "
+                f"LPIPS needs {self.file}, whose sha256 begins as its name ends, in {download_folder()}: get it from "
                 f"https://download.pytorch.org/models/{self.file}, or leave LPIPS out."
             )
         with torch.random.fork_rng(devices=[]):  # AlexNet is built with random weights first
@@ -46,12 +46,8 @@ class LPIPS(nn.Module):
     @classmethod
     def weights_path(cls) -> Path | None:
         """Where AlexNet's weights lie under $TORCH_HOME/hub/checkpoints; None if they are missing or are others."""
-        path = _folder() / cls.file
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return path if digest.startswith(path.stem.rpartition("-")[2]) else None
+        path = download_folder() / cls.file
+        return path if path.is_file() and sha256_of(path).startswith(path.stem.rpartition("-")[2]) else None
 
     @torch.no_grad()
     def forward(self, x: Tensor, x_hat: Tensor) -> Tensor:
@@ -63,10 +59,6 @@ class LPIPS(nn.Module):
             (B,), 0 for equal images, not negative, without units.
         """
         return self.network(_prepared(x), _prepared(x_hat)).flatten()
-
-
-def _folder() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def _prepared(images: Tensor) -> Tensor:

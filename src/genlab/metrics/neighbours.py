@@ -102,7 +102,7 @@ def memorisation(sample_distances: Tensor, held_out_distances: Tensor) -> float:
 
 
 def _distances(a: Tensor, b: Tensor, exclude_self: bool = False) -> Iterator[tuple[slice, Tensor]]:
-    """Give the distances of a (n, D) from b (m, D) by rows of a: the rows, and (rows, m); infinite from itself."""
+    """Yield rows of a (n, D) and their distances (rows, m) from b (m, D); infinite from itself."""
     n_rows = max(1, CHUNK // len(b))
     for start in range(0, len(a), n_rows):
         rows = slice(start, min(start + n_rows, len(a)))

@@ -1,4 +1,4 @@
-"""A set of images as an encoder sees it, in one pass."""
+"""Feature statistics of a set of images, in one pass."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ AT_ONCE = 1000  # images whose features enter the moments together: each time co
 
 @dataclass
 class Population:
-    """What is kept of n images.
+    """Statistics of n images.
 
     Attributes:
         moments: of the features, in float64 on the CPU.
@@ -52,50 +52,48 @@ def feature_statistics(
     keep: bool = False,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Population:
-    """Describe n images, each exactly once, divided among all processes; the result is the same on each of them.
-
-    Memory does not grow with n, unless features are to be kept.
+    """Compute the statistics of n images, divided among all processes, with the same result on each of them.
 
     Args:
         images: from rows to uint8 images (B, C, H, W).
         n: number of images.
-        encoder: describes images.
+        encoder: maps images to features.
         batch_size: images at a time.
         device: where the encoder is.
-        keep: whether to keep each image's features.
+        keep: whether to keep each image's features; else memory does not grow with n.
         interrupted: whether to stop; asked before every batch.
 
     Raises:
-        Interrupted: if that was so.
+        Interrupted: if `interrupted` was true.
     """
 
     def describe(_: int, rows: slice) -> dict[str, Tensor]:
         batch = images(rows).to(device)
-        seen = {"energy": high_frequency_energy(batch)}
+        found = {"energy": high_frequency_energy(batch)}
         if keep and hasattr(encoder, "with_logits"):
-            seen["features"], seen["logits"] = encoder.with_logits(batch)
+            found["features"], found["logits"] = encoder.with_logits(batch)
         else:
-            seen["features"] = encoder(batch)
-        return {name: part.float().cpu() for name, part in seen.items()}
+            found["features"] = encoder(batch)
+        return {name: part.float().cpu() for name, part in found.items()}
 
     moments, energy = Moments(encoder.dim, torch.float64), 0.0
     kept: dict[str, list[Tensor]] = {"features": [], "logits": []}
     waiting: list[Tensor] = []
-    for seen in in_batches(describe, n, batch_size, interrupted):
-        energy += seen["energy"].double().sum().item()
-        waiting.append(seen["features"])
+    for found in in_batches(describe, n, batch_size, interrupted):
+        energy += found["energy"].double().sum().item()
+        waiting.append(found["features"])
         if len(waiting) * batch_size >= AT_ONCE:
             moments.update(torch.cat(waiting))
             waiting.clear()
-        for name in kept.keys() & seen.keys() if keep else ():
-            kept[name].append(seen[name])
+        for name in kept.keys() & found.keys() if keep else ():
+            kept[name].append(found[name])
     if waiting:
         moments.update(torch.cat(waiting))
     return Population(moments, energy / n, *(torch.cat(parts) if parts else None for parts in kept.values()))
 
 
 def frechet(fakes: Population, reals: Population) -> float:
-    """The Fréchet distance of one set of images from another, by the shorter way."""
+    """The Fréchet distance of one set of images from another, by the faster way."""
     if fakes.features is not None and len(fakes) < fakes.features.shape[1]:
         return frechet_distance_of_few(reals.moments, fakes.features)
     return frechet_distance(reals.moments, fakes.moments, reals.root)

@@ -1,4 +1,4 @@
-"""Real images that others are compared with: described once and kept on disk, as that may cost more than scoring."""
+"""Feature statistics of the real images, computed once and cached on disk."""
 
 import hashlib
 import logging
@@ -30,25 +30,16 @@ def reference(
     keep: bool = False,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Population:
-    """Describe uint8 images (N, C, H, W), or read what was kept of them.
+    """Read the `feature_statistics` of uint8 images (N, C, H, W) from the cache, or compute and cache them.
 
-    What is kept is named by a fingerprint of the images themselves, which knows their crop and size, and of the
-    encoder with its layer, resizing and version: `NAME_FINGERPRINT.npz` holds moments with the root of the covariance,
-    `NAME_FINGERPRINT_features.npy` the features, which are memory-mapped.
-
-    Args:
-        images: the images.
-        encoder, batch_size, device, keep, interrupted: see `feature_statistics`.
-        cache_dir: where it is kept; None for nowhere.
+    Files are named by a fingerprint of the images as cropped and resized, and of the encoder with its layer, resizing
+    and version: `NAME_FINGERPRINT.npz` holds moments with the root of the covariance, `NAME_FINGERPRINT_features.npy`
+    the features, which are memory-mapped. `cache_dir` None computes and writes nothing.
     """
 
-    def describe() -> Population:
-        return feature_statistics(
-            lambda rows: images[rows], len(images), encoder, batch_size, device, keep, interrupted
-        )
-
+    how = (len(images), encoder, batch_size, device, keep, interrupted)
     if cache_dir is None or len(images) < 2:  # one has no covariance
-        return describe()
+        return feature_statistics(images.__getitem__, *how)
     identity = " ".join([fingerprint(images), *encoder_fields(encoder).values()])
     path = cache_dir / f"{encoder.name}_{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
     found = _read(path, keep)
@@ -56,7 +47,7 @@ def reference(
         assert found is not None
         return found
     log.info("Describing the %d reference images once; kept in %s", len(images), path)
-    population = describe()
+    population = feature_statistics(images.__getitem__, *how)
     if rank_and_world_size()[0] == 0:
         with warn_on_failure(f"{cache_dir.name}/"):
             _write(path, population)
@@ -68,7 +59,7 @@ def _features_path(path: Path) -> Path:
 
 
 def _read(path: Path, keep: bool) -> Population | None:
-    """Read what is kept, arrays alone and never pickled objects; None if it is not there, or damaged."""
+    """Read the cache, arrays alone and no pickled objects; None if there is none, or if it is damaged."""
     features = None
     if not path.is_file() or (keep and not _features_path(path).is_file()):
         return None
@@ -92,18 +83,9 @@ def _read(path: Path, keep: bool) -> Population | None:
 
 
 def _write(path: Path, population: Population) -> None:
-    """Write so that nobody reads half a file."""
+    arrays: dict[str, Any] = {**vars(population.moments), "root": population.root, "energy": population.energy}
     if population.features is not None:
         write_array(_features_path(path), population.features.numpy(), shared=True)
-    m = population.moments
-    arrays: dict[str, Any] = {
-        "n": m.n,
-        "mean": m.mean,
-        "scatter": m.scatter,
-        "root": population.root,
-        "energy": population.energy,
-    }
-    if population.features is not None:
         arrays["sums"] = sums(_features_path(path))
     with atomic_write(path, shared=True) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **arrays)

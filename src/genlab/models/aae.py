@@ -1,43 +1,26 @@
 """The adversarial autoencoder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Generator, Tensor, nn
 
-from genlab.bounds import PositiveInt
 from genlab.models.adversarial import AdversarialModel, Terms
-from genlab.models.autoencoding import EncoderDecoder, squared_distance
+from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
-class AAE(EncoderDecoder, AdversarialModel):
+class AAE(Autoencoder, AdversarialModel):
     """An autoencoder whose codes an adversary compares with draws from N(0, I) (Makhzani et al. 2016, section 2).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
-        encoder: makes a network image_shape -> (latent_dim,).
-        decoder: makes a network (latent_dim,) -> image_shape.
         code_discriminator: makes a network (latent_dim,) -> (1,): a logit.
-        adversarial: see `AdversarialModel`.
+        args, options: see `Autoencoder` and `AdversarialModel`.
     """
 
-    def __init__(
-        self,
-        image_shape: Iterable[int],
-        latent_dim: PositiveInt,
-        encoder: Network,
-        decoder: Network,
-        code_discriminator: Network,
-        **adversarial: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, **adversarial)
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
-        self.discriminator = code_discriminator((latent_dim,), (1,))
-        check_critic(self.discriminator, self.objective)
+    def __init__(self, *args: Any, code_discriminator: Network, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.discriminator = code_discriminator((self.latent_dim,), (1,))
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The encoder plays twice: to reconstruct, and to deceive D."""
@@ -58,8 +41,8 @@ class AAE(EncoderDecoder, AdversarialModel):
                 self.step("autoencoder")
 
         with self.only("generator"):
-            shown, codes = self.make(self.encode, parts)
-        for z in shown:
+            detached, codes = self.make(self.encode, parts)
+        for z in detached:
             terms |= self.objective.discriminator(
                 self.discriminator, self.prior(len(z), self.noise), z, self.n_updates, self.noise
             )

@@ -1,4 +1,4 @@
-"""What models with an adversary share: players that step in turn, by hand."""
+"""What models with an adversary share: manual optimisation of several players in turn."""
 
 import logging
 from abc import abstractmethod
@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
 from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.errors import UsageError, unknown
-from genlab.losses.objective import Objective, as_objective
+from genlab.losses.objective import Objective
 from genlab.models.base import ImageModel
 from genlab.protocols import AdversarialLoss
 
@@ -23,17 +25,16 @@ log = logging.getLogger(__name__)
 
 
 class AdversarialModel(ImageModel):
-    """A model whose `training_step` steps the optimisers of several players in turn.
+    """A model whose players, D and its opponents, have an optimiser and a schedule each and step in turn.
 
-    `global_step` counts batches, and with it `trainer.max_steps` and step-based checkpoints. (Lightning counts each
-    step of each optimiser.) Clipping and schedules work here as the Trainer's own do elsewhere, and so does
-    accumulation: `data.batch_size` images are in memory at once, and `accumulate` such batches make one update.
+    `global_step`, and with it `trainer.max_steps` and step-based checkpoints, counts batches, not optimiser steps as in
+    Lightning. `accumulate` batches of `data.batch_size` images make one update; memory holds the graph of one.
 
-    A subclass gives `players` and `adversarial_step`, besides what `ImageModel` asks for.
+    A subclass gives `players`, of which D is called `discriminator`, and `adversarial_step`, besides what `ImageModel`
+    asks for.
 
     Args:
-        image_shape, latent_dim, optimizer, scheduler, compile, channels_last: see `ImageModel`; each player has an
-            optimiser and a schedule of its own.
+        image_shape, latent_dim, common: see `ImageModel`.
         objective: the adversarial loss, with its penalties.
         d_steps: updates of D of which only the last one moves the other players, counted over the whole run.
         accumulate: batches whose gradients make one update of each player, first those of D with all of them.
@@ -57,7 +58,8 @@ class AdversarialModel(ImageModel):
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.automatic_optimization = False
-        self.objective = as_objective(objective)
+        # Configurations of older checkpoints have the bare loss.
+        self.objective = objective if isinstance(objective, Objective) else Objective(objective)
         self.d_steps = d_steps
         self.accumulate = accumulate
         self.learning_rates = dict(learning_rates or {})
@@ -71,7 +73,6 @@ class AdversarialModel(ImageModel):
         """The networks that each player moves, by the player's name."""
 
     def configure_optimizers(self) -> Any:
-        """Make an optimiser and a schedule for each player."""
         for key, options in (("learning_rates", self.learning_rates), ("clip", self.clip)):
             for name in options.keys() - self.players().keys():
                 raise UsageError(unknown(f"player in model.{key}", name, list(self.players())))
@@ -94,15 +95,20 @@ class AdversarialModel(ImageModel):
         """
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Wait for all batches of an update, make it, and count."""
-        if self.closes_update():
-            parts = [*self._waiting, batch[0]]
+        """Collect the batches of an update and make it; count the batch and step the schedules."""
+        parts = [*self._waiting, batch[0]]
+        if self.is_last_accumulation():
             self._n_parts = len(parts)
             terms = self.adversarial_step(parts)
             self._waiting, self.n_updates = [], self.n_updates + 1
         else:
-            self._waiting, terms = [*self._waiting, batch[0]], {}
-        self.close_batch(terms)
+            self._waiting, terms = parts, {}
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress.increment_ready()
+        progress.increment_completed()
+        for schedule in self.trainer.lr_scheduler_configs:
+            schedule.scheduler.step()  # type: ignore[call-arg]  # none of them waits for a metric
+        self.log_training(terms)
 
     def generator_is_due(self) -> bool:
         """Whether the players besides D move in this update: in each n-th of the whole run, n being `d_steps`."""
@@ -110,22 +116,22 @@ class AdversarialModel(ImageModel):
 
     @contextmanager
     def only(self, player: str) -> Iterator[None]:
-        """Within it only the weights of this player take gradients: none is computed that nobody uses."""
+        """Compute gradients for the weights of this player alone."""
         with self.toggled_optimizer(self._optimizer(player)):
             yield
 
     def make(self, network: Callable[..., Any], *inputs: Sequence[Tensor]) -> tuple[list[Any], Iterable[Any]]:
-        """What D's opponents make of each part: without gradients, for D, and with them, for their own step.
+        """Compute D's inputs for each batch of an update: detached for D's step, and with gradients for the players'.
 
-        A single part is made once for both. Of several each is made again when its turn comes: memory is to hold the
-        graph of one of them, which is what they are there for. So `network` must draw nothing.
+        A single batch is computed once for both. Of several each is computed again in its turn, so that memory holds
+        the graph of one; `network` must therefore draw no random numbers.
 
         Args:
-            network: makes images, codes, or a tuple of both out of one of each of the inputs.
-            inputs: lists with an entry a part.
+            network: maps one entry of each of the inputs to images, codes, or a tuple of both.
+            inputs: lists with an entry a batch.
 
         Returns:
-            A list, and what can be gone through once.
+            A list, and an iterable that can be consumed once.
         """
         once = self._n_parts == 1 and self.generator_is_due()
         with torch.set_grad_enabled(once):
@@ -134,42 +140,30 @@ class AdversarialModel(ImageModel):
         return [_detach(part) for part in made], made if once else again
 
     def descend(self, terms: Mapping[str, Tensor], loss: str) -> None:
-        """Add the gradient of one of the terms, a scalar, to that of the other parts."""
+        """Add the gradient of one of the terms, a scalar, averaged over the batches of the update."""
         self.terms = {name: term.detach() for name, term in terms.items()}
         self.manual_backward(terms[loss] / self._n_parts)
 
     def step(self, player: str) -> None:
-        """Move a player down the gradient."""
+        """Step the optimiser of a player."""
         optimizer = self._optimizer(player)
         self.trainer.strategy.optimizer_step(optimizer.optimizer, lambda: None)  # `optimizer.step`, uncounted
         optimizer.zero_grad()
 
-    def close_batch(self, terms: Mapping[str, Tensor]) -> None:
-        """Count the batch, step the schedules, log."""
-        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        progress.increment_ready()
-        progress.increment_completed()
-        for schedule in self.trainer.lr_scheduler_configs:
-            schedule.scheduler.step()  # type: ignore[call-arg]  # none of them waits for a metric
-        self.log_training(terms)
-
     def rank_state(self) -> dict[str, Any]:
-        """Also the images that wait, if any do."""
         return super().rank_state() | ({"waiting": list(self._waiting)} if self._waiting else {})
 
     def load_rank_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `rank_state`."""
         super().load_rank_state(state)
         self._waiting = [images.to(self.device) for images in state.get("waiting", [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the count of updates too."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["n_updates"] = self.n_updates
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on counting; a checkpoint of an earlier version counts batches alone."""
         super().on_load_checkpoint(checkpoint)
+        # A checkpoint of an earlier version counts batches alone.
         self.n_updates = checkpoint.get("n_updates", checkpoint.get("global_step", 0) // self.accumulate)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -180,18 +174,35 @@ class AdversarialModel(ImageModel):
                 nn.utils.clip_grad_norm_(parameters, largest)
 
     def on_fit_start(self) -> None:
-        """Refuse what can't work together, and say what the chosen combination means."""
+        """Refuse what can't work together, and warn of what rarely does."""
         super().on_fit_start()
+        self._check_critic()
         fused = any(optimizer.defaults.get("fused") for optimizer in self.trainer.optimizers)
         if self.clip and fused and self.trainer.precision == "16-mixed":
             raise UsageError(
                 "model.clip with trainer.precision=16-mixed needs model.optimizer.fused=false: a fused optimiser takes "
                 "the scale out of the gradients only after they would be clipped."
             )
-        if self.compile_networks and self.objective.penalties:
-            log.info("model.compile=true: penalties run on the uncompiled discriminator, which has second derivatives.")
 
-    def closes_update(self) -> bool:
+    def _check_critic(self) -> None:
+        """Warn of batch normalisation under a penalty per image, and of a Wasserstein critic that nothing bounds."""
+        modules = [module for network in self.players().get("discriminator", []) for module in network.modules()]
+        mixes = any(isinstance(module, _BatchNorm) for module in modules)
+        for name, penalty in self.objective.penalties.items():
+            if mixes and getattr(penalty, "forbids_batch_norm", False):
+                log.warning(
+                    "model.objective.penalties.%s penalises the gradient at each image, and the discriminator has "
+                    "batch normalisation, which mixes them: the paper forbids it. Choose another norm for it.",
+                    name,
+                )
+        bounded = self.objective.penalties or any(map(is_parametrized, modules))
+        if getattr(self.objective.loss, "needs_bounded_slope", False) and not bounded:
+            log.warning(
+                "Nothing bounds the slope of the discriminator, and a Wasserstein loss takes it for bounded: type "
+                "model/objective=wgan_gp, or give the discriminator spectral_norm=true."
+            )
+
+    def is_last_accumulation(self) -> bool:
         """Whether the batch that goes on is the last one of an update."""
         n_done = self.trainer.fit_loop.epoch_loop.batch_idx + 1
         return n_done % self.accumulate == 0 or self.trainer.is_last_batch
@@ -202,5 +213,4 @@ class AdversarialModel(ImageModel):
 
 
 def _detach(made: Any) -> Any:
-    """A tensor, or a tuple of such, cut off from what made it."""
     return tuple(part.detach() for part in made) if isinstance(made, tuple) else made.detach()

@@ -1,56 +1,39 @@
 """The autoencoder."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from genlab.bounds import NonNegativeFloat, PositiveInt
-from genlab.models.autoencoding import EncoderDecoder, squared_distance
-from genlab.models.base import ImageModel, Network
+from genlab.bounds import NonNegativeFloat
+from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.moments import Moments, symmetric_root
 
 
-class AE(EncoderDecoder, ImageModel):
+class AE(Autoencoder):
     """An encoder and a decoder that minimise the squared distance between an image and its reconstruction.
 
-    An autoencoder has no prior. To sample from it, a Gaussian N(m, S) is fitted to the codes of the training images:
-    those that the latest epoch of training computed, on all processes. Before the first epoch it is N(0, I).
+    An autoencoder has no prior. To sample from it, a Gaussian N(m, S) is fitted to the codes of the training images
+    of the latest epoch, on all processes. Before the first epoch it is N(0, I).
 
-    Where the encoder pools and the decoder unpools, the indices that max pooling keeps travel beside the code. Without
-    them, when sampling, unpooling spreads each value.
+    Reconstructions hand the indices of max pooling from encoder to decoder, if both have them; samples have none.
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
-        encoder: makes a network image_shape -> (latent_dim,).
-        decoder: makes a network (latent_dim,) -> image_shape.
         corruption: standard deviation of Gaussian noise on the images that are encoded in training; the clean ones
             are to be reconstructed (denoising autoencoder, Vincent et al. 2010).
-        common: see `ImageModel`.
+        args, options: see `Autoencoder`.
     """
 
     code_mean: Tensor
     code_cov: Tensor
 
-    def __init__(
-        self,
-        image_shape: Iterable[int],
-        latent_dim: PositiveInt,
-        encoder: Network,
-        decoder: Network,
-        corruption: NonNegativeFloat = 0.0,
-        **common: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, **common)
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+    def __init__(self, *args: Any, corruption: NonNegativeFloat = 0.0, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.corruption = corruption
         self.passes_indices = hasattr(self.encoder, "with_indices") and getattr(self.decoder, "keeps_indices", False)
-        self.register_buffer("code_mean", torch.zeros(latent_dim))
-        self.register_buffer("code_cov", torch.eye(latent_dim))
-        self._epoch_codes = Moments(latent_dim)
+        self.register_buffer("code_mean", torch.zeros(self.latent_dim))
+        self.register_buffer("code_cov", torch.eye(self.latent_dim))
+        self._epoch_codes = Moments(self.latent_dim)
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n codes (n, latent_dim) from N(m, S), the Gaussian fitted to training codes.
@@ -79,7 +62,7 @@ class AE(EncoderDecoder, ImageModel):
         return {"loss": squared_distance(x, self.reconstruct(x))}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Reconstruct, compare, and remember the codes for the Gaussian."""
+        """Descend the distance, and keep the moments of the codes for the Gaussian."""
         x, _ = batch
         z, x_hat = self.code_and_reconstruction(self.corrupted(x))
         self._epoch_codes.update(z)
@@ -94,21 +77,18 @@ class AE(EncoderDecoder, ImageModel):
         return x + self.corruption * torch.randn(x.shape, generator=self.noise).to(x)
 
     def on_train_epoch_start(self) -> None:
-        """Forget the codes of the epoch before: the encoder has moved on."""
+        """Start the moments of the codes anew, as the encoder has changed."""
         self._epoch_codes = Moments(self.latent_dim, device=self.device)
 
     def rank_state(self) -> dict[str, Any]:
-        """Also the codes of this epoch, by their moments."""
         return {**super().rank_state(), "epoch_codes": self._epoch_codes.state_dict()}
 
     def load_rank_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `rank_state`."""
         super().load_rank_state(state)
         self._epoch_codes = Moments(self.latent_dim, device=self.device)
         self._epoch_codes.load_state_dict(state["epoch_codes"])
 
     def on_validation_start(self) -> None:
-        """Fit the Gaussian before anything is sampled."""
         super().on_validation_start()
         self.fit_prior()
 
@@ -117,7 +97,7 @@ class AE(EncoderDecoder, ImageModel):
         self.fit_prior()
 
     def fit_prior(self) -> None:
-        """Set m and S from the codes of this epoch; leaves them alone while there are fewer than two codes."""
+        """Set m and S from the codes of this epoch, if there are two or more."""
         codes = self._epoch_codes.gathered()
         if codes.n >= 2:
             self.code_mean.copy_(codes.mean)

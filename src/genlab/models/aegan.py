@@ -1,50 +1,35 @@
 """An autoencoder with an adversary on its images."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from genlab.bounds import PositiveFloat, PositiveInt
+from genlab.bounds import PositiveFloat
 from genlab.models.adversarial import AdversarialModel, Terms
-from genlab.models.autoencoding import EncoderDecoder, squared_distance
+from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
-class AEGAN(EncoderDecoder, AdversarialModel):
+class AEGAN(Autoencoder, AdversarialModel):
     """An autoencoder whose reconstructions, and whose decoded draws from N(0, I), face a discriminator.
 
     The squared distance alone is least for the mean of all images that fit a code, which is blurred; the adversary
     pulls reconstructions to the images themselves (as in Larsen et al. 2016, table 1, "VAE_Dis", without a posterior).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
-        encoder: makes a network image_shape -> (latent_dim,).
-        decoder: makes a network (latent_dim,) -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
         adversarial_weight: of the adversarial loss beside the squared distance, above 0.
-        adversarial: see `AdversarialModel`.
+        args, options: see `Autoencoder` and `AdversarialModel`.
     """
 
     def __init__(
-        self,
-        image_shape: Iterable[int],
-        latent_dim: PositiveInt,
-        encoder: Network,
-        decoder: Network,
-        discriminator: Network,
-        adversarial_weight: PositiveFloat = 10.0,
-        **adversarial: Any,
+        self, *args: Any, discriminator: Network, adversarial_weight: PositiveFloat = 10.0, **options: Any
     ) -> None:
-        super().__init__(image_shape, latent_dim, **adversarial)
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+        super().__init__(*args, **options)
         self.discriminator = discriminator(self.image_shape, (1,))
         self.adversarial_weight = adversarial_weight
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and the autoencoder."""
@@ -53,9 +38,9 @@ class AEGAN(EncoderDecoder, AdversarialModel):
     def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D, then one of the autoencoder against it, on the same fakes."""
         codes = [self.prior(len(x), self.noise) for x in parts]
-        shown, fakes = self.make(self.fake, parts, codes)
+        detached, fakes = self.make(self.fake, parts, codes)
 
-        for x, fake in zip(parts, shown, strict=True):
+        for x, fake in zip(parts, detached, strict=True):
             terms = self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")

@@ -1,13 +1,17 @@
-"""What models with an encoder share; mixed into an `ImageModel`."""
+"""What models with an encoder share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from genlab.bounds import PositiveInt
+from genlab.models.base import ImageModel, Network
+
 
 class EncoderDecoder:
-    """What models with a deterministic encoder have in common; mixed into an `ImageModel` with both networks."""
+    """Encoding and reconstruction, mixed into an `ImageModel` with both networks."""
 
     encoder: nn.Module
     decoder: nn.Module
@@ -27,6 +31,23 @@ class EncoderDecoder:
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """Encoder and decoder."""
         return {"encoder": self.encoder, "decoder": self.decoder}
+
+
+class Autoencoder(EncoderDecoder, ImageModel):
+    """A model with a deterministic encoder.
+
+    Args:
+        encoder: makes a network image_shape -> (latent_dim,).
+        decoder: makes a network (latent_dim,) -> image_shape.
+        image_shape, latent_dim, common: see `ImageModel`.
+    """
+
+    def __init__(
+        self, image_shape: Iterable[int], latent_dim: PositiveInt, encoder: Network, decoder: Network, **common: Any
+    ) -> None:
+        super().__init__(image_shape, latent_dim, **common)
+        self.encoder = encoder(self.image_shape, (latent_dim,))
+        self.decoder = decoder((latent_dim,), self.image_shape)
 
 
 class GaussianPosterior(EncoderDecoder):

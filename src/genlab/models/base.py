@@ -23,7 +23,7 @@ SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
 
 class ImageModel(LightningModule, ABC):
-    """The part that all models share: the prior, sampling, evaluation, and what is counted and logged.
+    """What all models share: the prior, sampling, validation, counting of images, logging.
 
     A subclass gives `decode`, `losses`, `inference_networks` and `training_step`.
     Images are float32 (B, C, H, W) in [-1, 1], codes (B, latent_dim), batches (x, y). Random generators are CPU
@@ -86,13 +86,15 @@ class ImageModel(LightningModule, ABC):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of held-out images under val/."""
-        self._log_evaluation("val", batch[0])
+        self._log_evaluation("val", batch[0], batch_idx)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of test images under test/."""
-        self._log_evaluation("test", batch[0])
+        self._log_evaluation("test", batch[0], batch_idx)
 
-    def _log_evaluation(self, phase: str, x: Tensor) -> None:
+    def _log_evaluation(self, phase: str, x: Tensor, batch_idx: int) -> None:
+        if batch_idx == 0:  # the same noise every time and on all processes
+            self.evaluation_noise = Generator().manual_seed(0)
         losses = self.losses(x, self.evaluation_noise)
         self.log_dict({f"{phase}/{k}": v for k, v in losses.items()}, batch_size=len(x), sync_dist=True)
 
@@ -113,7 +115,6 @@ class ImageModel(LightningModule, ABC):
         self._notes.update(values)
 
     def _write_log(self) -> None:
-        """Hand the newest terms and notes to the loggers, if it is time to."""
         if loggers_are_due(self.trainer):
             values = {f"train/{name}": term for name, term in self.terms.items()}
             values["train/images_seen"] = torch.tensor(float(self.images_seen))
@@ -121,10 +122,7 @@ class ImageModel(LightningModule, ABC):
         self._notes.clear()
 
     def on_fit_start(self) -> None:
-        """Give each process a random stream of its own, fixed by the seed and the rank.
-
-        DDP seeds all ranks alike; without this they would all train on the same z.
-        """
+        """Give each process its own random stream: DDP seeds all ranks alike, and all would train on the same z."""
         stream = np.random.SeedSequence([torch.initial_seed(), self.global_rank])
         self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
         if self.channels_last:
@@ -143,32 +141,25 @@ class ImageModel(LightningModule, ABC):
                 )
 
     def rank_state(self) -> dict[str, Any]:
-        """What this process alone knows and a resumed run needs, tensors and plain containers; subclasses add to it."""
+        """State that differs between processes and that a resumed run needs: tensors and plain containers."""
         assert self.noise is not None
         return {"noise": self.noise.get_state()}
 
     def load_rank_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `rank_state`."""
         assert self.noise is not None
         self.noise.set_state(state["noise"])
 
-    def closes_update(self) -> bool:
-        """Whether no gradient of the batch that ends waits for those of more batches."""
+    def is_last_accumulation(self) -> bool:
+        """Whether this batch is the last one of an optimiser step."""
         return is_last_accumulation(self.trainer)
 
     def on_validation_start(self) -> None:
-        """Evaluate the same model with the same noise every time and on all processes."""
-        self.evaluation_noise = Generator().manual_seed(0)
+        """Evaluate the same model on all processes."""
         if dist.is_available() and dist.is_initialized():
             for buffer in self.buffers():  # each process has batch statistics of its own since its last step
                 dist.broadcast(buffer, src=0)
 
-    def on_test_start(self) -> None:
-        """Evaluate with the same noise every time."""
-        self.evaluation_noise = Generator().manual_seed(0)
-
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Count images over all processes."""
         self.images_seen += len(batch[0]) * self.trainer.world_size
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -178,9 +169,7 @@ class ImageModel(LightningModule, ABC):
         self._write_log()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the count of images."""
         checkpoint["images_seen"] = self.images_seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on counting images."""
         self.images_seen = checkpoint["images_seen"]

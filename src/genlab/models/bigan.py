@@ -1,6 +1,6 @@
 """The bidirectional GAN."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,46 +8,35 @@ from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
 from genlab.models.adversarial import AdversarialModel, Terms
-from genlab.models.autoencoding import EncoderDecoder
+from genlab.models.autoencoding import Autoencoder
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
-class BiGAN(EncoderDecoder, AdversarialModel):
+class BiGAN(Autoencoder, AdversarialModel):
     """A GAN with an encoder: D tells pairs (x, E(x)) from pairs (G(z), z) (Donahue et al. 2017, eq. 3).
 
-    At the optimum the encoder inverts the generator, so the model can encode and reconstruct without ever comparing an
-    image with its reconstruction. What G minimises on its pairs, E minimises on its own (`Objective.both_sides`).
+    At the optimum E, the encoder, inverts G, the decoder, so the model can encode and reconstruct without ever
+    comparing an image with its reconstruction. What G minimises on its pairs, E minimises on its own
+    (`Objective.both_sides`).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
-        encoder: makes E, a network image_shape -> (latent_dim,).
-        decoder: makes G, a network (latent_dim,) -> image_shape.
         discriminator: makes the part of D that looks at the image, image_shape -> (n_features,).
         code_discriminator: makes the part that sees its features and the code, (n_features + latent_dim,) -> (1,).
         n_features: what the first part tells the second.
-        adversarial: see `AdversarialModel`.
+        args, options: see `Autoencoder` and `AdversarialModel`.
     """
 
     def __init__(
         self,
-        image_shape: Iterable[int],
-        latent_dim: PositiveInt,
-        encoder: Network,
-        decoder: Network,
+        *args: Any,
         discriminator: Network,
         code_discriminator: Network,
         n_features: PositiveInt = 128,
-        **adversarial: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(image_shape, latent_dim, **adversarial)
-        n_features = n_features
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+        super().__init__(*args, **options)
         looks = discriminator(self.image_shape, (n_features,))
-        self.discriminator = PairDiscriminator(looks, code_discriminator((n_features + latent_dim,), (1,)))
-        check_critic(self.discriminator, self.objective)
+        self.discriminator = PairDiscriminator(looks, code_discriminator((n_features + self.latent_dim,), (1,)))
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and G with E."""
@@ -56,9 +45,9 @@ class BiGAN(EncoderDecoder, AdversarialModel):
     def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
         """One step of D, then one of G and E against it, on the same pairs."""
         codes = [self.prior(len(x), self.noise) for x in parts]
-        shown, made = self.make(self.infer_and_generate, parts, codes)
+        detached, made = self.make(self.infer_and_generate, parts, codes)
 
-        for x, z, (z_hat, x_hat) in zip(parts, codes, shown, strict=True):
+        for x, z, (z_hat, x_hat) in zip(parts, codes, detached, strict=True):
             real, fake = (x, z_hat), (x_hat, z)
             terms = self.objective.discriminator(self.discriminator, real, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")

@@ -7,22 +7,38 @@ from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
 from genlab.errors import UsageError
+from genlab.losses.augment import DiffAugment
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.base import Network
-from genlab.models.critic import AugmentedCritic, check_critic
 from genlab.protocols import Augmentation
+
+
+class AugmentedCritic:
+    """D behind an augmentation that draws anew at each call: in D's step, in G's, and in each penalty.
+
+    A penalty takes the gradient in the image before the augmentation (as in R3GAN's Trainer).
+    """
+
+    def __init__(self, discriminator: nn.Module, augment: Augmentation, noise: Generator | None) -> None:
+        self.discriminator, self.augment, self.noise = discriminator, augment, noise
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to logits (B, 1)."""
+        return self.discriminator(self.augment(images, self.noise))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The same with the uncompiled D."""
+        return self.discriminator.forward(self.augment(images, self.noise))
 
 
 class GAN(AdversarialModel):
     """Generative adversarial nets (Goodfellow et al. 2014, algorithm 1).
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         generator: makes a network (latent_dim,) -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
         augment: changes what D sees, real and fake alike, differentiably; None for nothing.
-        adversarial: see `AdversarialModel`.
+        image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -37,13 +53,12 @@ class GAN(AdversarialModel):
         super().__init__(image_shape, latent_dim, **adversarial)
         self.generator = generator((latent_dim,), self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
-        self.augment = augment or _unchanged
+        self.augment = augment or DiffAugment()  # which changes nothing without policies
         if getattr(self.generator, "keeps_indices", False):
             raise UsageError(
                 "model.generator.unpooling keeps indices, and a GAN has no encoder that gives any: take the average "
                 "unpooling of model/generator=pooling."
             )
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D and G."""
@@ -57,9 +72,9 @@ class GAN(AdversarialModel):
         """One step of D up its objective, then one of G against the new D, on the same fakes."""
         critic = AugmentedCritic(self.discriminator, self.augment, self.noise)
         codes = [self.prior(len(x), self.noise) for x in parts]
-        shown, fakes = self.make(self.decode, codes)
+        detached, fakes = self.make(self.decode, codes)
 
-        for x, fake in zip(parts, shown, strict=True):
+        for x, fake in zip(parts, detached, strict=True):
             terms = self.objective.discriminator(critic, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
@@ -80,7 +95,3 @@ class GAN(AdversarialModel):
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """The generator alone."""
         return {"generator": self.generator}
-
-
-def _unchanged(images: Tensor, generator: Generator | None = None) -> Tensor:
-    return images

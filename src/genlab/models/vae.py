@@ -21,15 +21,13 @@ class VAE(GaussianPosterior, ImageModel):
     with one draw of z.
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes a network image_shape -> (2 * latent_dim,): means, then log variances.
         decoder: makes a network (latent_dim,) -> image_shape: Psi.
         likelihood: p(x|z).
         beta: weight of the KL term, above 0; 1 is the ELBO (Higgins et al. 2017 for others).
         free_bits: nats for each entry of the code that the KL term does not punish (Kingma et al. 2016, appendix C.8).
         warm_up: images over which the weight of the KL term rises from 0 (Sonderby et al. 2016); 0 for none.
-        common: see `ImageModel`.
+        image_shape, latent_dim, common: see `ImageModel`.
     """
 
     def __init__(

@@ -11,7 +11,6 @@ from genlab.losses import kl_to_standard_normal
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import GaussianPosterior, reparametrise, squared_distance
 from genlab.models.base import Network
-from genlab.models.critic import check_critic
 
 
 class VAEGAN(GaussianPosterior, AdversarialModel):
@@ -22,13 +21,11 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
     own: the encoder L_prior + L_llike, the decoder gamma L_llike - L_GAN, the discriminator L_GAN.
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
         encoder: makes a network image_shape -> (2 * latent_dim,): means, then log variances.
         decoder: makes a network (latent_dim,) -> image_shape.
         discriminator: makes a network image_shape -> (1,) with `features` and `head`.
         gamma: weight of the likelihood in the decoder's loss, above 0.
-        adversarial: see `AdversarialModel`.
+        image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
     def __init__(
@@ -46,7 +43,6 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator: Any = discriminator(self.image_shape, (1,))
         self.gamma = gamma
-        check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """One a network."""

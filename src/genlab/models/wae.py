@@ -1,18 +1,16 @@
 """The Wasserstein autoencoder."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from torch import Generator, Tensor
 
-from genlab.bounds import NonNegativeFloat, PositiveInt
+from genlab.bounds import NonNegativeFloat
 from genlab.errors import UsageError
 from genlab.losses import mmd
-from genlab.models.autoencoding import EncoderDecoder, squared_distance
-from genlab.models.base import ImageModel, Network
+from genlab.models.autoencoding import Autoencoder, squared_distance
 
 
-class WAE(EncoderDecoder, ImageModel):
+class WAE(Autoencoder):
     """WAE-MMD (Tolstikhin et al. 2018, algorithm 2): the codes of a batch are to look like draws from N(0, I).
 
     The loss is ||x - x_hat||^2 + weight MMD(codes, prior), with the squared distance in [-1, 1] summed over pixels. The
@@ -20,26 +18,12 @@ class WAE(EncoderDecoder, ImageModel):
     their 100 for CelebA in [-1, 1] is 2000 here, and their 10 for MNIST, whose images they keep in [0, 1], 800.
 
     Args:
-        image_shape: (C, H, W).
-        latent_dim: length of a code.
-        encoder: makes a network image_shape -> (latent_dim,).
-        decoder: makes a network (latent_dim,) -> image_shape.
         mmd_weight: of the MMD, at least 0.
-        common: see `ImageModel`.
+        args, options: see `Autoencoder`.
     """
 
-    def __init__(
-        self,
-        image_shape: Iterable[int],
-        latent_dim: PositiveInt,
-        encoder: Network,
-        decoder: Network,
-        mmd_weight: NonNegativeFloat = 100.0,
-        **common: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, **common)
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+    def __init__(self, *args: Any, mmd_weight: NonNegativeFloat = 100.0, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.mmd_weight = mmd_weight
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:

@@ -2,11 +2,16 @@
 
 from genlab.networks.conv import ConvDown, ConvUp
 from genlab.networks.mlp import MLP
-from genlab.networks.pooling import PoolingDown, PoolingUp
-from genlab.networks.pools import AveragePooling, AverageUnpooling, MaxPooling, MaxUnpooling
+from genlab.networks.pooling import (
+    AveragePooling,
+    AverageUnpooling,
+    MaxPooling,
+    MaxUnpooling,
+    PoolingDown,
+    PoolingUp,
+)
 from genlab.networks.r3 import R3Down, R3Up
-from genlab.networks.resnet import ResNetDown, ResNetUp
-from genlab.networks.resnet_blocks import MeanPool, SumPool
+from genlab.networks.resnet import MeanPool, ResNetDown, ResNetUp, SumPool
 
 __all__ = [
     "MLP",

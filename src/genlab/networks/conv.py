@@ -1,7 +1,6 @@
 """Convolutional networks as in the lecture: strided convolutions down, a fully connected layer, and the way back."""
 
 from itertools import pairwise
-from math import prod
 
 from torch import Tensor, nn
 
@@ -10,7 +9,9 @@ from genlab.networks.layers import (
     Activation,
     ImageShape,
     Norm,
+    activated,
     add_spectral_norm,
+    fully_connected,
     init_normal,
     stage_sizes,
     stage_widths,
@@ -32,9 +33,6 @@ class ConvDown(nn.Module):
         activation: makes the non-linearity of a stage.
         init_std: if given, weights are drawn from N(0, init_std^2); else PyTorch's default.
         spectral_norm: whether every weight is divided by its largest singular value.
-
-    Raises:
-        UsageError: for a shape outside of this range.
     """
 
     def __init__(
@@ -56,14 +54,9 @@ class ConvDown(nn.Module):
         for stage, (c_in, c_out) in enumerate(pairwise(widths)):
             stage_norm = norm if stage > 0 else None
             self.layers.append(nn.Conv2d(c_in, c_out, 4, stride=2, padding=1, bias=stage_norm is None))
-            if stage_norm is not None:
-                self.layers.append(stage_norm(c_out))
-            self.layers.append(activation())
-        self.layers.append(nn.Flatten())
-        self.layers.append(nn.Linear(widths[-1] * prod(sizes[-1]), prod(out_shape)))
-        self.layers.append(nn.Unflatten(1, out_shape))
-        if init_std is not None:
-            init_normal(self, init_std)
+            self.layers.extend(activated(c_out, stage_norm, activation))
+        self.layers.extend(fully_connected((widths[-1], *sizes[-1]), out_shape))
+        init_normal(self, init_std)
         if spectral_norm:
             add_spectral_norm(self)
 
@@ -91,9 +84,6 @@ class ConvUp(nn.Module):
         out_shape: (C, H, W), sides from 8 to 256, odd ones too.
         output: makes the last non-linearity; Tanh keeps images in [-1, 1].
         width, max_width, norm, activation, init_std: as in `ConvDown`, with `width` at the finest stage.
-
-    Raises:
-        UsageError: for a shape outside of this range.
     """
 
     def __init__(
@@ -111,21 +101,13 @@ class ConvUp(nn.Module):
         super().__init__()
         sizes = stage_sizes(out_shape)[::-1]
         widths = [*stage_widths(len(sizes) - 1, width, max_width)[::-1], out_shape[0]]
-        self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(prod(in_shape), widths[0] * prod(sizes[0])),
-            nn.Unflatten(1, (widths[0], *sizes[0])),
-        )
-        for stage, (c_in, c_out) in enumerate(pairwise(widths)):
-            (h, w), (fine_h, fine_w) = sizes[stage], sizes[stage + 1]
-            odd = (fine_h - 2 * h, fine_w - 2 * w)
-            if norm is not None:
-                self.layers.append(norm(c_in))
-            self.layers.append(activation())
+        self.layers = nn.Sequential(*fully_connected(in_shape, (widths[0], *sizes[0])))
+        for (c_in, c_out), (coarse, fine) in zip(pairwise(widths), pairwise(sizes), strict=True):
+            odd = (fine[0] - 2 * coarse[0], fine[1] - 2 * coarse[1])
+            self.layers.extend(activated(c_in, norm, activation))
             self.layers.append(nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1, output_padding=odd))
         self.layers.append(output())
-        if init_std is not None:
-            init_normal(self, init_std)
+        init_normal(self, init_std)
 
     def forward(self, z: Tensor) -> Tensor:
         """Map codes (B, *in_shape) to images (B, C, H, W)."""

@@ -1,6 +1,7 @@
-"""What several networks share: geometry and widths of the stages, initialisation, spectral normalisation."""
+"""What several networks share: geometry and widths of the stages, layers, initialisation."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Annotated
 
 from annotated_types import Interval
@@ -43,8 +44,25 @@ def stage_widths(n_stages: int, width: int, max_width: int) -> list[int]:
     return [min(width * 2**stage, max_width) for stage in range(n_stages)]
 
 
-def init_normal(network: nn.Module, std: float) -> None:
-    """Draw all convolution and linear weights from N(0, std^2) and zero their biases (DCGAN, Radford et al. 2015)."""
+def activated(channels: int, norm: Norm | None, activation: Activation) -> list[nn.Module]:
+    """The normalisation, if there is one, and the non-linearity."""
+    return [*([norm(channels)] if norm is not None else []), activation()]
+
+
+def fully_connected(
+    in_shape: tuple[int, ...], out_shape: tuple[int, ...], linear: Callable[[int, int], nn.Module] = nn.Linear
+) -> list[nn.Module]:
+    """One linear layer from (B, *in_shape) to (B, *out_shape)."""
+    return [nn.Flatten(), linear(prod(in_shape), prod(out_shape)), nn.Unflatten(1, out_shape)]
+
+
+def init_normal(network: nn.Module, std: float | None) -> None:
+    """Draw all convolution and linear weights from N(0, std^2) and zero their biases (DCGAN, Radford et al. 2015).
+
+    None leaves them as PyTorch has drawn them.
+    """
+    if std is None:
+        return
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(layer.weight, std=std)

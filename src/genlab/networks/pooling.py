@@ -1,4 +1,7 @@
-"""Networks whose stages change the size by pooling and unpooling, as in the lecture, and not by a stride."""
+"""Networks whose stages change the size by pooling and unpooling, as in the lecture, and not by a stride.
+
+Each unpooling is the adjoint of its pooling.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -6,18 +9,76 @@ from math import prod
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from genlab.bounds import PositiveInt
+from genlab.errors import UsageError
 from genlab.networks.layers import (
     Activation,
     ImageShape,
     Norm,
+    activated,
     add_spectral_norm,
+    fully_connected,
     init_normal,
     stage_sizes,
     stage_widths,
 )
-from genlab.networks.pools import MaxPooling, MaxUnpooling
+
+
+class MaxPooling(nn.Module):
+    """The largest value of each 2x2 cell and where it stood; an odd last row or column is left out."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Map (B, C, H, W) to its maxima (B, C, H // 2, W // 2) and their indices in the flattened (H, W) plane."""
+        return F.max_pool2d(x, 2, return_indices=True)
+
+
+class AveragePooling(nn.Module):
+    """The mean of each 2x2 cell; an odd last row or column is left out."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Map (B, C, H, W) to its means (B, C, H // 2, W // 2); there are no indices."""
+        return F.avg_pool2d(x, 2), None
+
+
+class AverageUnpooling(nn.Module):
+    """The adjoint of `AveragePooling`: a quarter of each value on each of the four cells it came from."""
+
+    keeps_indices = False
+
+    def forward(self, x: Tensor, size: tuple[int, int], indices: Tensor | None = None) -> Tensor:
+        """Map (B, C, h, w) to (B, C, *size), of 2h or 2h + 1 rows and 2w or 2w + 1 columns, zero in an odd last one."""
+        height, width = size
+        spread = F.interpolate(x / 4, scale_factor=2.0, mode="nearest")
+        return F.pad(spread, (0, width - spread.shape[3], 0, height - spread.shape[2]))
+
+
+class MaxUnpooling(AverageUnpooling):
+    """The adjoint of `MaxPooling` at kept indices (Zeiler and Fergus 2014, section 2.1).
+
+    Each value returns to the index that its counterpart was taken from, and all else is zero. Where there are no
+    indices, as for a code that was drawn from a prior, it is average unpooling.
+    """
+
+    keeps_indices = True
+
+    def forward(self, x: Tensor, size: tuple[int, int], indices: Tensor | None = None) -> Tensor:
+        """Map (B, C, h, w) and the indices (B, C, h, w) of a `MaxPooling`, or None, to (B, C, *size).
+
+        Raises:
+            UsageError: if values and indices differ in shape, so that they have no counterparts.
+        """
+        if indices is None:
+            return super().forward(x, size)
+        if indices.shape != x.shape:
+            raise UsageError(
+                f"Max unpooling has indices of shape {tuple(indices.shape)} for values of shape {tuple(x.shape)}: "
+                "model.encoder.width must equal model.decoder.width, and max_width likewise, or take a decoder with "
+                "genlab.networks.AverageUnpooling."
+            )
+        plane = x.new_zeros(*x.shape[:2], prod(size))
+        return plane.scatter(2, indices.flatten(2), x.flatten(2)).unflatten(2, size)
 
 
 class PoolingDown(nn.Module):
@@ -27,15 +88,8 @@ class PoolingDown(nn.Module):
     stage has no normalisation, as in `ConvDown`.
 
     Args:
-        in_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
-        width: channels of the first stage; they double at each further one.
-        max_width: where doubling ends.
+        in_shape, out_shape, width, max_width, norm, activation, init_std, spectral_norm: as in `ConvDown`.
         pooling: makes the pooling, `MaxPooling` or `AveragePooling`.
-        norm, activation, init_std, spectral_norm: as in `ConvDown`.
-
-    Raises:
-        UsageError: for a shape outside of this range.
     """
 
     def __init__(
@@ -57,14 +111,11 @@ class PoolingDown(nn.Module):
         self.stages = nn.ModuleList()
         for stage, (c_in, c_out) in enumerate(pairwise(widths)):
             stage_norm = norm if stage > 0 else None
-            layers = [nn.Conv2d(c_in, c_out, 3, padding=1, bias=stage_norm is None)]
-            self.stages.append(nn.Sequential(*layers, *([stage_norm(c_out)] if stage_norm else []), activation()))
+            conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=stage_norm is None)
+            self.stages.append(nn.Sequential(conv, *activated(c_out, stage_norm, activation)))
         self.pooling = pooling()
-        self.last = nn.Sequential(
-            nn.Flatten(), nn.Linear(widths[-1] * prod(sizes[-1]), prod(out_shape)), nn.Unflatten(1, out_shape)
-        )
-        if init_std is not None:
-            init_normal(self, init_std)
+        self.last = nn.Sequential(*fully_connected((widths[-1], *sizes[-1]), out_shape))
+        init_normal(self, init_std)
         if spectral_norm:
             add_spectral_norm(self)
 
@@ -105,16 +156,10 @@ class PoolingUp(nn.Module):
     them it falls back to average unpooling. The attribute `keeps_indices` says whether the unpooling can use indices.
 
     Args:
-        in_shape: shape of one code, such as (latent_dim,).
-        out_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        width, max_width: as in `PoolingDown`, with `width` at the finest stage.
+        in_shape, out_shape, width, max_width, activation, output, init_std: as in `ConvUp`.
         unpooling: makes the unpooling, `MaxUnpooling` or `AverageUnpooling`.
-        norm, activation, init_std: as in `PoolingDown`. Without a norm nearly nothing of the code reaches the image at
-            first, as average unpooling divides by 4 at every stage.
-        output: makes the last non-linearity; Tanh keeps images in [-1, 1].
-
-    Raises:
-        UsageError: for a shape outside of this range.
+        norm: as in `ConvUp`. Without one nearly nothing of the code reaches the image at first, as average unpooling
+            divides by 4 at every stage.
     """
 
     def __init__(
@@ -133,17 +178,15 @@ class PoolingUp(nn.Module):
         super().__init__()
         self.sizes = stage_sizes(out_shape)[::-1]
         widths = [*stage_widths(len(self.sizes) - 1, width, max_width)[::-1], out_shape[0]]
-        coarsest = (widths[0], *self.sizes[0])
-        self.first = nn.Sequential(nn.Flatten(), nn.Linear(prod(in_shape), prod(coarsest)), nn.Unflatten(1, coarsest))
+        self.first = nn.Sequential(*fully_connected(in_shape, (widths[0], *self.sizes[0])))
         self.before, self.after = nn.ModuleList(), nn.ModuleList()
         for c_in, c_out in pairwise(widths):
-            self.before.append(nn.Sequential(*([norm(c_in)] if norm else []), activation()))
+            self.before.append(nn.Sequential(*activated(c_in, norm, activation)))
             self.after.append(nn.Conv2d(c_in, c_out, 3, padding=1))
         self.unpooling: Any = unpooling()
         self.keeps_indices = self.unpooling.keeps_indices
         self.output = output()
-        if init_std is not None:
-            init_normal(self, init_std)
+        init_normal(self, init_std)
 
     def forward(self, z: Tensor, indices: Sequence[Tensor | None] | None = None) -> Tensor:
         """Map codes (B, *in_shape), and the indices of `PoolingDown.with_indices` if there are any, to (B, C, H, W).

@@ -8,8 +8,14 @@ from torch import Tensor, nn
 
 from genlab.bounds import PositiveInt
 from genlab.networks.layers import Activation, Depth, ImageShape, add_spectral_norm, stage_sizes, stage_widths
-from genlab.networks.r3_blocks import DiscriminativeBasis, GenerativeBasis, R3Block, plain_conv
-from genlab.networks.resampling import BilinearDown, BilinearUp
+from genlab.networks.r3_blocks import (
+    BilinearDown,
+    BilinearUp,
+    DiscriminativeBasis,
+    GenerativeBasis,
+    R3Block,
+    plain_conv,
+)
 
 
 class R3Down(nn.Module):
@@ -18,17 +24,12 @@ class R3Down(nn.Module):
     There is a stage at each size from the image's own to the coarsest that leaves at least 4 pixels a side.
 
     Args:
-        in_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
+        in_shape, out_shape, max_width: as in `ConvDown`.
         width: channels at the image's own size; they double at each halving.
-        max_width: where doubling ends.
         depth: residual blocks at each size (the source: 2).
         group_size, expansion, negative_slope: as in `R3Block` (the source: 16, 2, 0.2).
         spectral_norm: whether every weight is divided by its largest singular value. Then no block starts as the
             identity, as a weight of zeros can't be normalised.
-
-    Raises:
-        UsageError: for a shape outside of this range, or a width that does not divide into groups.
     """
 
     def __init__(
@@ -82,13 +83,9 @@ class R3Up(nn.Module):
     convolution.
 
     Args:
-        in_shape: shape of one code, such as (latent_dim,).
-        out_shape: (C, H, W), sides from 8 to 256, odd ones too.
+        in_shape, out_shape: as in `ConvUp`.
         width, max_width, depth, group_size, expansion, negative_slope: as in `R3Down`.
         output: makes the last non-linearity; Tanh keeps images in [-1, 1], the source has none.
-
-    Raises:
-        UsageError: for a shape outside of this range, or a width that does not divide into groups.
     """
 
     def __init__(

@@ -1,36 +1,92 @@
 """Residual networks of SNGAN (Miyato et al. 2018, appendix B.4), for images of any size."""
 
 from collections.abc import Callable
-from math import prod
+from math import sqrt
 
 from torch import Tensor, nn
 
 from genlab.bounds import PositiveInt
-from genlab.networks.layers import Activation, Depth, ImageShape, Norm, add_spectral_norm, stage_sizes, stage_widths
-from genlab.networks.resnet_blocks import ResidualBlock, SumPool, activated, xavier_conv, xavier_linear
+from genlab.networks.layers import (
+    Activation,
+    Depth,
+    ImageShape,
+    Norm,
+    activated,
+    add_spectral_norm,
+    fully_connected,
+    stage_sizes,
+    stage_widths,
+)
+
+
+class SumPool(nn.Module):
+    """The sum over all places of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, C)."""
+        return x.sum((2, 3))
+
+
+class MeanPool(nn.Module):
+    """The mean over all places of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, C)."""
+        return x.mean((2, 3))
+
+
+class ResidualBlock(nn.Module):
+    """A shortcut with a 1x1 convolution, plus the branch norm, activation, 3x3, norm, activation, 3x3.
+
+    Args:
+        c_in, c_hidden, c_out: channels of the input, between the two 3x3 convolutions, and of the output.
+        up: enlarges the map before the first 3x3 convolution, or None.
+        down: shrinks it after the second one, or None.
+        norm: makes a normalisation from a number of channels, or None.
+        activation: makes the non-linearity.
+        on_image: leaves out the first norm and activation, which would cut off half of an image's range.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_hidden: int,
+        c_out: int,
+        *,
+        up: nn.Module | None = None,
+        down: nn.Module | None = None,
+        norm: Norm | None = None,
+        activation: Activation = nn.ReLU,
+        on_image: bool = False,
+    ) -> None:
+        super().__init__()
+        ups, downs = [up] if up else [], [down] if down else []
+        first, second = xavier_conv(c_in, c_hidden, 3, sqrt(2)), xavier_conv(c_hidden, c_out, 3, sqrt(2))
+        before = [] if on_image else activated(c_in, norm, activation)
+        self.branch = nn.Sequential(*before, *ups, first, *activated(c_hidden, norm, activation), second, *downs)
+        # The source resizes before a 1x1 convolution or after it; they commute, and the smaller map is cheaper.
+        projection = [xavier_conv(c_in, c_out, 1, 1.0)] if up or down or c_in != c_out else []
+        self.shortcut = nn.Sequential(*downs, *projection, *ups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, c_in, h, w) to (B, c_out, new h, new w)."""
+        return self.shortcut(x) + self.branch(x)
 
 
 class ResNetDown(nn.Module):
     """Encoder or discriminator: residual blocks with average pooling, global pooling, one fully connected layer.
 
-    There are stages that halve the map (rounding down) and, after them, stages that keep it: see `source_stages`. With
-    a depth of 1 that is the source's discriminator.
+    Stages that halve the map (rounding down) are followed by stages that keep it: see `source_stages`. With a depth of
+    1 that is the source's discriminator.
 
     Args:
-        in_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
-        width: channels of the first stage; they double at each further one.
-        max_width: where doubling ends.
+        in_shape, out_shape, width, max_width, spectral_norm: as in `ConvDown`.
         depth: residual blocks in each stage, the last of which halves the map, if any does.
         coarsest: None for the source's stages; n for as many halvings as leave n pixels a side, and one more stage,
             which keeps map and width.
         pool: makes the global pooling (B, C, h, w) -> (B, C), `SumPool` as in the source or `MeanPool`.
         norm: makes the normalisation of a stage from its number of channels, or None as in the source.
         activation: makes the non-linearity.
-        spectral_norm: whether every weight is divided by its largest singular value.
-
-    Raises:
-        UsageError: for a shape outside of this range.
     """
 
     def __init__(
@@ -65,7 +121,7 @@ class ResNetDown(nn.Module):
             self.blocks.append(block)
             c_in = c_out
         self.blocks.extend(activated(c_in, norm, activation))
-        self.last = nn.Sequential(pool(), xavier_linear(c_in, prod(out_shape)), nn.Unflatten(1, out_shape))
+        self.last = nn.Sequential(pool(), *fully_connected((c_in,), out_shape, xavier_linear)[1:])
         if spectral_norm:
             add_spectral_norm(self)
 
@@ -105,15 +161,10 @@ class ResNetUp(nn.Module):
     normalisation it is the source's generator.
 
     Args:
-        in_shape: shape of one code, such as (latent_dim,).
-        out_shape: (C, H, W), sides from 8 to 256, odd ones too.
+        in_shape, out_shape, max_width, output: as in `ConvUp`.
         width: channels at the finest size, doubled at each coarser one.
-        max_width, norm, activation: as in `ResNetDown`.
+        norm, activation: as in `ResNetDown`.
         depth: residual blocks at each size but the coarsest.
-        output: makes the last non-linearity; Tanh keeps images in [-1, 1].
-
-    Raises:
-        UsageError: for a shape outside of this range.
     """
 
     def __init__(
@@ -131,10 +182,7 @@ class ResNetUp(nn.Module):
         super().__init__()
         sizes = stage_sizes(out_shape)[::-1]
         c_in, *widths = stage_widths(len(sizes), width, max_width)[::-1]
-        coarsest = (c_in, *sizes[0])
-        self.layers = nn.Sequential(
-            nn.Flatten(), xavier_linear(prod(in_shape), prod(coarsest)), nn.Unflatten(1, coarsest)
-        )
+        self.layers = nn.Sequential(*fully_connected(in_shape, (c_in, *sizes[0]), xavier_linear))
         for c_out, size in zip(widths, sizes[1:], strict=True):
             for block in range(depth):
                 up = nn.Upsample(size=size) if block == 0 else None
@@ -145,3 +193,19 @@ class ResNetUp(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Map codes (B, *in_shape) to images (B, C, H, W)."""
         return self.layers(z)
+
+
+def xavier_conv(c_in: int, c_out: int, kernel: int, gain: float) -> nn.Conv2d:
+    """A convolution that keeps the size, with Xavier uniform weights times `gain` and biases of 0."""
+    layer = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2)
+    nn.init.xavier_uniform_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def xavier_linear(n_in: int, n_out: int) -> nn.Linear:
+    """A linear layer with Xavier uniform weights and biases of 0."""
+    layer = nn.Linear(n_in, n_out)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

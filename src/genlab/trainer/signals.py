@@ -124,7 +124,7 @@ class Signals(Callback):
             trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self._agree(trainer, may_stop=pl_module.closes_update())  # not while gradients wait for more batches
+        self._agree(trainer, may_stop=pl_module.is_last_accumulation())  # not while gradients wait for more batches
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._agree(trainer)

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from abc import abstractmethod
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class PhotographEncoder(nn.Module, FeatureEncoder):
-    """What these encoders share: weights of a known sum, and a word of warning on grey images.
+    """An encoder with published weights, which warns of grey images.
 
     Args:
         weights: file to take the weights from instead of $TORCH_HOME/hub/checkpoints.
@@ -27,12 +28,7 @@ class PhotographEncoder(nn.Module, FeatureEncoder):
         UsageError: if the weights are missing and can't be downloaded, or if the file is not the published one.
     """
 
-    name: str
-    metric: str
-    layer: str
     library = f"torch-fidelity {version('torch-fidelity')}"
-    resize: str
-    dim: int
     url: str
     filename: str
     sha256: str
@@ -45,9 +41,9 @@ class PhotographEncoder(nn.Module, FeatureEncoder):
         self.eval().requires_grad_(False)
         self._has_warned = False
 
+    @abstractmethod
     def _network(self, path: Path) -> nn.Module:
         """Build the network of a verified weight file."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W) to float32 features (B, dim)."""
@@ -129,8 +125,7 @@ class DINOv2(PhotographEncoder):
 class CLIP(PhotographEncoder):
     """The image embedding of OpenAI's CLIP, ViT-B/32: Radford et al. 2021, Learning Transferable Visual Models.
 
-    Its weights are published as a TorchScript archive, which is code as well as data: it is opened only because its
-    sum, which is checked before, is that of OpenAI's file.
+    Its weights are published as a TorchScript archive, which holds code: it is opened after its sha256 was checked.
     """
 
     name = "clip"

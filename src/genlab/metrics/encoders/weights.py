@@ -1,4 +1,4 @@
-"""Published weight files: data that are known by their sum, and fetched once."""
+"""Published weight files: checked by their sha256, and downloaded once."""
 
 import hashlib
 import logging
@@ -19,19 +19,19 @@ WAY_OUT = "score with features=efficientnet_lite0, which needs no download"
 
 
 def published_weights(encoder: str, url: str, filename: str, sha256: str, given: str | None = None) -> Path:
-    """Return the path of a weight file after its sum was checked; nothing of it is unpickled before.
+    """Return the path of a weight file whose sha256 is right; nothing of it is unpickled before.
 
     Args:
         encoder: option of `features` that needs the file.
         url: where the file is published.
-        filename: its name under $TORCH_HOME/hub/checkpoints, where it is looked for and, if missing, downloaded to.
+        filename: its name in `download_folder`, to which it is downloaded if it is missing.
         sha256: sum of the published file, in hexadecimal digits.
-        given: file to take instead; its sum must be the same.
+        given: a file to take instead, of the same sum.
 
     Raises:
         UsageError: if the file is missing and can't be downloaded, or if it is not the published one.
     """
-    path = Path(given).expanduser() if given else Path(torch.hub.get_dir()) / "checkpoints" / filename
+    path = Path(given).expanduser() if given else download_folder() / filename
     if not path.is_file():
         if given:
             raise UsageError(
@@ -39,21 +39,29 @@ def published_weights(encoder: str, url: str, filename: str, sha256: str, given:
                 "which downloads it."
             )
         _fetch(encoder, url, path, sha256)
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            remedy = "leave features.weights out" if given else "delete it"
-            raise UsageError(
-                f"{path} is not the published weight file of {encoder}, or only a part of it (expected sha256 "
-                f"{sha256}): {remedy}, so that {url} is downloaded, or {WAY_OUT}."
-            )
+    if sha256_of(path) != sha256:
+        remedy = "leave features.weights out" if given else "delete it"
+        raise UsageError(
+            f"{path} is not the published weight file of {encoder}, or only a part of it (expected sha256 {sha256}): "
+            f"{remedy}, so that {url} is downloaded, or {WAY_OUT}."
+        )
     return path
 
 
-def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
-    """Download to a temporary name and rename, in one process; those that ask at the same time wait for it.
+def download_folder() -> Path:
+    """$TORCH_HOME/hub/checkpoints, where torch.hub and torchvision keep weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
-    The lock is a file beside the weights, as encoders are built before the processes of a run form a group, and as
-    nodes with disks of their own need a copy each. A process that waits goes on by itself if the first one fails.
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
+    """Download in one process; those that ask at the same time wait for it.
+
+    By a lock file, as encoders are built before the processes of a run form a group, and nodes have disks of their own.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +79,7 @@ def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
 
 @contextmanager
 def tensors_only() -> Iterator[None]:
-    """Make `torch.load` refuse anything but tensors and plain containers, also where a library asks for more."""
+    """Make `torch.load` refuse anything but tensors and plain containers, also in libraries."""
     with mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"):
         os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)  # its opposite; torch refuses both at once
         yield
