@@ -142,35 +142,38 @@ class ImageDataModule(LightningDataModule):
         Raises:
             UsageError: if there are not enough images for one batch on each process, or to validate on each of them.
         """
-        rank, world_size = self._rank_and_world_size()
-        n = len(self.splits["train"].images)
+        n, n_val = (len(self.splits[name].images) for name in ("train", "val"))
+        world_size = self.trainer.world_size if self.trainer else 1
         if n < self.batch_size * world_size:
             raise UsageError(
                 f"data.batch_size={self.batch_size} on {world_size} process(es) is more than the {n} training images "
                 f"of {self.name}: type data.batch_size={max(1, n // world_size)} or less."
             )
-        if (n_val := len(self.splits["val"].images)) < world_size and self.trainer and self.trainer.limit_val_batches:
+        if n_val < world_size and self.trainer and self.trainer.limit_val_batches:
             raise UsageError(
                 f"{world_size} processes share {n_val} validation image(s) of {self.name}, and each needs one: type "
                 f"trainer.devices={n_val}, or give it more images."
             )
-        return self._loader("train", TrainBatches(n, self.batch_size, self.seed, rank, world_size))
+        return self._loader("train")
 
     def val_dataloader(self) -> BatchLoader:
         """Every validation image once."""
-        return self._evaluation_loader("val")
+        return self._loader("val")
 
     def test_dataloader(self) -> BatchLoader:
         """Every test image once."""
-        return self._evaluation_loader("test")
+        return self._loader("test")
 
-    def _evaluation_loader(self, name: str) -> BatchLoader:
-        rank, world_size = self._rank_and_world_size()
-        n = len(self.splits[name].images)
-        return self._loader(name, EvaluationBatches(n, self.batch_size, rank, world_size, SPLITS.index(name)))
-
-    def _loader(self, name: str, batches: TrainBatches | EvaluationBatches) -> BatchLoader:
-        return BatchLoader(self.splits[name], batches, self.num_workers, pin=self._on_cuda())
+    def _loader(self, name: str) -> BatchLoader:
+        split, trainer = self.splits[name], self.trainer
+        place = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        batches: TrainBatches | EvaluationBatches
+        if name == "train":
+            batches = TrainBatches(len(split.images), self.batch_size, self.seed, *place)
+        else:
+            batches = EvaluationBatches(len(split.images), self.batch_size, *place, split=SPLITS.index(name))
+        pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return BatchLoader(split, batches, self.num_workers, pin)
 
     def transfer_batch_to_device(self, batch: RawBatch, device: torch.device, dataloader_idx: int) -> RawBatch:
         """Move the tensors. (Lightning would look for them in each field, which takes as long as a small layer.)"""
@@ -187,9 +190,3 @@ class ImageDataModule(LightningDataModule):
         if self.binarize == "dynamic":
             x = binarized(x, generator)
         return to_float(x), batch.labels
-
-    def _rank_and_world_size(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-    def _on_cuda(self) -> bool:
-        return self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"

@@ -79,24 +79,22 @@ def _version(file: str | Path) -> str:
 
 def _in_folder(root: Path) -> Iterator[tuple[str, str]]:
     """Names below the root with size and time of change; a link that leads nowhere counts as a file without them."""
-    folders: list[tuple[str, frozenset[str]]] = [("", frozenset())]
-    while folders:
-        folder, ancestors = folders.pop()
-        here = os.path.realpath(root / folder)
-        if here in ancestors:
-            continue  # a link that leads back
-        with os.scandir(here) as entries:
-            for entry in entries:
-                name = f"{folder}{entry.name}"
-                if entry.name.startswith(HIDDEN):
-                    continue
-                if entry.is_dir():
-                    folders.append((f"{name}/", ancestors | {here}))
-                else:
-                    try:
-                        yield name, _version(entry.path)
-                    except OSError:
-                        yield name, "unreadable"
+
+    def fail(error: OSError) -> None:
+        raise error  # or os.walk leaves the folder out
+
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=fail):
+        here = Path(folder)
+        prefix = "" if here == root else f"{here.relative_to(root).as_posix()}/"
+        ancestors = {path.resolve() for path in (here, *here.parents)}  # to which a link may lead back
+        visible = [name for name in subfolders if not name.startswith(HIDDEN)]
+        subfolders[:] = [name for name in visible if (here / name).resolve() not in ancestors]
+        for name in names:
+            if not name.startswith(HIDDEN):
+                try:
+                    yield prefix + name, _version(os.path.join(folder, name))  # noqa: PTH118
+                except OSError:
+                    yield prefix + name, "unreadable"
 
 
 def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
