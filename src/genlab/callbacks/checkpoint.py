@@ -62,11 +62,7 @@ class Checkpoint(LightningCheckpoint):
         self.best_score, self.best_protocol = float("inf"), dict[str, Any]()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Try, so that a folder that can't be written to is found before the first hour.
-
-        Raises:
-            UsageError: on all processes, if the disk is full or the folder can't be written to.
-        """
+        """Try, so that a full disk or a folder that can't be written to ends all processes before the first hour."""
         checkpoint = make_checkpoint(trainer)
         reason = self._why_impossible(checkpoint) if trainer.is_global_zero else None
         reason, has_best = trainer.strategy.broadcast((reason, (self.dirpath / "best.ckpt").is_file()))
@@ -144,8 +140,7 @@ class Checkpoint(LightningCheckpoint):
     def _save(self, trainer: Trainer, name: str) -> bool:
         """Called on all processes; the first one writes, and returns whether it could: no disk ends the run.
 
-        Raises:
-            UsageError: on all processes, if weights are NaN or infinite: the checkpoints that there are stay.
+        Weights that are NaN or infinite end it on all processes, and the checkpoints that there are stay.
         """
         checkpoint = make_checkpoint(trainer)
         if names := trainer.strategy.broadcast(spoiled(checkpoint) if trainer.is_global_zero else None):

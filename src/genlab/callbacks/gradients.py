@@ -16,15 +16,10 @@ class GradientNorms:
         self._seen: dict[str, list[Tensor]] = {}
 
     def note(self, model: nn.Module, optimizer: Optimizer, scale: float = 1.0) -> None:
-        """Measure the gradients of the networks that an optimiser is about to move.
+        """Measure the gradients of the networks, children of the model, that an optimiser is about to move.
 
         Where several optimisers move one network at a batch (an encoder that reconstructs and deceives), the largest
-        norm counts.
-
-        Args:
-            model: its direct children are the networks.
-            optimizer: of some or all of the networks.
-            scale: what the gradients have been multiplied by, for mixed precision.
+        norm counts. `scale` is what mixed precision has multiplied the gradients by.
         """
         own = {parameter for group in optimizer.param_groups for parameter in group["params"]}
         for name, network in model.named_children():

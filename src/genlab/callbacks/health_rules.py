@@ -29,6 +29,21 @@ class Limits:
     max_growth: float = 1000  # of a norm over the first one; the norm itself depends on the loss's units
 
 
+SLOWER = ("", "a smaller model.optimizer.lr")  # remedies: a loss that a model must have for it, and what to type
+R1 = ("d_loss", "+model/penalty@model.objective.penalties.r1=r1")
+SLOWER_D = "a smaller +model.learning_rates.discriminator"
+AUGMENT = ("d_loss", "model/augment=diffaugment (model=gan)")
+OBJECTIVE = ("d_loss", "another model/objective (hinge, r3gan)")
+CODES_COUNT = (
+    ("nll", "a smaller model.likelihood.sigma"),
+    ("nll", "with model=vae a smaller model.beta, model.warm_up=50000, model.free_bits=0.1"),
+    ("llike", "a larger model.gamma"),
+    ("mmd", "a smaller model.mmd_weight"),
+)
+COLLAPSE = (*CODES_COUNT, OBJECTIVE, R1, AUGMENT, SLOWER)
+FINITE = (SLOWER, ("", "trainer.precision=32-true"))
+
+
 class Rule(NamedTuple):
     """When a measured value is a sign."""
 
@@ -36,34 +51,37 @@ class Rule(NamedTuple):
     sign: str
     is_broken: Callable[[float, float, Limits], bool]  # of the value and its first one; NaN compares as false
     what: str  # is wrong, and why
+    remedies: tuple[tuple[str, str], ...]
 
 
 GRADIENT = "grad_norm_"
 RULES = (
     Rule("non_finite", "non_finite", lambda v, first, limits: v > 0,
-         "samples hold NaN or infinity ({value:.2g} of the pixels): weights are lost"),
+         "samples hold NaN or infinity ({value:.2g} of the pixels): weights are lost", FINITE),
     Rule("diversity", "samples_collapsed", lambda v, first, limits: v < limits.min_diversity,
          "all samples look alike (diversity {value:.2g} of the data's): the decoder ignores the code, or has collapsed "
-         "to one image"),
+         "to one image", COLLAPSE),
     Rule("distinctness", "samples_repeat", lambda v, first, limits: v < limits.min_distinctness,
          "samples repeat a few images (distinctness {value:.2g} of the data's): the decoder has collapsed to a few "
-         "modes"),
+         "modes", COLLAPSE),
     Rule("saturation", "samples_saturated", lambda v, first, limits: v > limits.max_saturation,
          "{value:.2g} of the sample pixels are stuck at an end of the range where the data's are not: the output layer "
-         "is saturated and passes hardly any gradient"),
+         "is saturated and passes hardly any gradient", (R1, SLOWER)),
     Rule("active_units", "codes_collapsed", lambda v, first, limits: v < limits.min_active_units,
          "the code hardly depends on the image ({value:.0f} active units): the posterior, or the encoder, has "
-         "collapsed"),
+         "collapsed", (*CODES_COUNT, R1, SLOWER)),
     Rule("d_accuracy", "d_won", lambda v, first, limits: v > limits.max_accuracy,
          "D has won (accuracy at least {value:.3g} on held-out real and on fake images): the generator learns little "
-         "from it"),
+         "from it", (R1, AUGMENT, OBJECTIVE, ("", SLOWER_D))),
     Rule(GRADIENT, "non_finite", lambda v, first, limits: not isfinite(v),
-         "most gradients of the {name} are NaN or infinite: training has diverged, or the precision is too low"),
+         "most gradients of the {name} are NaN or infinite: training has diverged, or the precision is too low",
+         FINITE),
     Rule(GRADIENT, "gradient_vanished", lambda v, first, limits: v < limits.min_gradient,
-         "the gradient of the {name} has vanished (norm {value:.2g}): its loss is flat, or its units are dead"),
+         "the gradient of the {name} has vanished (norm {value:.2g}): its loss is flat, or its units are dead",
+         (OBJECTIVE, R1, ("d_loss", SLOWER_D), SLOWER)),
     Rule(GRADIENT, "gradient_exploded", lambda v, first, limits: limits.max_growth * first < v < inf,
          "the gradient of the {name} has exploded (norm {value:.2g}, at first {first:.2g}): training is about to "
-         "diverge"),
+         "diverge", (R1, ("d_loss", "+model.clip.PLAYER=1"), SLOWER)),
 )  # fmt: skip
 
 
@@ -86,37 +104,10 @@ def findings(
             sign = f"{rule.sign}/{name}" if rule.key == GRADIENT else rule.sign
             if rule.is_broken(value, first, limits):
                 what = rule.what.format(value=value, first=first, name=name)
-                message = f"health: {what}. Try {remedy(sign, terms)}."
+                *others, last = (text for term, text in rule.remedies if not term or term in terms)
+                remedy = f"{', '.join(others)} or {last}" if others else last
+                message = f"health: {what}. Try {remedy}."
                 found[sign] = Finding(sign, value if isfinite(value) else None, message)
     if "samples_collapsed" in found:
         found.pop("samples_repeat", None)  # which they then do too
     return list(found.values())
-
-
-SLOWER = ("", "a smaller model.optimizer.lr")
-R1 = ("d_loss", "+model/penalty@model.objective.penalties.r1=r1")
-SLOWER_D = "a smaller +model.learning_rates.discriminator"
-AUGMENT = ("d_loss", "model/augment=diffaugment (model=gan)")
-OBJECTIVE = ("d_loss", "another model/objective (hinge, r3gan)")
-CODES_COUNT = (
-    ("nll", "a smaller model.likelihood.sigma"),
-    ("nll", "with model=vae a smaller model.beta, model.warm_up=50000, model.free_bits=0.1"),
-    ("llike", "a larger model.gamma"),
-    ("mmd", "a smaller model.mmd_weight"),
-)
-REMEDIES = {  # a loss that a model must have for the remedy to fit, and what to type
-    "samples_collapsed": (*CODES_COUNT, OBJECTIVE, R1, AUGMENT, SLOWER),
-    "samples_repeat": (*CODES_COUNT, OBJECTIVE, R1, AUGMENT, SLOWER),
-    "samples_saturated": (R1, SLOWER),
-    "codes_collapsed": (*CODES_COUNT, R1, SLOWER),
-    "d_won": (R1, AUGMENT, OBJECTIVE, ("", SLOWER_D)),
-    "gradient_vanished": (OBJECTIVE, R1, ("d_loss", SLOWER_D), SLOWER),
-    "gradient_exploded": (R1, ("d_loss", "+model.clip.PLAYER=1"), SLOWER),
-    "non_finite": (SLOWER, ("", "trainer.precision=32-true")),
-}
-
-
-def remedy(sign: str, terms: Collection[str]) -> str:
-    """What to try against a sign, for a model with losses of these names."""
-    texts = [text for term, text in REMEDIES[sign.split("/")[0]] if not term or term in terms]
-    return f"{', '.join(texts[:-1])} or {texts[-1]}" if len(texts) > 1 else texts[0]

@@ -121,11 +121,8 @@ class WandbLogger(loggers.WandbLogger):
 def choose_mode(asked: str | None = None) -> tuple[str | None, str | None]:
     """W&B's mode and, if it is offline or disabled, why: so that no prompt and no network keeps a run waiting.
 
-    Args:
-        asked: the mode that is typed; it wins over the variables WANDB_MODE and WANDB_DISABLED.
-
-    Returns:
-        The mode, None if none is chosen: it is online, unless W&B's own settings file says otherwise.
+    The mode that is asked for wins over the variables WANDB_MODE and WANDB_DISABLED. None is online, unless W&B's own
+    settings file says otherwise.
     """
     if asked is None and os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on"):
         return "disabled", "WANDB_DISABLED"

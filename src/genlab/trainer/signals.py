@@ -94,11 +94,7 @@ class Signals(Callback):
         return 128 + (self.agreed_stop or self.stop or signal.SIGTERM) if is_first else 0
 
     def leave(self) -> NoReturn:
-        """End a run that has stopped and saved.
-
-        Raises:
-            SystemExit: with 128 and the signal's number.
-        """
+        """End a run that has stopped and saved."""
         self._requeue(self.agreed_stop)
         raise SystemExit(self.exit_code)
 
