@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
-from genlab.run.identity import bears_on_result
+from genlab.run.identity import OF_SWEEP, top_key
 from genlab.stamp import Stamp
 
 ABSENT = "–"  # the value of a key that a run's configuration does not have
@@ -90,8 +90,8 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """What was typed to start it and bears on its result."""
-        return [typed for typed in map(str, self._list("overrides")) if bears_on_result(typed)]
+        """What was typed to start it, without what concerns the sweep alone."""
+        return [typed for typed in map(str, self._list("overrides")) if top_key(typed) not in OF_SWEEP]
 
     @property
     def command(self) -> str | None:
