@@ -98,8 +98,8 @@ class LogFile(logging.FileHandler):
 
     _has_failed = False
 
-    def __init__(self, filename: str, mode: str = "a") -> None:
-        super().__init__(filename, mode, "utf-8", errors="backslashreplace")
+    def __init__(self, filename: str, mode: str = "a", delay: bool = False) -> None:
+        super().__init__(filename, mode, "utf-8", delay, errors="backslashreplace")
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Say it."""

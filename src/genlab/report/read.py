@@ -20,7 +20,7 @@ import pandas as pd
 from genlab.errors import UsageError, unknown
 from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable, read_mapping, read_text
 from genlab.run.history import images_seen
-from genlab.run.identity import bears_on_result
+from genlab.run.identity import OF_SWEEP, top_key
 from genlab.stamp import Stamp
 
 FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
@@ -82,8 +82,8 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """What was typed to start it and bears on its result."""
-        return [typed for typed in map(str, self._list("overrides")) if bears_on_result(typed)]
+        """What was typed to start it, without what concerns the sweep alone."""
+        return [typed for typed in map(str, self._list("overrides")) if top_key(typed) not in OF_SWEEP]
 
     @property
     def command(self) -> str | None:

@@ -17,15 +17,19 @@ from genlab.foreign import check_folder
 from genlab.names import LONGEST, file_name, shorten
 from genlab.redaction import redact
 
-# What does not bear on the result: where files lie, where else it is logged, how a sweep goes about its cells.
-IRRELEVANT = ("hydra", "logger", "paths", "preflight", "resume", "retry_failed", "sweep", "tags")
+OF_SWEEP = ("hydra", "paths", "preflight", "resume", "retry_failed", "sweep")  # where files lie, which cells are run
+IRRELEVANT = (*OF_SWEEP, "logger", "tags")  # what does not bear on the result
 PRUNE = "callbacks.prune"  # reports scores to a search, which adds it
 
 
+def top_key(typed: str) -> str:
+    """The first part of a key, or of `key=value`, as it is typed."""
+    return re.split(r"[.@/=]", typed.lstrip("+~"))[0]
+
+
 def bears_on_result(key: str) -> bool:
-    """Whether the result of a run depends on a key, or on `key=value`, as it is typed."""
-    key = key.lstrip("+~")
-    return re.split(r"[.@/=]", key)[0] not in IRRELEVANT and not key.startswith(PRUNE)
+    """Whether the result of a run depends on a key."""
+    return top_key(key) not in IRRELEVANT and not key.startswith(PRUNE)
 
 
 def fingerprint(config: DictConfig) -> str:
