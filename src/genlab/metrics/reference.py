@@ -34,9 +34,8 @@ def reference(
 
     Files are named by a fingerprint of the images as cropped and resized, and of the encoder with its layer, resizing
     and version: `NAME_FINGERPRINT.npz` holds moments with the root of the covariance, `NAME_FINGERPRINT_features.npy`
-    the features, which are memory-mapped. `cache_dir` None computes and writes nothing.
+    the features, which are memory-mapped. Without a `cache_dir` nothing is kept.
     """
-
     how = (len(images), encoder, batch_size, device, keep, interrupted)
     if cache_dir is None or len(images) < 2:  # one has no covariance
         return feature_statistics(images.__getitem__, *how)
