@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 
 class UsageError(ValueError):
@@ -35,33 +34,3 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     """Return names as they stand in a sentence, the first ones of many: `a, b and c`, `a, b and 7 more`."""
     shown = [*names] if len(names) <= most else [*names[:most], f"{len(names) - most:,} more"]
     return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part) if shown else "none"
-
-
-def whole_number(key: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
-    """Return `value` if it is a whole number within these bounds; raise a UsageError that names `key` if not."""
-    is_small = maximum is None or (isinstance(value, int) and value <= maximum)
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum or not is_small:
-        most = "" if maximum is None else f" and at most {maximum}"
-        raise UsageError(f"{key}={value} is not possible: it must be a whole number of at least {minimum}{most}.")
-    return value
-
-
-def not_negative(key: str, value: Any) -> float:
-    """Return `value` as a float if it is a number of at least 0; raise a UsageError that names `key` if not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise UsageError(f"{key}={value} is not possible: it must be a number of at least 0.")
-    return float(value)
-
-
-def share(key: str, value: Any) -> float:
-    """Return `value` as a float if it lies in [0, 1]; raise a UsageError that names `key` if not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UsageError(f"{key}={value} is not possible: it must be a number from 0 to 1.")
-    return float(value)
-
-
-def positive(key: str, value: Any) -> float:
-    """Return `value` as a float if it is a number above zero; raise a UsageError that names `key` if not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise UsageError(f"{key}={value} is not possible: it must be a number above 0.")
-    return float(value)

@@ -3,7 +3,6 @@
 import pytest
 
 from genlab.callbacks.health_rules import REMEDIES, Limits, findings, remedy
-from genlab.errors import UsageError
 
 GOOD = {"diversity": 0.8, "distinctness": 0.7, "saturation": 0.05, "non_finite": 0.0}
 NAN = float("nan")
@@ -74,8 +73,3 @@ def test_a_remedy_fits_the_losses_that_the_model_has():
 def test_every_sign_has_a_remedy_for_any_model_and_more_for_an_adversarial_one(sign):
     assert remedy(sign, [])
     assert len(remedy(sign, ["d_loss"])) > len(remedy(sign, [])) or sign == "non_finite"
-
-
-def test_a_limit_below_zero_is_refused():
-    with pytest.raises(UsageError, match=r"callbacks\.health\.min_diversity=-1"):
-        Limits(min_diversity=-1)

@@ -161,24 +161,6 @@ def test_processes_binarise_their_parts_of_a_split_by_other_noise():
     assert seeds == [[1, 7, 13], [4, 10, 16]]
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
-        "data.batch_size=0",
-        "data.size=0",
-        "data.size=4",
-        "data.size=257",
-        "data.channels=2",
-        "data.limit=0",
-        "data.num_workers=-1",
-        "data.binarize=yes",
-    ],
-)
-def test_an_impossible_value_is_refused_by_the_name_of_its_key(override):
-    with pytest.raises(UsageError, match=override.split("=")[0]):
-        datamodule(override)
-
-
 def test_a_batch_larger_than_the_data_set_is_refused_with_both_numbers():
     with pytest.raises(UsageError, match=r"data\.batch_size=4001.*4000 training images"):
         datamodule("data.batch_size=4001").train_dataloader()

@@ -169,12 +169,6 @@ def test_two_images_are_too_few(tmp_path):
         source(put(tmp_path / "root", "a.png", "b.png"))(20, 3)
 
 
-@pytest.mark.parametrize("options", [{"val_share": 1.5}, {"test_share": -0.1}, {"max_rejects": "some"}])
-def test_an_impossible_share_is_refused(options, tmp_path):
-    with pytest.raises(UsageError, match=f"data.{next(iter(options))}="):
-        source(tmp_path, **options)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
 def test_a_name_that_is_no_unicode_is_found_and_read(tmp_path):
     root = put(tmp_path / "root", *(f"{number}.png" for number in range(5)))

@@ -8,7 +8,6 @@ from settings import config, options
 from genlab.config.build import build
 from genlab.data import Digits, Shapes
 from genlab.data.shapes import render
-from genlab.errors import UsageError
 
 
 def test_digits_are_split_with_as_many_of_each_class():
@@ -65,12 +64,6 @@ def test_the_centre_of_mass_of_a_shape_follows_x_and_y():
     axis = (torch.arange(64) + 0.5) / 64
     assert ((mass.sum(0) * axis).sum() / mass.sum()).item() == pytest.approx(0.3, abs=0.01)
     assert ((mass.sum(1) * axis).sum() / mass.sum()).item() == pytest.approx(0.7, abs=0.01)
-
-
-@pytest.mark.parametrize("n_images", [9, 0, 2.5])
-def test_too_few_shapes_are_refused(n_images):
-    with pytest.raises(UsageError, match="n_images"):
-        Shapes(n_images=n_images)
 
 
 @pytest.mark.parametrize("name", options("data"))

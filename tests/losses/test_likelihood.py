@@ -10,7 +10,6 @@ from torch.distributions import Laplace as TorchLaplace
 from torch.distributions import Normal
 
 from genlab.config.build import build
-from genlab.errors import UsageError
 from genlab.losses import Bernoulli, Gaussian, Laplace, LearnedGaussian, OptimalGaussian
 
 ALL = [Gaussian(0.3), LearnedGaussian(0.3), OptimalGaussian(), Laplace(0.3), Bernoulli()]
@@ -164,15 +163,6 @@ def test_the_noise_has_the_spread_of_the_density(likelihood, deviation, generato
 def test_the_others_take_any_values_silently(likelihood, caplog):
     likelihood.check(torch.tensor([-3.0, 0.5, 3.0]).reshape(1, 1, 1, 3))
     assert caplog.text == ""
-
-
-@pytest.mark.parametrize("width", [0, -1.0, "wide"])
-@pytest.mark.parametrize(
-    ("likelihood", "key"), [(Gaussian, "sigma"), (LearnedGaussian, "sigma"), (Laplace, "scale")], ids=str
-)
-def test_a_width_that_is_not_above_zero_is_refused(likelihood, key, width):
-    with pytest.raises(UsageError, match=rf"model\.likelihood\.{key}={width}"):
-        likelihood(width)
 
 
 @pytest.mark.parametrize("name", options("model/likelihood"))

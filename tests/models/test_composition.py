@@ -120,19 +120,3 @@ def test_a_corrupted_image_is_encoded_and_the_clean_one_reconstructed(generator)
     assert model.corrupted(x).std().item() == pytest.approx(0.5, rel=0.01)
     plain = build(config("model=ae").model)
     assert plain.corrupted(x) is x
-
-
-@pytest.mark.parametrize(
-    ("model", "override", "key"),
-    [
-        ("ae", "model.corruption=-1", r"model\.corruption=-1"),
-        ("vae", "model.free_bits=-1", r"model\.free_bits=-1"),
-        ("vae", "model.warm_up=-1", r"model\.warm_up=-1"),
-        ("vaegan", "model.gamma=0", r"model\.gamma=0"),
-        ("aegan", "model.adversarial_weight=-2", r"model\.adversarial_weight=-2"),
-        ("bigan", "model.n_features=0", r"model\.n_features=0"),
-    ],
-)
-def test_an_impossible_value_is_refused_by_the_name_of_its_key(model, override, key):
-    with pytest.raises(UsageError, match=key):
-        build(config(f"model={model}", override).model)

@@ -61,12 +61,6 @@ def test_the_elbo_of_the_same_model_is_the_mean_of_the_one_sample_bound(generato
     assert sum(one) / 50 == pytest.approx(elbo, abs=0.03)
 
 
-@pytest.mark.parametrize("k", [0, -1, 2.5])
-def test_a_number_of_samples_below_one_is_refused(k):
-    with pytest.raises(UsageError, match=r"model\.n_importance"):
-        model(0.0, 0.0, n_importance=k)
-
-
 @pytest.mark.parametrize("option", [{"beta": 4.0}, {"free_bits": 0.1}, {"warm_up": 100}])
 def test_what_changes_the_elbo_is_refused(option):
     with pytest.raises(UsageError, match="model=vae"):

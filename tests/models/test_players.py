@@ -3,10 +3,8 @@
 import pytest
 import torch
 from lightning.pytorch import Callback
-from settings import config
 from small_training import trained
 
-from genlab.config.build import build
 from genlab.errors import UsageError
 
 
@@ -59,12 +57,3 @@ def test_the_gradient_of_a_player_is_clipped_to_its_largest_norm(monkeypatch):
 def test_an_unknown_player_is_refused_with_those_that_there_are(key):
     with pytest.raises(UsageError, match=rf"player in model\.{key} 'critic'.*discriminator, generator"):
         trained("gan", f"+model.{key}.critic=1.0")
-
-
-@pytest.mark.parametrize(
-    ("override", "key"),
-    [("model.d_steps=0", "d_steps=0"), ("model.accumulate=0", "accumulate=0"), ("+model.clip.generator=0", "clip")],
-)
-def test_an_impossible_value_is_refused(override, key):
-    with pytest.raises(UsageError, match=key):
-        build(config("model=gan", override).model)

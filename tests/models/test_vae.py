@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from genlab.errors import UsageError
 from genlab.losses import Gaussian
 from genlab.models import VAE, reparametrise
 
@@ -75,8 +74,3 @@ def test_encoding_gives_the_posterior_mean():
         pytest.approx([0.7]),
         pytest.approx([0.7]),
     ]
-
-
-def test_a_beta_that_is_not_above_zero_is_refused():
-    with pytest.raises(UsageError, match=r"model\.beta=0"):
-        constant_vae(0.0, 0.0, 0.0, beta=0)

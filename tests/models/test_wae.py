@@ -1,9 +1,7 @@
 """The Wasserstein autoencoder."""
 
-import pytest
 import torch
 
-from genlab.errors import UsageError
 from genlab.losses import mmd
 from genlab.models import WAE
 from genlab.networks import MLP
@@ -37,8 +35,3 @@ def test_training_on_the_mmd_alone_brings_codes_to_the_prior(generator):
     z = wae.encode(x)
     assert z.mean(0).abs().max() < 0.3
     assert (z.std(0) - 1).abs().max() < 0.4
-
-
-def test_a_negative_weight_is_refused():
-    with pytest.raises(UsageError, match=r"model\.mmd_weight=-1"):
-        model(mmd_weight=-1)

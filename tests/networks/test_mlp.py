@@ -1,9 +1,7 @@
 """The multilayer perceptron."""
 
-import pytest
 from torch import nn
 
-from genlab.errors import UsageError
 from genlab.networks import MLP
 
 
@@ -19,10 +17,3 @@ def test_names_of_weights_stay_so_that_checkpoints_load():
         "layers.3.weight",
         "layers.3.bias",
     ]
-
-
-@pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": -1}])
-def test_an_impossible_size_is_refused_by_name(wrong):
-    ((key, value),) = wrong.items()
-    with pytest.raises(UsageError, match=f"{key}={value}"):
-        MLP((4,), (1,), **wrong)

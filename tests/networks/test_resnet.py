@@ -8,7 +8,6 @@ from settings import config
 from torch import nn
 
 from genlab.config.build import build
-from genlab.errors import UsageError
 from genlab.networks import MeanPool, ResNetDown, ResNetUp
 from genlab.networks.resnet import source_stages
 from genlab.networks.resnet_blocks import ResidualBlock
@@ -100,8 +99,6 @@ def test_a_coarsest_side_of_ones_own_gives_as_many_halvings_as_leave_it_and_one_
     assert sides(network, 3, 32, 32) == [16, 8, 4, 4]
     assert channels(network) == [4, 8, 16, 16]
     assert sides(ResNetDown((3, 32, 32), (1,), width=4, coarsest=17), 3, 32, 32) == [32]
-    with pytest.raises(UsageError, match="coarsest=0"):
-        ResNetDown((3, 32, 32), (1,), coarsest=0)
 
 
 def test_a_generator_starts_and_doubles_as_the_source_does():
@@ -117,12 +114,6 @@ def test_depth_is_the_number_of_blocks_in_each_stage(depth, n_down, n_up):
     assert len(blocks(ResNetDown((1, 28, 28), (1,), width=4, depth=depth))) == n_down
     assert len(blocks(ResNetUp((5,), (1, 28, 28), width=4, depth=depth))) == n_up
     assert ResNetDown((1, 28, 28), (1,), width=4, depth=depth).features(torch.zeros(1, 1, 28, 28)).shape[2:] == (7, 7)
-
-
-def test_a_depth_of_zero_is_refused():
-    for refused in (lambda: ResNetDown((1, 28, 28), (1,), depth=0), lambda: ResNetUp((5,), (1, 28, 28), depth=0)):
-        with pytest.raises(UsageError, match="depth=0"):
-            refused()
 
 
 @pytest.mark.parametrize("resize", [{"down": nn.AvgPool2d(2)}, {"up": nn.Upsample(size=(15, 13))}], ids=str)

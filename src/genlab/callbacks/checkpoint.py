@@ -10,7 +10,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint as LightningCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from genlab.errors import UsageError, positive, whole_number
+from genlab.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from genlab.errors import UsageError
 from genlab.files import atomic_write, missing, warn_on_failure
 from genlab.protocols import Scores
 from genlab.run.checkpoint import link, read_checkpoint, spoiled, write_checkpoint
@@ -43,18 +44,16 @@ class Checkpoint(LightningCheckpoint):
     def __init__(
         self,
         dirpath: str,
-        every_n_epochs: int = 1,
-        every_n_steps: int | None = None,
-        every_minutes: float | None = 15,
-        keep: int = 0,
+        every_n_epochs: PositiveInt = 1,
+        every_n_steps: PositiveInt | None = None,
+        every_minutes: PositiveFloat | None = 15,
+        keep: NonNegativeInt = 0,
     ) -> None:
         self.dirpath = Path(dirpath)
-        self.every_n_epochs = whole_number("callbacks.checkpoint.every_n_epochs", every_n_epochs)
-        key = "callbacks.checkpoint.every_n_steps"
-        self.every_n_steps = None if every_n_steps is None else whole_number(key, every_n_steps)
-        key = "callbacks.checkpoint.every_minutes"
-        self.every_minutes = None if every_minutes is None else positive(key, every_minutes)
-        self.keep = whole_number("callbacks.checkpoint.keep", keep, 0)
+        self.every_n_epochs = every_n_epochs
+        self.every_n_steps = every_n_steps
+        self.every_minutes = every_minutes
+        self.keep = keep
         self._forget_best()
         self._trains = self._is_wanted = self._is_due = False
         self._step_saved, self._time_saved = -1, monotonic()

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from matplotlib.figure import Figure
 
-from genlab.errors import whole_number
+from genlab.bounds import PositiveInt
 from genlab.files import atomic_write, warn_on_failure
 from genlab.trainer.schedule import is_due
 
@@ -21,9 +21,9 @@ class Curves(Callback):
         every_n_epochs: how often.
     """
 
-    def __init__(self, dirpath: str, every_n_epochs: int = 10) -> None:
+    def __init__(self, dirpath: str, every_n_epochs: PositiveInt = 10) -> None:
         self.dirpath = Path(dirpath)
-        self.every_n_epochs = whole_number("callbacks.curves.every_n_epochs", every_n_epochs)
+        self.every_n_epochs = every_n_epochs
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, if it is time to."""

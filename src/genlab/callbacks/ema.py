@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from genlab.errors import positive, whole_number
+from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.protocols import Averageable, require
 
 
@@ -32,10 +32,12 @@ class EMA(Callback):
             would: an update costs about as much as the optimiser's step.
     """
 
-    def __init__(self, half_life: float = 10_000, ramp_up: float = 0.05, every_n_steps: int = 4) -> None:
-        self.half_life = positive("callbacks.ema.half_life", half_life)
-        self.ramp_up = positive("callbacks.ema.ramp_up", ramp_up)
-        self.every_n_steps = whole_number("callbacks.ema.every_n_steps", every_n_steps)
+    def __init__(
+        self, half_life: PositiveFloat = 10_000, ramp_up: PositiveFloat = 0.05, every_n_steps: PositiveInt = 4
+    ) -> None:
+        self.half_life = half_life
+        self.ramp_up = ramp_up
+        self.every_n_steps = every_n_steps
         self.images_seen = self.images_waiting = 0  # averaged in, and since then
         self.images_evaluated = 0  # averaged in at the newest evaluation
         self.average: AveragedModel | None = None

@@ -9,8 +9,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Generator, Tensor
 
+from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.distributed import Interrupted
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.errors import UsageError, unknown
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
 from genlab.metrics.population import Population, feature_statistics, frechet
@@ -42,17 +43,17 @@ class FrechetDistance(Callback):
     def __init__(
         self,
         encoder: FeatureEncoder,
-        n_samples: int = 1000,
-        batch_size: int = 100,
-        every_n_epochs: int = 10,
+        n_samples: AtLeastTwo = 1000,
+        batch_size: PositiveInt = 100,
+        every_n_epochs: PositiveInt = 10,
         reference: str = "train",
         cache_dir: str | None = None,
         seed: int = 0,
     ) -> None:
         self.encoder, self.reference, self.seed = encoder, reference, seed
-        self.n_samples = whole_number("callbacks.frechet.n_samples", n_samples, 2)
-        self.batch_size = whole_number("callbacks.frechet.batch_size", batch_size)
-        self.every_n_epochs = whole_number("callbacks.frechet.every_n_epochs", every_n_epochs)
+        self.n_samples = n_samples
+        self.batch_size = batch_size
+        self.every_n_epochs = every_n_epochs
         self.cache_dir = Path(cache_dir) if cache_dir else None
         self.score_key = f"val/{encoder.metric}"
         self.score: float | None = None  # of the evaluation that is ending, None if it was not due

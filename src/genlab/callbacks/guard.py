@@ -3,7 +3,7 @@
 import logging
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -11,15 +11,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from genlab.bounds import PositiveInt
 from genlab.distributed import gathered
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.errors import UsageError
 from genlab.files import atomic_write, warn_on_failure
 from genlab.run.folder import update_summary
 from genlab.trainer.undo_buffers import UndoBuffers
 
 log = logging.getLogger(__name__)
-
-REACTIONS = ("stop", "skip")
 
 
 class Guard(Callback):
@@ -41,12 +40,16 @@ class Guard(Callback):
         max_skips: batches in a row with an update that was left out, after which the run stops nevertheless.
     """
 
-    def __init__(self, dirpath: str, every_n_steps: int = 1, on_nonfinite: str = "stop", max_skips: int = 10) -> None:
+    def __init__(
+        self,
+        dirpath: str,
+        every_n_steps: PositiveInt = 1,
+        on_nonfinite: Literal["stop", "skip"] = "stop",
+        max_skips: PositiveInt = 10,
+    ) -> None:
         self.dirpath = Path(dirpath)
-        self.every_n_steps = whole_number("callbacks.guard.every_n_steps", every_n_steps)
-        self.max_skips = whole_number("callbacks.guard.max_skips", max_skips)
-        if on_nonfinite not in REACTIONS:
-            raise UsageError(unknown("callbacks.guard.on_nonfinite", on_nonfinite, list(REACTIONS)))
+        self.every_n_steps = every_n_steps
+        self.max_skips = max_skips
         self.skips = on_nonfinite == "skip"
         if self.skips and every_n_steps != 1:
             raise UsageError(

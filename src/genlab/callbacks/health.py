@@ -12,9 +12,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Generator
 from torch.optim import Optimizer
 
+from genlab.bounds import AtLeastTwo, NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.callbacks.gradients import GradientNorms, fused_scale
 from genlab.callbacks.health_rules import HOPELESS, Finding, Limits, findings
-from genlab.errors import whole_number
 from genlab.images import to_float
 from genlab.metrics import active_units
 from genlab.metrics.variety import distinctness, diversity, saturation
@@ -50,18 +50,18 @@ class Health(Callback):
     def __init__(
         self,
         dirpath: str,
-        n_samples: int = 64,
+        n_samples: AtLeastTwo = 64,
         seed: int = 0,
-        grace: int = 30_000,
-        patience: int = 3,
-        stop_after: int | None = None,
-        **limits: float,
+        grace: NonNegativeInt = 30_000,
+        patience: PositiveInt = 3,
+        stop_after: PositiveInt | None = None,
+        **limits: NonNegativeFloat,
     ) -> None:
         self.dirpath, self.seed, self.limits = Path(dirpath), seed, Limits(**limits)
-        self.n_samples = whole_number("callbacks.health.n_samples", n_samples, 2)
-        self.grace = whole_number("callbacks.health.grace", grace, 0)
-        self.patience = whole_number("callbacks.health.patience", patience)
-        self.stop_after = None if stop_after is None else whole_number("callbacks.health.stop_after", stop_after)
+        self.n_samples = n_samples
+        self.grace = grace
+        self.patience = patience
+        self.stop_after = stop_after
         self.images_seen = 0
         self.in_a_row: dict[str, int] = {}  # validations with a sign, up to the newest
         self.warnings: list[dict[str, Any]] = []

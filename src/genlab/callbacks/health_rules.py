@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import NamedTuple
 
-from genlab.errors import not_negative
-
 HOPELESS = {"samples_collapsed", "samples_repeat", "codes_collapsed", "non_finite"}  # these don't mend by themselves
 
 
@@ -20,11 +18,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a value becomes a sign.
-
-    Raises:
-        UsageError: for a limit below 0.
-    """
+    """Where a value becomes a sign."""
 
     min_diversity: float = 0.1  # share of the data's
     min_distinctness: float = 0.05  # share of the data's
@@ -33,10 +27,6 @@ class Limits:
     max_accuracy: float = 0.98  # of D, on real and on fake
     min_gradient: float = 1e-7  # norm: at Adam's epsilon, 1e-8, a weight rests
     max_growth: float = 1000  # of a norm over the first one; the norm itself depends on the loss's units
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            not_negative(f"callbacks.health.{name}", value)
 
 
 def findings(

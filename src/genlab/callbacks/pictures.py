@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
-from genlab.errors import whole_number
+from genlab.bounds import PositiveInt
 from genlab.files import warn_on_failure
 from genlab.images import above, grid, save_png, to_float
 from genlab.protocols import Reconstructs, Samples, require
@@ -43,11 +43,18 @@ class SampleGrid(Callback):
         seed: fixes the noise.
     """
 
-    def __init__(self, dirpath: str, n_rows: int = 8, n_columns: int = 8, every_n_epochs: int = 5, seed: int = 0):
+    def __init__(
+        self,
+        dirpath: str,
+        n_rows: PositiveInt = 8,
+        n_columns: PositiveInt = 8,
+        every_n_epochs: PositiveInt = 5,
+        seed: int = 0,
+    ):
         self.dirpath, self.seed = Path(dirpath), seed
-        self.n_rows = whole_number("callbacks.samples.n_rows", n_rows)
-        self.n_columns = whole_number("callbacks.samples.n_columns", n_columns)
-        self.every_n_epochs = whole_number("callbacks.samples.every_n_epochs", every_n_epochs)
+        self.n_rows = n_rows
+        self.n_columns = n_columns
+        self.every_n_epochs = every_n_epochs
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a model that can't sample."""
@@ -75,11 +82,13 @@ class ReconstructionGrid(Callback):
         every_n_epochs: how often.
     """
 
-    def __init__(self, dirpath: str, n_pairs: int = 24, n_columns: int = 8, every_n_epochs: int = 5):
+    def __init__(
+        self, dirpath: str, n_pairs: PositiveInt = 24, n_columns: PositiveInt = 8, every_n_epochs: PositiveInt = 5
+    ):
         self.dirpath = Path(dirpath)
-        self.n_pairs = whole_number("callbacks.reconstructions.n_pairs", n_pairs)
-        self.n_columns = whole_number("callbacks.reconstructions.n_columns", n_columns)
-        self.every_n_epochs = whole_number("callbacks.reconstructions.every_n_epochs", every_n_epochs)
+        self.n_pairs = n_pairs
+        self.n_columns = n_columns
+        self.every_n_epochs = every_n_epochs
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse a model without an encoder."""

@@ -15,7 +15,7 @@ from genlab.config.build import build, check_config
 from genlab.data.files import find_files
 from genlab.data.manifest import left_out_files
 from genlab.distributed import leave_group_at_exit
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.errors import UsageError, unknown
 from genlab.evaluation import Evaluation, Subject, measured
 from genlab.evaluation.folder import folder_samples
 from genlab.evaluation.measure import Measure
@@ -100,8 +100,6 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
     for key, more in {"split": [], "reference": ["train+val", "official"]}.items():
         if cfg.metrics[key] not in (splits := ["train", "val", "test", *more]):
             raise UsageError(unknown(f"split for metrics.{key}", str(cfg.metrics[key]), splits))
-    whole_number("metrics.n_samples", cfg.metrics.n_samples, 2)
-    whole_number("metrics.batch_size", cfg.metrics.batch_size)
     if twice := [run for run in runs if runs.count(run) > 1]:
         raise UsageError(f"run={twice[0]} is named more than once: name each run once.")
     for run in runs:  # all of them, before the first is measured

@@ -15,7 +15,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, ListConfig
 
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.bounds import PositiveInt
+from genlab.config.values import convert
+from genlab.errors import UsageError, unknown
 from genlab.sentences import one_line
 
 # Of torchrun and Kubeflow, of Lightning's own way, of SLURM, LSF, Open MPI and other MPIs.
@@ -71,7 +73,7 @@ def check_devices(trainer: DictConfig) -> None:
             accelerator.parse_devices(list(devices) if isinstance(devices, ListConfig) else devices)
         except (TypeError, ValueError, MisconfigurationException) as error:
             raise UsageError(f"trainer.devices={devices} is not possible: {one_line(error)}") from error
-    n_nodes = whole_number("trainer.num_nodes", trainer.get("num_nodes", 1))
+    n_nodes = convert("trainer.num_nodes", trainer.get("num_nodes", 1), PositiveInt)
     if n_nodes > 1 and not STARTED_TOGETHER & os.environ.keys():
         raise UsageError(
             f"trainer.num_nodes={n_nodes} needs as many machines, with processes that torchrun or SLURM has started: "

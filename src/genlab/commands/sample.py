@@ -7,9 +7,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Generator, Tensor
 
+from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.commands.load import Run, load_run
 from genlab.config.build import build, check_config
-from genlab.errors import whole_number
 from genlab.images import above, grid, to_float
 from genlab.outputs import picture_path, save_picture
 from genlab.protocols import Reconstructs, require
@@ -48,10 +48,10 @@ def sample(cfg: DictConfig) -> Path:
 class Grid:
     """Samples in rows and columns."""
 
-    def __init__(self, n_rows: int = 8, n_columns: int = 8) -> None:
+    def __init__(self, n_rows: PositiveInt = 8, n_columns: PositiveInt = 8) -> None:
         self.n_rows, self.n_columns = (
-            whole_number("mode.n_rows", n_rows),
-            whole_number("mode.n_columns", n_columns),
+            n_rows,
+            n_columns,
         )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
@@ -63,10 +63,10 @@ class Grid:
 class Reconstruct:
     """Test images above their reconstructions."""
 
-    def __init__(self, n_rows: int = 3, n_columns: int = 8) -> None:
+    def __init__(self, n_rows: PositiveInt = 3, n_columns: PositiveInt = 8) -> None:
         self.n_rows, self.n_columns = (
-            whole_number("mode.n_rows", n_rows),
-            whole_number("mode.n_columns", n_columns),
+            n_rows,
+            n_columns,
         )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
@@ -80,10 +80,10 @@ class Reconstruct:
 class Interpolate:
     """Straight lines through code space, one a row, from one prior code to another."""
 
-    def __init__(self, n_rows: int = 8, n_columns: int = 10) -> None:
+    def __init__(self, n_rows: PositiveInt = 8, n_columns: AtLeastTwo = 10) -> None:
         self.n_rows, self.n_columns = (
-            whole_number("mode.n_rows", n_rows),
-            whole_number("mode.n_columns", n_columns, 2),
+            n_rows,
+            n_columns,
         )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:

@@ -11,8 +11,10 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
+from genlab.bounds import PositiveInt
 from genlab.commands.machine import check_devices, has_several_processes
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.config.values import convert
+from genlab.errors import UsageError, unknown
 from genlab.models.adversarial import AdversarialModel
 from genlab.sentences import one_line
 from genlab.trainer.strategy import DDP
@@ -73,7 +75,7 @@ def check_trainer(cfg: DictConfig) -> None:
         )
     for name in DIVISORS:
         if isinstance(value := trainer.get(name), int):
-            whole_number(f"trainer.{name}", value)
+            convert(f"trainer.{name}", value, PositiveInt)
     check_devices(trainer)
     _choose_strategy(trainer)
     if isinstance(profiler := trainer.get("profiler"), str):

@@ -98,7 +98,7 @@ def _arguments_of_class(target: type) -> Arguments:
             continue
         parameters = list(inspect.signature(init).parameters.values())[1:]
         try:
-            hints = get_type_hints(init)
+            hints = get_type_hints(init, include_extras=True)
         except NameError:  # of some classes of PyTorch's: names that only type checkers import
             hints = {}
         rest = next((hints.get(p.name, Any) for p in parameters if p.kind is p.VAR_KEYWORD), None)

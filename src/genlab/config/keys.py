@@ -5,6 +5,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.config.values import convert
 
 KEYS: dict[str, Any] = {
@@ -26,8 +27,8 @@ KEYS: dict[str, Any] = {
     "paths.data_dir": str,
     "paths.log_dir": str,
     "paths.run_dir": str,
-    "metrics.n_samples": int,
-    "metrics.batch_size": int,
+    "metrics.n_samples": AtLeastTwo,
+    "metrics.batch_size": PositiveInt,
     "metrics.split": str,
     "metrics.reference": str,
 }

@@ -5,8 +5,9 @@ from inspect import isclass
 from math import isfinite
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from annotated_types import BaseMetadata, Ge, Gt, Interval, Le
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from genlab.errors import UsageError, unknown
@@ -45,12 +46,15 @@ def convert(key: str, value: Any, kind: Any) -> Any:
         return _mapping(key, value, options)
     if isinstance(value, list | tuple | ListConfig):
         return _sequence(key, value, options)
+    bounds = list(_bounds(kind))
     for option in _ordered(value, options):
         if (found := _cast(key, value, option)) is not NOTHING:
+            if type(found) in (int, float) and not all(_holds(found, bound) for bound in bounds):
+                break
             return found
     if value not in (None, "") and any(is_sequence(o) and get_args(o)[0] is str for o in options):
         return [convert(key, value, str)]
-    raise _refusal(key, value, options)
+    raise _refusal(key, value, options, bounds)
 
 
 def is_sequence(kind: Any) -> bool:
@@ -66,12 +70,47 @@ def text(value: Any) -> str:
 
 
 def options_of(kind: Any) -> Iterator[Any]:
-    """The members of a union, at any depth."""
-    if get_origin(kind) in (Union, UnionType):
+    """The members of a union, at any depth, without bounds."""
+    if get_origin(kind) is Annotated:
+        yield from options_of(get_args(kind)[0])
+    elif get_origin(kind) in (Union, UnionType):
         for member in get_args(kind):
             yield from options_of(member)
     else:
         yield str if isinstance(kind, type) and issubclass(kind, PathLike) else kind
+
+
+def _bounds(kind: Any) -> Iterator[BaseMetadata]:
+    """The bounds of the numbers that an annotation stands for."""
+    if get_origin(kind) is Annotated:
+        for bound in kind.__metadata__:
+            yield from bound if isinstance(bound, Interval) else [bound]
+    elif get_origin(kind) in (Union, UnionType):
+        for member in get_args(kind):
+            yield from _bounds(member)
+
+
+def _holds(number: float, bound: BaseMetadata) -> bool:
+    match bound:
+        case Ge(ge=low):
+            return number >= low  # type: ignore[operator]
+        case Gt(gt=low):
+            return number > low  # type: ignore[operator]
+        case Le(le=high):
+            return number <= high  # type: ignore[operator]
+    return True
+
+
+def _said(bounds: Sequence[BaseMetadata]) -> str:
+    """How bounds are said after `a number`."""
+    match bounds:
+        case [Gt(gt=low)]:
+            return f" above {low}"
+        case [Ge(ge=low)]:
+            return f" of at least {low}"
+        case [Ge(ge=low), Le(le=high)]:
+            return f" from {low} to {high}"
+    return ""
 
 
 def _ordered(value: Any, options: Sequence[Any]) -> list[Any]:
@@ -149,10 +188,12 @@ def _mapping(key: str, value: Any, options: Sequence[Any]) -> Any:
     return value
 
 
-def _refusal(key: str, value: Any, options: Sequence[Any]) -> UsageError:
+def _refusal(key: str, value: Any, options: Sequence[Any], bounds: Sequence[BaseMetadata] = ()) -> UsageError:
     """Say what a key takes."""
+    said = _said(bounds)
+    scalars = SCALARS | ({int: f"a whole number{said}", float: f"a number{said}"} if said else {})
     choices = [text(choice) for option in options if get_origin(option) is Literal for choice in get_args(option)]
-    possible = [what for kind, what in SCALARS.items() if kind in options]
+    possible = [what for kind, what in scalars.items() if kind in options]
     if choices and set(possible) <= {SCALARS[NoneType]}:
         return UsageError(unknown(f"value of {key}", text(value), [*choices, *possible]))
     possible += choices

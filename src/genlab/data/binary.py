@@ -1,11 +1,13 @@
 """Black-and-white images, for Bernoulli likelihoods."""
 
+from typing import Literal
+
 import torch
 from torch import Generator, Tensor
 
 from genlab.protocols import ImageArray
 
-BINARIZATIONS = (None, "dynamic", "fixed")
+Binarization = Literal["dynamic", "fixed"]
 
 
 def binarized(images: ImageArray, generator: Generator) -> Tensor:

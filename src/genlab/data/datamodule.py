@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
 
-from genlab.config.values import text
+from genlab.bounds import ImageSize, NonNegativeInt, PositiveInt
 from genlab.data.arrays import fingerprint
-from genlab.data.binary import BINARIZATIONS, binarized
+from genlab.data.binary import Binarization, binarized
 from genlab.data.derived import Drawn, Joined
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.errors import UsageError
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
 from genlab.redaction import redact
@@ -50,29 +50,23 @@ class ImageDataModule(LightningDataModule):
         self,
         source: Source | Callable[..., Source],
         name: str,
-        channels: int,
-        size: int,
+        channels: Literal[1, 3],
+        size: ImageSize,
         image_shape: Iterable[int],
-        batch_size: int,
-        limit: int | None = None,
-        num_workers: int = 0,
+        batch_size: PositiveInt,
+        limit: PositiveInt | None = None,
+        num_workers: NonNegativeInt = 0,
         seed: int = 0,
         flip: bool = False,
-        binarize: str | None = None,
+        binarize: Binarization | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
         self.image_shape = tuple(image_shape)
-        self.size, self.channels = whole_number("data.size", size, 8), channels
-        if channels not in (1, 3):
-            raise UsageError(f"data.channels={channels} is not possible: it must be 1 (grey) or 3 (colour).")
-        if size > 256:
-            raise UsageError(f"data.size={size} is not possible: the networks take 8 to 256 pixels.")
-        if binarize not in BINARIZATIONS:
-            raise UsageError(unknown("value of data.binarize", text(binarize), [*map(text, BINARIZATIONS)]))
-        self.batch_size = whole_number("data.batch_size", batch_size)
-        self.limit = None if limit is None else whole_number("data.limit", limit)
-        self.num_workers = whole_number("data.num_workers", num_workers, 0)
+        self.size, self.channels = size, channels
+        self.batch_size = batch_size
+        self.limit = limit
+        self.num_workers = num_workers
         self.name, self.seed, self.flip, self.binarize = redact(name), seed, flip, binarize
         self.source: Any = source(**settings) if isinstance(source, partial) else source
         self.splits: dict[str, Split] = {}

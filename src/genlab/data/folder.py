@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from genlab.bounds import Share
 from genlab.data.decode import UNLABELLED, RawImages
 from genlab.data.files import Files, Labelled, find_files, is_gone
 from genlab.data.layout import Layout, read_layout
 from genlab.data.prepared import PreparedSource
-from genlab.errors import share
 
 
 class Folder(PreparedSource):
@@ -32,10 +32,10 @@ class Folder(PreparedSource):
         UsageError: for an impossible share; on use, if there is no such folder or nothing in it that can be used.
     """
 
-    def __init__(self, root: str, val_share: float = 0.1, test_share: float = 0.1, **preparation: Any) -> None:
+    def __init__(self, root: str, val_share: Share = 0.1, test_share: Share = 0.1, **preparation: Any) -> None:
         super().__init__(**preparation)
         self.root = Path(root).expanduser()
-        self.val_share, self.test_share = share("data.val_share", val_share), share("data.test_share", test_share)
+        self.val_share, self.test_share = val_share, test_share
         self.name = self.root.resolve().stem
 
     @cached_property

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from genlab.bounds import Share
 from genlab.data.columns import choose_images, choose_labels, source, undecoded
 from genlab.data.decode import RawImages
 from genlab.data.files import versions
 from genlab.data.prepared import PreparedSource, held_out
-from genlab.errors import UsageError, share
+from genlab.errors import UsageError
 from genlab.files import reason
 
 SPLIT_NAMES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
@@ -40,8 +41,8 @@ class HuggingFace(PreparedSource):
         revision: str | None = None,
         image_column: str | None = None,
         label_column: str | None = None,
-        val_share: float = 0.1,
-        test_share: float = 0.1,
+        val_share: Share = 0.1,
+        test_share: Share = 0.1,
         **preparation: Any,
     ) -> None:
         super().__init__(**preparation)
@@ -49,7 +50,7 @@ class HuggingFace(PreparedSource):
         self.image_column, self.label_column = (
             None if column is None else str(column) for column in (image_column, label_column)
         )
-        self.val_share, self.test_share = share("data.val_share", val_share), share("data.test_share", test_share)
+        self.val_share, self.test_share = val_share, test_share
         self.root = Path(path).expanduser()
         self.name = self.root.stem if self.root.exists() else path.replace("/", "--")
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from torchvision.datasets import MNIST, VisionDataset
 
+from genlab.bounds import Share
 from genlab.data.decode import RawImages
 from genlab.data.files import versions
 from genlab.data.prepared import PreparedSource, held_out
-from genlab.errors import UsageError, share
+from genlab.errors import UsageError
 
 
 class Torchvision(PreparedSource):
@@ -29,12 +30,12 @@ class Torchvision(PreparedSource):
         root: str,
         train: Callable[..., VisionDataset],
         test: Callable[..., VisionDataset],
-        val_share: float = 0.1,
+        val_share: Share = 0.1,
         **preparation: Any,
     ) -> None:
         super().__init__(**preparation)
         self.root, self.train, self.test = Path(root).expanduser(), train, test
-        self.val_share = share("data.val_share", val_share)
+        self.val_share = val_share
         self.official_train = "train+val" if self.val_share else "train"
         self.name = train.func.__name__.lower()  # type: ignore[attr-defined]
 

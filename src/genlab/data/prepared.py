@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from genlab.bounds import NonNegativeInt, PositiveInt, Share
 from genlab.data.cache import Cache
 from genlab.data.decode import RawImages
 from genlab.data.manifest import say_what_is_in
-from genlab.data.view import View
-from genlab.errors import UsageError, share, whole_number
+from genlab.data.view import Crop, Filter, Fit, View
+from genlab.errors import UsageError
 from genlab.protocols import Source, Split
 
 
@@ -39,14 +40,14 @@ class PreparedSource(Source, ABC):
     def __init__(
         self,
         cache_dir: str,
-        crop: Any = "none",
-        fit: str = "cover",
-        filter: str = "bilinear",
+        crop: Crop = "none",
+        fit: Fit = "cover",
+        filter: Filter = "bilinear",
         background: str = "white",
-        white_level: int | None = None,
-        max_pixels: int | None = None,
-        max_rejects: float = 0.01,
-        decode_workers: int | None = None,
+        white_level: PositiveInt | None = None,
+        max_pixels: PositiveInt | None = None,
+        max_rejects: Share = 0.01,
+        decode_workers: NonNegativeInt | None = None,
     ) -> None:
         self.cache_dir = Path(cache_dir)
         self.view_options: dict[str, Any] = {"crop": crop, "fit": fit, "filter": filter, "background": background}
@@ -54,8 +55,8 @@ class PreparedSource(Source, ABC):
             "white_level": white_level,
             "max_pixels": max_pixels,
         }  # in no score's protocol
-        self.max_rejects = share("data.max_rejects", max_rejects)
-        self.decode_workers = None if decode_workers is None else whole_number("data.decode_workers", decode_workers, 0)
+        self.max_rejects = max_rejects
+        self.decode_workers = decode_workers
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

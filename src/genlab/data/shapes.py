@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from genlab.errors import whole_number
+from genlab.bounds import AtLeastTen
 from genlab.protocols import Source, Split
 
 FACTORS = ("shape", "colour", "size", "rotation", "x", "y")
@@ -25,8 +25,8 @@ class Shapes(Source):
         seed: the same seed gives the same images.
     """
 
-    def __init__(self, n_images: int = 5000, seed: int = 0) -> None:
-        self.n_images = whole_number("data.source.n_images", n_images, minimum=10)
+    def __init__(self, n_images: AtLeastTen = 5000, seed: int = 0) -> None:
+        self.n_images = n_images
         self.seed = seed
 
     def __call__(self, size: int, channels: int, limit: int | None = None) -> dict[str, Split]:

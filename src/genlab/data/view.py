@@ -1,24 +1,26 @@
 """How one image file becomes what a model sees: upright, of one colour mode, cropped and resized."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageColor, ImageOps
 
+from genlab.bounds import PositiveInt
 from genlab.command_line import typed
 from genlab.data.levels import eight_bits
-from genlab.errors import UsageError, unknown, whole_number
+from genlab.errors import UsageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 FILTERS = {name.lower(): value for name, value in Image.Resampling.__members__.items()}
-FITS = ("cover", "contain", "stretch")
+Crop = Literal["none", "center"] | PositiveInt | tuple[PositiveInt, PositiveInt]
+Fit = Literal["cover", "contain", "stretch"]
+Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 MAX_PIXELS = 89_478_485  # Pillow's limit: what a small file may unpack to
 REDUCING_GAP = 3.0  # larger images are first reduced cheaply to 3 times the size: as good as not, says Pillow
 
@@ -57,19 +59,17 @@ class View:
 
     size: int
     channels: int
-    crop: Any = "none"
-    fit: str = "cover"
-    filter: str = "bilinear"
+    crop: Crop = "none"
+    fit: Fit = "cover"
+    filter: Filter = "bilinear"
     background: str = "white"
     white_level: int | None = None
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "crop", _crop(self.crop))
-        if self.fit not in FITS:
-            raise UsageError(unknown("data.fit", self.fit, list(FITS)))
-        if self.filter not in FILTERS:
-            raise UsageError(unknown("data.filter", self.filter, list(FILTERS)))
+        if not isinstance(self.crop, str):
+            sides = (self.crop, self.crop) if isinstance(self.crop, int) else tuple(self.crop)
+            object.__setattr__(self, "crop", sides)
         try:
             ImageColor.getrgb(str(self.background))
         except ValueError:
@@ -77,9 +77,6 @@ class View:
                 f"data.background={self.background} is no colour: type a name such as white, or "
                 f"{typed('data.background', '#ff8000')}."
             ) from None
-        for key in ("white_level", "max_pixels"):
-            if getattr(self, key) is not None:
-                whole_number(f"data.{key}", getattr(self, key))
 
     def __call__(self, source: Any) -> tuple[np.ndarray, bool]:
         """Show an image as uint8 (channels, size, size); also say whether it is a grey one. See `show`."""
@@ -174,16 +171,3 @@ def opened(source: Any) -> Image.Image:
     if isinstance(source, np.ndarray):
         return Image.fromarray(source)
     return Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
-
-
-def _crop(value: Any) -> str | tuple[int, int]:
-    if value is None or value in ("none", "center"):
-        return value or "none"
-    if isinstance(value, str | Path) or not isinstance(value, Sequence | int):
-        raise UsageError(unknown("data.crop", str(value), ["none", "center", "148", "[148,148]"]))
-    sides = [value, value] if isinstance(value, int) else list(value)
-    if len(sides) != 2:
-        raise UsageError(
-            f"data.crop={sides} is not possible: type one side, as data.crop=148, or both, as 'data.crop=[148,178]'."
-        )
-    return whole_number("data.crop", sides[0]), whole_number("data.crop", sides[1])

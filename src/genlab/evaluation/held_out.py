@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import whole_number
+from genlab.bounds import PositiveInt
 from genlab.evaluation.applicable import Found, NotApplicable, too_few
 from genlab.evaluation.samples import few
 from genlab.evaluation.subject import Subject
@@ -45,8 +45,8 @@ class Likelihood:
     needs_features = False
     at_once = 10  # samples of z for each image of a batch
 
-    def __init__(self, n_importance: int = 100) -> None:
-        self.n_importance = whole_number("metrics.measures.likelihood.n_importance", n_importance)
+    def __init__(self, n_importance: PositiveInt = 100) -> None:
+        self.n_importance = n_importance
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure on the held-out images."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
-from genlab.errors import whole_number
+from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.evaluation.applicable import Found, NotApplicable, too_few
 from genlab.evaluation.subject import Subject
 from genlab.metrics import inception_score, kernel_distance, manifold_metrics
@@ -41,9 +41,9 @@ class Kernel:
 
     needs_features = True
 
-    def __init__(self, n_subsets: int = 100, subset_size: int = 1000) -> None:
-        self.n_subsets = whole_number("metrics.measures.kernel.n_subsets", n_subsets)
-        self.subset_size = whole_number("metrics.measures.kernel.subset_size", subset_size, 2)
+    def __init__(self, n_subsets: PositiveInt = 100, subset_size: AtLeastTwo = 1000) -> None:
+        self.n_subsets = n_subsets
+        self.subset_size = subset_size
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
@@ -70,9 +70,9 @@ class Manifold:
 
     needs_features = True
 
-    def __init__(self, k: int = 3, k_density: int = 5) -> None:
-        self.k = whole_number("metrics.measures.manifold.k", k)
-        self.k_density = whole_number("metrics.measures.manifold.k_density", k_density)
+    def __init__(self, k: PositiveInt = 3, k_density: PositiveInt = 5) -> None:
+        self.k = k
+        self.k_density = k_density
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""
@@ -95,8 +95,8 @@ class InceptionScore:
 
     needs_features = True
 
-    def __init__(self, n_splits: int = 10) -> None:
-        self.n_splits = whole_number("metrics.measures.inception_score.n_splits", n_splits)
+    def __init__(self, n_splits: PositiveInt = 10) -> None:
+        self.n_splits = n_splits
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         """Measure the samples."""

@@ -9,7 +9,7 @@ from math import floor
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import share
+from genlab.bounds import Share
 from genlab.protocols import Augmentation
 
 
@@ -40,15 +40,12 @@ class Colour(Augmentation):
         brightness: the largest shift, in units of the image range [-1, 1].
         saturation: distances from a pixel's grey are multiplied by 1 - saturation to 1 + saturation.
         contrast: distances from the image's mean are multiplied by 1 - contrast to 1 + contrast.
-
-    Raises:
-        UsageError: for a strength outside of [0, 1].
     """
 
-    def __init__(self, brightness: float = 0.5, saturation: float = 1.0, contrast: float = 0.5) -> None:
-        self.brightness = share("brightness", brightness)
-        self.saturation = share("saturation", saturation)
-        self.contrast = share("contrast", contrast)
+    def __init__(self, brightness: Share = 0.5, saturation: Share = 1.0, contrast: Share = 0.5) -> None:
+        self.brightness = brightness
+        self.saturation = saturation
+        self.contrast = contrast
 
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) in [-1, 1] to recoloured ones; values may leave [-1, 1]."""
@@ -68,13 +65,10 @@ class Translation(Augmentation):
 
     Args:
         ratio: the largest shift, as a share of the side; rounded to whole pixels, a half up: 4 of 28, 2 of 17.
-
-    Raises:
-        UsageError: for a share outside of [0, 1].
     """
 
-    def __init__(self, ratio: float = 0.125) -> None:
-        self.ratio = share("ratio", ratio)
+    def __init__(self, ratio: Share = 0.125) -> None:
+        self.ratio = ratio
 
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) to shifted ones of the same shape."""
@@ -94,13 +88,10 @@ class Cutout(Augmentation):
     Args:
         ratio: sides of the rectangle, as a share of the image's, rounded to whole pixels, a half up: 9 of 17. A half
             hides between 1/16 and 1/4 of an image of even sides, 19% on average.
-
-    Raises:
-        UsageError: for a share outside of [0, 1].
     """
 
-    def __init__(self, ratio: float = 0.5) -> None:
-        self.ratio = share("ratio", ratio)
+    def __init__(self, ratio: Share = 0.5) -> None:
+        self.ratio = ratio
 
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) to images of the same shape with a hole each."""

@@ -12,13 +12,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import softplus
 
-from genlab.errors import UsageError, positive
+from genlab.bounds import PositiveFloat
+from genlab.errors import UsageError
 from genlab.protocols import Likelihood
 
 GREY_LEVEL = 2 / 255  # width of one of the 256 levels of images in [-1, 1]
 SMALLEST_SIGMA = GREY_LEVEL / 2  # half a grey level: images of 256 levels can't tell finer densities apart
 
-SIGMA, SCALE = "model.likelihood.sigma", "model.likelihood.scale"
 
 logger = logging.getLogger(__name__)
 
@@ -57,14 +57,11 @@ class Gaussian(Location):
 
     Args:
         sigma: standard deviation in units of the image range [-1, 1], above 0.
-
-    Raises:
-        UsageError: if sigma is not above 0.
     """
 
-    def __init__(self, sigma: float) -> None:
+    def __init__(self, sigma: PositiveFloat) -> None:
         super().__init__()
-        self.sigma = positive(SIGMA, sigma)
+        self.sigma = sigma
 
     def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log N(x; out, sigma^2 I) with all constants: images (B, C, H, W), twice, to (B,) in nats."""
@@ -83,14 +80,11 @@ class LearnedGaussian(Location):
 
     Args:
         sigma: where the standard deviation starts, in units of the image range [-1, 1], above 0.
-
-    Raises:
-        UsageError: if sigma is not above 0.
     """
 
-    def __init__(self, sigma: float) -> None:
+    def __init__(self, sigma: PositiveFloat) -> None:
         super().__init__()
-        self.log_sigma = nn.Parameter(torch.tensor(log(positive(SIGMA, sigma))))
+        self.log_sigma = nn.Parameter(torch.tensor(log(sigma)))
 
     def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log N(x; out, sigma^2 I) with all constants: images (B, C, H, W), twice, to (B,) in nats."""
@@ -134,14 +128,11 @@ class Laplace(Location):
 
     Args:
         scale: mean absolute deviation in units of the image range [-1, 1], above 0.
-
-    Raises:
-        UsageError: if scale is not above 0.
     """
 
-    def __init__(self, scale: float) -> None:
+    def __init__(self, scale: PositiveFloat) -> None:
         super().__init__()
-        self.scale = positive(SCALE, scale)
+        self.scale = scale
 
     def nll(self, x: Tensor, out: Tensor) -> Tensor:
         """-log p(x | z) with all constants: images (B, C, H, W), twice, to (B,) in nats."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import positive, whole_number
+from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.protocols import Penalty
 
 Batch = Tensor | tuple[Tensor, ...]
@@ -27,14 +27,11 @@ class GradientPenalty(Penalty):
     Args:
         weight: coefficient, above 0.
         every: n adds the penalty in each n-th step only, n times as strong (Karras et al. 2020, section 3.1).
-
-    Raises:
-        UsageError: if weight is not above 0, or every is not a whole number of at least 1.
     """
 
-    def __init__(self, weight: float, every: int = 1) -> None:
-        self.weight = positive("weight", weight)
-        self.every = whole_number("every", every)
+    def __init__(self, weight: PositiveFloat, every: PositiveInt = 1) -> None:
+        self.weight = weight
+        self.every = every
 
 
 class R1(GradientPenalty):
@@ -80,14 +77,11 @@ class DRAGAN(GradientPenalty):
         weight: coefficient, above 0.
         noise: the largest perturbation, in standard deviations of the batch, above 0.
         every: as in the other penalties.
-
-    Raises:
-        UsageError: if weight or noise is not above 0, or every is not a whole number of at least 1.
     """
 
-    def __init__(self, weight: float, noise: float = 0.5, every: int = 1) -> None:
+    def __init__(self, weight: float, noise: PositiveFloat = 0.5, every: int = 1) -> None:
         super().__init__(weight, every)
-        self.noise = positive("noise", noise)
+        self.noise = noise
 
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
         """Return the penalty, a scalar that is differentiable in the critic's weights; noise comes from `generator`."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Generator, Tensor, nn
 
+from genlab.bounds import PositiveInt
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import Network
@@ -26,7 +27,7 @@ class AAE(EncoderDecoder, AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
         code_discriminator: Network,

@@ -11,7 +11,8 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from genlab.errors import UsageError, positive, unknown, whole_number
+from genlab.bounds import PositiveFloat, PositiveInt
+from genlab.errors import UsageError, unknown
 from genlab.losses.objective import Objective, as_objective
 from genlab.models.base import ImageModel
 from genlab.protocols import AdversarialLoss
@@ -46,21 +47,21 @@ class AdversarialModel(ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         objective: Objective | AdversarialLoss,
-        d_steps: int = 1,
-        accumulate: int = 1,
-        learning_rates: Mapping[str, float] | None = None,
-        clip: Mapping[str, float] | None = None,
+        d_steps: PositiveInt = 1,
+        accumulate: PositiveInt = 1,
+        learning_rates: Mapping[str, PositiveFloat] | None = None,
+        clip: Mapping[str, PositiveFloat] | None = None,
         **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.automatic_optimization = False
         self.objective = as_objective(objective)
-        self.d_steps = whole_number("model.d_steps", d_steps)
-        self.accumulate = whole_number("model.accumulate", accumulate)
-        self.learning_rates = {k: positive(f"model.learning_rates.{k}", v) for k, v in (learning_rates or {}).items()}
-        self.clip = {k: positive(f"model.clip.{k}", v) for k, v in (clip or {}).items()}
+        self.d_steps = d_steps
+        self.accumulate = accumulate
+        self.learning_rates = dict(learning_rates or {})
+        self.clip = dict(clip or {})
         self.n_updates = 0  # of D
         self._waiting: list[Tensor] = []  # images for the next one
         self._n_parts = 1

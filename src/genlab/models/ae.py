@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from genlab.errors import not_negative
+from genlab.bounds import NonNegativeFloat, PositiveInt
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import ImageModel, Network
 from genlab.moments import Moments, symmetric_root
@@ -37,16 +37,16 @@ class AE(EncoderDecoder, ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
-        corruption: float = 0.0,
+        corruption: NonNegativeFloat = 0.0,
         **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
-        self.corruption = not_negative("model.corruption", corruption)
+        self.corruption = corruption
         self.passes_indices = hasattr(self.encoder, "with_indices") and getattr(self.decoder, "keeps_indices", False)
         self.register_buffer("code_mean", torch.zeros(latent_dim))
         self.register_buffer("code_cov", torch.eye(latent_dim))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from genlab.errors import positive
+from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import Network
@@ -32,18 +32,18 @@ class AEGAN(EncoderDecoder, AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
         discriminator: Network,
-        adversarial_weight: float = 10.0,
+        adversarial_weight: PositiveFloat = 10.0,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
-        self.adversarial_weight = positive("model.adversarial_weight", adversarial_weight)
+        self.adversarial_weight = adversarial_weight
         check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:

@@ -12,7 +12,8 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from genlab.errors import UsageError, whole_number
+from genlab.bounds import PositiveInt
+from genlab.errors import UsageError
 from genlab.networks.layers import ImageShape
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
 
@@ -35,15 +36,12 @@ class ImageModel(LightningModule, ABC):
         scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
         compile: compile the networks for training.
         channels_last: keep the weights of convolutions in the memory format that some devices prefer.
-
-    Raises:
-        UsageError: if latent_dim is not a whole number of at least 1.
     """
 
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
         compile: bool = False,
@@ -54,7 +52,7 @@ class ImageModel(LightningModule, ABC):
         self.compile_networks, self.channels_last = compile, channels_last
         channels, height, width = image_shape
         self.image_shape: ImageShape = (channels, height, width)
-        self.latent_dim = whole_number("model.latent_dim", latent_dim)
+        self.latent_dim = latent_dim
         self.images_seen = 0  # by training, over all processes
         self.terms: Mapping[str, Tensor] = {}  # of the newest loss, by name
         self._notes: dict[str, Tensor] = {}

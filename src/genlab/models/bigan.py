@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from genlab.errors import whole_number
+from genlab.bounds import PositiveInt
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import EncoderDecoder
 from genlab.models.base import Network
@@ -33,16 +33,16 @@ class BiGAN(EncoderDecoder, AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
         discriminator: Network,
         code_discriminator: Network,
-        n_features: int = 128,
+        n_features: PositiveInt = 128,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        n_features = whole_number("model.n_features", n_features)
+        n_features = n_features
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
         looks = discriminator(self.image_shape, (n_features,))

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Generator, Tensor, nn
 
+from genlab.bounds import PositiveInt
 from genlab.errors import UsageError
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.base import Network
@@ -27,7 +28,7 @@ class GAN(AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         generator: Network,
         discriminator: Network,
         augment: Augmentation | None = None,

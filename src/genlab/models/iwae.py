@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from genlab.errors import UsageError, whole_number
+from genlab.bounds import PositiveInt
+from genlab.errors import UsageError
 from genlab.losses import kl_to_standard_normal
 from genlab.metrics.likelihood import importance_weighted_bound
 from genlab.models.vae import VAE
@@ -20,9 +21,9 @@ class IWAE(VAE):
         vae: see `VAE`; beta, free bits and a warm-up have no place in this bound.
     """
 
-    def __init__(self, *args: Any, n_importance: int = 5, **vae: Any) -> None:
+    def __init__(self, *args: Any, n_importance: PositiveInt = 5, **vae: Any) -> None:
         super().__init__(*args, **vae)
-        self.n_importance = whole_number("model.n_importance", n_importance)
+        self.n_importance = n_importance
         if (self.beta, self.free_bits, self.warm_up) != (1.0, 0.0, 0):
             raise UsageError("model.beta, model.free_bits and model.warm_up change the ELBO: model=vae has them.")
 

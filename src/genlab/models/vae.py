@@ -6,7 +6,7 @@ from typing import Any
 from torch import Generator, Tensor
 from torch.distributions import Normal
 
-from genlab.errors import not_negative, positive, whole_number
+from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from genlab.losses import free_bits, kl_per_entry, warm_up
 from genlab.models.autoencoding import GaussianPosterior, reparametrise
 from genlab.models.base import ImageModel, Network
@@ -35,22 +35,22 @@ class VAE(GaussianPosterior, ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
         likelihood: Likelihood,
-        beta: float = 1.0,
-        free_bits: float = 0.0,
-        warm_up: int = 0,
+        beta: PositiveFloat = 1.0,
+        free_bits: NonNegativeFloat = 0.0,
+        warm_up: NonNegativeInt = 0,
         **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.likelihood = likelihood
         self.encoder = encoder(self.image_shape, (2 * latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape, **likelihood.decoder_options)
-        self.beta = positive("model.beta", beta)
-        self.free_bits = not_negative("model.free_bits", free_bits)
-        self.warm_up = whole_number("model.warm_up", warm_up, 0)
+        self.beta = beta
+        self.free_bits = free_bits
+        self.warm_up = warm_up
 
     def decode(self, z: Tensor) -> Tensor:
         """Map codes (B, latent_dim) to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from genlab.errors import positive
+from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.losses import kl_to_standard_normal
 from genlab.models.adversarial import AdversarialModel, Terms
 from genlab.models.autoencoding import GaussianPosterior, reparametrise, squared_distance
@@ -34,18 +34,18 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
         discriminator: Network,
-        gamma: float = 0.01,
+        gamma: PositiveFloat = 0.01,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
         self.encoder = encoder(self.image_shape, (2 * latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
         self.discriminator: Any = discriminator(self.image_shape, (1,))
-        self.gamma = positive("model.gamma", gamma)
+        self.gamma = gamma
         check_critic(self.discriminator, self.objective)
 
     def players(self) -> Mapping[str, list[nn.Module]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from genlab.errors import UsageError, not_negative
+from genlab.bounds import NonNegativeFloat, PositiveInt
+from genlab.errors import UsageError
 from genlab.losses import mmd
 from genlab.models.autoencoding import EncoderDecoder, squared_distance
 from genlab.models.base import ImageModel, Network
@@ -30,16 +31,16 @@ class WAE(EncoderDecoder, ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: int,
+        latent_dim: PositiveInt,
         encoder: Network,
         decoder: Network,
-        mmd_weight: float = 100.0,
+        mmd_weight: NonNegativeFloat = 100.0,
         **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.encoder = encoder(self.image_shape, (latent_dim,))
         self.decoder = decoder((latent_dim,), self.image_shape)
-        self.mmd_weight = not_negative("model.mmd_weight", mmd_weight)
+        self.mmd_weight = mmd_weight
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
         """The two terms for images (B, C, H, W) and their sum, scalars; one image alone has no MMD."""

@@ -5,6 +5,7 @@ from math import prod
 
 from torch import Tensor, nn
 
+from genlab.bounds import PositiveInt
 from genlab.networks.layers import (
     Activation,
     ImageShape,
@@ -41,8 +42,8 @@ class ConvDown(nn.Module):
         in_shape: ImageShape,
         out_shape: tuple[int, ...],
         *,
-        width: int = 32,
-        max_width: int = 512,
+        width: PositiveInt = 32,
+        max_width: PositiveInt = 512,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         init_std: float | None = None,
@@ -100,8 +101,8 @@ class ConvUp(nn.Module):
         in_shape: tuple[int, ...],
         out_shape: ImageShape,
         *,
-        width: int = 32,
-        max_width: int = 512,
+        width: PositiveInt = 32,
+        max_width: PositiveInt = 512,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         output: Activation = nn.Tanh,

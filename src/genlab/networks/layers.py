@@ -1,11 +1,13 @@
 """What several networks share: geometry and widths of the stages, initialisation, spectral normalisation."""
 
 from collections.abc import Callable
+from typing import Annotated
 
+from annotated_types import Interval
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from genlab.errors import UsageError, whole_number
+from genlab.errors import UsageError
 
 ImageShape = tuple[int, int, int]
 Norm = Callable[[int], nn.Module]  # from a number of channels
@@ -13,6 +15,7 @@ Activation = Callable[[], nn.Module]
 
 SMALLEST, LARGEST = 8, 256
 DEEPEST = 1000  # layers, or blocks at each size: a number may come from elsewhere, and each takes time
+Depth = Annotated[int, Interval(ge=1, le=DEEPEST)]
 
 
 def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, int]]:
@@ -36,13 +39,7 @@ def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, i
 
 
 def stage_widths(n_stages: int, width: int, max_width: int) -> list[int]:
-    """Channels of each stage, the finest first: doubled at every further one up to `max_width`.
-
-    Raises:
-        UsageError: if `width` or `max_width` is not a whole number of at least 1.
-    """
-    whole_number("width", width)
-    whole_number("max_width", max_width)
+    """Channels of each stage, the finest first: doubled at every further one up to `max_width`."""
     return [min(width * 2**stage, max_width) for stage in range(n_stages)]
 
 

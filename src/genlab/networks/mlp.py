@@ -2,10 +2,12 @@
 
 from itertools import pairwise
 from math import prod
+from typing import Annotated
 
+from annotated_types import Interval
 from torch import Tensor, nn
 
-from genlab.errors import whole_number
+from genlab.bounds import PositiveInt
 from genlab.networks.layers import DEEPEST, Activation, add_spectral_norm
 
 
@@ -20,9 +22,6 @@ class MLP(nn.Module):
         activation: makes the non-linearity after each hidden layer.
         output: makes the last non-linearity, such as Tanh for images; none if left out.
         spectral_norm: whether every weight is divided by its largest singular value.
-
-    Raises:
-        UsageError: if `width` is not a whole number of at least 1, or `depth` of at least 0.
     """
 
     def __init__(
@@ -30,14 +29,14 @@ class MLP(nn.Module):
         in_shape: tuple[int, ...],
         out_shape: tuple[int, ...],
         *,
-        width: int = 512,
-        depth: int = 2,
+        width: PositiveInt = 512,
+        depth: Annotated[int, Interval(ge=0, le=DEEPEST)] = 2,
         activation: Activation = nn.ReLU,
         output: Activation = nn.Identity,
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        hidden_widths = [whole_number("width", width)] * whole_number("depth", depth, 0, DEEPEST)
+        hidden_widths = [width] * depth
         widths = [prod(in_shape), *hidden_widths]
         hidden = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), activation())]
         self.layers = nn.Sequential(

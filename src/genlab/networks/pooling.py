@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from genlab.bounds import PositiveInt
 from genlab.networks.layers import (
     Activation,
     ImageShape,
@@ -42,8 +43,8 @@ class PoolingDown(nn.Module):
         in_shape: ImageShape,
         out_shape: tuple[int, ...],
         *,
-        width: int = 32,
-        max_width: int = 512,
+        width: PositiveInt = 32,
+        max_width: PositiveInt = 512,
         pooling: Callable[[], nn.Module] = MaxPooling,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
@@ -121,8 +122,8 @@ class PoolingUp(nn.Module):
         in_shape: tuple[int, ...],
         out_shape: ImageShape,
         *,
-        width: int = 32,
-        max_width: int = 512,
+        width: PositiveInt = 32,
+        max_width: PositiveInt = 512,
         unpooling: Callable[[], nn.Module] = MaxUnpooling,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,

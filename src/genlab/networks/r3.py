@@ -6,8 +6,8 @@ from math import prod
 
 from torch import Tensor, nn
 
-from genlab.errors import whole_number
-from genlab.networks.layers import DEEPEST, Activation, ImageShape, add_spectral_norm, stage_sizes, stage_widths
+from genlab.bounds import PositiveInt
+from genlab.networks.layers import Activation, Depth, ImageShape, add_spectral_norm, stage_sizes, stage_widths
 from genlab.networks.r3_blocks import DiscriminativeBasis, GenerativeBasis, R3Block, plain_conv
 from genlab.networks.resampling import BilinearDown, BilinearUp
 
@@ -36,11 +36,11 @@ class R3Down(nn.Module):
         in_shape: ImageShape,
         out_shape: tuple[int, ...],
         *,
-        width: int = 16,
-        max_width: int = 512,
-        depth: int = 1,
-        group_size: int = 16,
-        expansion: int = 2,
+        width: PositiveInt = 16,
+        max_width: PositiveInt = 512,
+        depth: Depth = 1,
+        group_size: PositiveInt = 16,
+        expansion: PositiveInt = 2,
         negative_slope: float = 0.2,
         spectral_norm: bool = False,
     ) -> None:
@@ -49,7 +49,7 @@ class R3Down(nn.Module):
         widths = stage_widths(len(sizes), width, max_width)
         block = partial(
             R3Block,
-            n_blocks=len(sizes) * whole_number("depth", depth, 1, DEEPEST),
+            n_blocks=len(sizes) * depth,
             group_size=group_size,
             expansion=expansion,
             negative_slope=negative_slope,
@@ -96,11 +96,11 @@ class R3Up(nn.Module):
         in_shape: tuple[int, ...],
         out_shape: ImageShape,
         *,
-        width: int = 16,
-        max_width: int = 512,
-        depth: int = 1,
-        group_size: int = 16,
-        expansion: int = 2,
+        width: PositiveInt = 16,
+        max_width: PositiveInt = 512,
+        depth: Depth = 1,
+        group_size: PositiveInt = 16,
+        expansion: PositiveInt = 2,
         negative_slope: float = 0.2,
         output: Activation = nn.Tanh,
     ) -> None:
@@ -109,7 +109,7 @@ class R3Up(nn.Module):
         widths = stage_widths(len(sizes), width, max_width)[::-1]
         block = partial(
             R3Block,
-            n_blocks=len(sizes) * whole_number("depth", depth, 1, DEEPEST),
+            n_blocks=len(sizes) * depth,
             group_size=group_size,
             expansion=expansion,
             negative_slope=negative_slope,

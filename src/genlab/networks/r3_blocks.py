@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genlab.errors import UsageError, whole_number
+from genlab.bounds import PositiveInt
+from genlab.errors import UsageError
 
 
 class BiasedLeakyReLU(nn.Module):
@@ -46,14 +47,14 @@ class R3Block(nn.Module):
         channels: int,
         *,
         n_blocks: int,
-        group_size: int,
-        expansion: int,
+        group_size: PositiveInt,
+        expansion: PositiveInt,
         negative_slope: float,
         starts_as_identity: bool = True,
     ) -> None:
         super().__init__()
-        inner = channels * whole_number("expansion", expansion)
-        if inner % whole_number("group_size", group_size) != 0:
+        inner = channels * expansion
+        if inner % group_size != 0:
             raise UsageError(
                 f"A stage of {channels} channels, times expansion={expansion}, does not divide into groups of "
                 f"group_size={group_size}: choose width and max_width so that all stages do."

@@ -5,8 +5,8 @@ from math import prod
 
 from torch import Tensor, nn
 
-from genlab.errors import whole_number
-from genlab.networks.layers import DEEPEST, Activation, ImageShape, Norm, add_spectral_norm, stage_sizes, stage_widths
+from genlab.bounds import PositiveInt
+from genlab.networks.layers import Activation, Depth, ImageShape, Norm, add_spectral_norm, stage_sizes, stage_widths
 from genlab.networks.resnet_blocks import ResidualBlock, SumPool, activated, xavier_conv, xavier_linear
 
 
@@ -38,22 +38,21 @@ class ResNetDown(nn.Module):
         in_shape: ImageShape,
         out_shape: tuple[int, ...],
         *,
-        width: int = 32,
-        max_width: int = 512,
-        depth: int = 1,
-        coarsest: int | None = None,
+        width: PositiveInt = 32,
+        max_width: PositiveInt = 512,
+        depth: Depth = 1,
+        coarsest: PositiveInt | None = None,
         pool: Callable[[], nn.Module] = SumPool,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        whole_number("depth", depth, 1, DEEPEST)
         if coarsest is None:
             n_halving, n_keeping = source_stages(in_shape)
             widths = stage_widths(n_halving + n_keeping, width, max_width)
         else:
-            n_halving = len(stage_sizes(in_shape, whole_number("coarsest", coarsest))) - 1
+            n_halving = len(stage_sizes(in_shape, coarsest)) - 1
             widths = stage_widths(n_halving + 1, width, max_width)
             widths[-1] = widths[max(0, n_halving - 1)]
         plan = [(c, stage < n_halving and i == depth - 1) for stage, c in enumerate(widths) for i in range(depth)]
@@ -122,15 +121,14 @@ class ResNetUp(nn.Module):
         in_shape: tuple[int, ...],
         out_shape: ImageShape,
         *,
-        width: int = 16,
-        max_width: int = 512,
-        depth: int = 1,
+        width: PositiveInt = 16,
+        max_width: PositiveInt = 512,
+        depth: Depth = 1,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         output: Activation = nn.Tanh,
     ) -> None:
         super().__init__()
-        whole_number("depth", depth, 1, DEEPEST)
         sizes = stage_sizes(out_shape)[::-1]
         c_in, *widths = stage_widths(len(sizes), width, max_width)[::-1]
         coarsest = (c_in, *sizes[0])

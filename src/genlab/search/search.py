@@ -15,10 +15,11 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from genlab.bounds import PositiveInt
 from genlab.command_line import literal, typed
 from genlab.config.build import build
 from genlab.config.values import convert
-from genlab.errors import UsageError, whole_number
+from genlab.errors import UsageError
 from genlab.locks import lock_file
 from genlab.run.identity import Outcome, read_outcome
 from genlab.search import results
@@ -31,8 +32,8 @@ SCORE: Objectives = {"score": "minimize"}
 class Settings(NamedTuple):
     """What `hydra.sweeper` says: see `configs/hydra/sweeper/optuna.yaml`."""
 
-    n_trials: int
-    n_jobs: int
+    n_trials: PositiveInt
+    n_jobs: PositiveInt
     seed: int | None
     sampler: Any  # config nodes
     pruner: Any
@@ -47,11 +48,9 @@ class Settings(NamedTuple):
         """
         for key in given.keys() ^ cls._fields:
             raise UsageError(f"hydra.sweeper takes {', '.join(cls._fields)}, and {key} is missing or unknown.")
-        kinds = get_type_hints(cls)
+        kinds = get_type_hints(cls, include_extras=True)
         given["objectives"] = given["objectives"] or SCORE
         settings = cls(**{key: convert(f"hydra.sweeper.{key}", value, kinds[key]) for key, value in given.items()})
-        whole_number("hydra.sweeper.n_trials", settings.n_trials)
-        whole_number("hydra.sweeper.n_jobs", settings.n_jobs)
         if settings.pruner is not None and settings.objectives != SCORE:
             raise UsageError(
                 "hydra.sweeper.pruner goes by the running score, so it needs hydra.sweeper.objectives={score:minimize} "

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from genlab.bounds import PositiveInt
 from genlab.config.values import convert
-from genlab.errors import UsageError, whole_number
+from genlab.errors import UsageError
 from genlab.hardware import memory, n_cores
 
 BYTES_PER_PROCESS = 2 * 1024**3  # of memory, on the CPU
@@ -94,8 +95,8 @@ def check_number(key: str, value: Any) -> int | None:
     Raises:
         UsageError: unless it is a whole number of at least 1, or null.
     """
-    number = convert(f"hydra.launcher.{key}", value, int | None)
-    return None if number is None else whole_number(f"hydra.launcher.{key}", number)
+    number: int | None = convert(f"hydra.launcher.{key}", value, PositiveInt | None)
+    return number
 
 
 def name_gpus(n_gpus: int, environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -1,0 +1,18 @@
+"""Numbers within bounds, as annotations of arguments.
+
+A configuration is checked against them before anything is built, and what is refused is named by its whole key:
+`genlab.config.values`.
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
+
+PositiveInt = Annotated[int, Ge(1)]
+NonNegativeInt = Annotated[int, Ge(0)]
+AtLeastTwo = Annotated[int, Ge(2)]
+AtLeastTen = Annotated[int, Ge(10)]
+ImageSize = Annotated[int, Interval(ge=8, le=256)]  # pixels of a side that the networks take
+PositiveFloat = Annotated[float, Gt(0)]
+NonNegativeFloat = Annotated[float, Ge(0)]
+Share = Annotated[float, Interval(ge=0, le=1)]
