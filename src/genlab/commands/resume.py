@@ -14,6 +14,7 @@ from genlab.config.record import record_config
 from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
 from genlab.foreign import check_folder
+from genlab.redaction import redact_all as map_texts
 from genlab.run.adopt import adopt, check_places
 from genlab.run.checkpoint import explain_damage
 from genlab.run.identity import fingerprint, run_folder
@@ -92,16 +93,13 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
 
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     """The configuration with one of its paths elsewhere, and all that lies below it."""
-    old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
+    plain: Any = OmegaConf.to_container(config)
+    old = plain["paths"][key]
 
-    def there(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: there(part) for name, part in value.items()}
-        if isinstance(value, list):
-            return [there(part) for part in value]
-        return new + value[len(old) :] if isinstance(value, str) and f"{value}/".startswith(f"{old}/") else value
+    def moved(text: str) -> str:
+        return new + text[len(old) :] if f"{text}/".startswith(f"{old}/") else text
 
-    return OmegaConf.create(there(OmegaConf.to_container(config)))
+    return OmegaConf.create(map_texts(plain, moved))
 
 
 def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> DictConfig:
@@ -146,7 +144,7 @@ def _check_changeable(override: Override, config: DictConfig) -> None:
 
 
 def _check_own(run: Path, where: Path, other: Path) -> None:
-    """Raise a UsageError if checkpoints that lie elsewhere are those of another run."""
+    """See that checkpoints that lie elsewhere are not those of another run."""
     if where != run / "checkpoints" and other.absolute() != run.absolute():
         raise UsageError(
             f"callbacks.checkpoint.dirpath={where} holds checkpoints of another run, {other}: choose another folder, "
@@ -155,7 +153,7 @@ def _check_own(run: Path, where: Path, other: Path) -> None:
 
 
 def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
-    """Raise a UsageError if model, data or seed differ from those of a run, naming the first key."""
+    """See that model, data and seed are those of a run."""
     for part in ("model", "data", "seed"):
         mine, theirs = (dict(_leaves(c[part], part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
