@@ -24,20 +24,20 @@ class Kill(BaseException):
 
 
 class Loader:
-    """Names cells without composing their configurations, which takes its time."""
+    """Names runs without composing their configurations, which takes its time."""
 
     def load_sweep_config(self, config: Any, overrides: list[str]) -> Any:
         """Only what a search asks for."""
-        return OmegaConf.create({"hydra": {"sweep": {"subdir": cell_of(overrides)}}})
+        return OmegaConf.create({"hydra": {"sweep": {"subdir": folder_of(overrides)}}})
 
 
-def cell_of(overrides: Sequence[str]) -> str:
-    """The folder of a cell."""
+def folder_of(overrides: Sequence[str]) -> str:
+    """The folder of a run."""
     return "_".join(text for text in overrides if not text.startswith("+callbacks.prune"))
 
 
 class Formulas:
-    """A launcher whose cells end at once, with the summary that a formula makes of their overrides.
+    """A launcher whose runs end at once, with the summary that a formula makes of their overrides.
 
     Args:
         formula: from what was typed, by key, to a summary; it may raise.
@@ -50,16 +50,16 @@ class Formulas:
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Write the summaries."""
-        cells = [dict(text.lstrip("+").split("=", 1) for text in o if "=" in text) for o in job_overrides]
-        self.launched.append(cells)
-        return [self._run(list(o), cell) for o, cell in zip(job_overrides, cells, strict=True)]
+        runs = [dict(text.lstrip("+").split("=", 1) for text in o if "=" in text) for o in job_overrides]
+        self.launched.append(runs)
+        return [self._run(list(o), values) for o, values in zip(job_overrides, runs, strict=True)]
 
-    def _run(self, overrides: list[str], cell: dict[str, Any]) -> JobReturn:
-        folder = self.search.folder / cell_of(overrides)
+    def _run(self, overrides: list[str], values: dict[str, Any]) -> JobReturn:
+        folder = self.search.folder / folder_of(overrides)
         folder.mkdir(parents=True, exist_ok=True)
         job = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
         try:
-            summary = {"status": "completed"} | self.formula(cell)
+            summary = {"status": "completed"} | self.formula(values)
         except Exception as error:
             job.status, job.return_value = JobStatus.FAILED, error
             summary = {"status": "failed", "error": str(error)}
@@ -95,11 +95,11 @@ def best(folder: Path) -> Any:
     return OmegaConf.to_container(OmegaConf.load(folder / "best.yaml"))
 
 
-def x_of(cell: dict[str, Any]) -> float:
+def x_of(values: dict[str, Any]) -> float:
     """The value that is searched by `X`."""
-    return float(OmegaConf.create({"x": cell["model.optimizer.lr"]}).x)
+    return float(OmegaConf.create({"x": values["model.optimizer.lr"]}).x)
 
 
-def parabola(cell: dict[str, Any]) -> dict[str, Any]:
+def parabola(values: dict[str, Any]) -> dict[str, Any]:
     """Best at 5."""
-    return {"score": {"name": "val/x", "value": (x_of(cell) - 5) ** 2}}
+    return {"score": {"name": "val/x", "value": (x_of(values) - 5) ** 2}}

@@ -43,15 +43,15 @@ def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
-def cells(folder: Path, key: str) -> dict[str, Path]:
-    """The folders of a sweep's cells, by the value that an override has in their names."""
+def run_folders(folder: Path, key: str) -> dict[str, Path]:
+    """The folders of a sweep's runs, by the value that an override has in their names."""
     found = [path for path in folder.iterdir() if path.is_dir() and f"{key}-" in path.name]
     return {path.name.split(f"{key}-")[1].split("_")[0]: path for path in found}
 
 
-def summary(cell: Path) -> dict[str, Any]:
-    """What a cell says of itself."""
-    return json.loads((cell / "summary.json").read_text())
+def summary(run_dir: Path) -> dict[str, Any]:
+    """What a run says of itself."""
+    return json.loads((run_dir / "summary.json").read_text())
 
 
 def wait_until(happened: Callable[[], Any], seconds: float = 60) -> None:

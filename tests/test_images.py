@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from genlab.images import grey_to_rgb, grid, resized, save_png, to_float, to_uint8, with_channels
+from genlab.images import grey_to_rgb, grid, resized, save_picture, to_float, to_uint8, with_channels
 
 
 def test_all_256_levels_survive_the_way_to_float_and_back():
@@ -95,7 +95,7 @@ def test_a_small_picture_is_saved_enlarged_by_the_whole_factor_that_leaves_its_l
 ):
     picture = torch.zeros(3, height, width)
     picture[0, 0, 1] = 1
-    save_png(picture, tmp_path / "new" / "picture.png")
+    save_picture(picture, tmp_path / "new" / "picture.png")
     with Image.open(tmp_path / "new" / "picture.png") as image:
         assert (image.format, image.size) == ("PNG", (factor * width, factor * height))
         assert [image.getpixel((x, 0)) for x in (factor - 1, factor, 2 * factor)] == [(0, 0, 0), (255, 0, 0), (0, 0, 0)]

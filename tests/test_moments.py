@@ -20,7 +20,7 @@ def test_merging_two_streams_is_the_stream_of_both(generator):
     first, second = Moments(3, torch.float64), Moments(3, torch.float64)
     first.update(x[:13])
     second.update(x[13:])
-    first.merge(second)
+    first.merge(second.n, second.mean, second.scatter)
     torch.testing.assert_close(first.cov, torch.cov(x.T))
 
 

@@ -58,5 +58,5 @@ def test_a_file_holds_the_fields_that_are_set_and_what_a_value_is_made_of():
 
 
 def test_a_protocol_of_an_earlier_version_is_read_and_is_another_one_than_that_of_draws():
-    old = Stamp.from_dict({"metric": "kid", "data": "digits", "binarize": "fixed"})
+    old = Stamp(**{"metric": "kid", "data": "digits", "binarize": "fixed"})
     assert differences(old, replace(old, generated="drawn")) == {"generated": (None, "drawn")}

@@ -1,6 +1,6 @@
 """What a user types, in a process of its own with a time limit, and what comes back.
 
-The process is a fork of a server that has imported all that an entry script imports, as the cells of a sweep are: what
+The process is a fork of a server that has imported all that an entry script imports, as the runs of a sweep are: what
 it does is the same, and each row of a table costs a second instead of ten. Where the way in which a process starts
 matters (signals, several processes, `PYTHON...` variables), take `settings.run_script`.
 """

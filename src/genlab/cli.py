@@ -19,14 +19,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from genlab.command_line import read_arguments, read_environment
 from genlab.config.record import record
-from genlab.console import keep_printing
+from genlab.console import protect_output
 from genlab.errors import UsageError
 from genlab.foreign import texts_below
 from genlab.interrupts import explained_by_signals
-from genlab.redaction import CONFIGS, redact, redact_output
+from genlab.redaction import CONFIGS, redact
 from genlab.run.identity import register_resolvers, run_folder
 from genlab.sentences import one_line, refused_override, sentence
-from genlab.sweeps.report_hook import report_on_error
+from genlab.sweeps.report_hook import report_sweep
 
 Task = Callable[[DictConfig], Any]
 
@@ -68,12 +68,11 @@ def command(config_name: str, lists: str = "") -> Callable[[Task], Callable[[], 
 
         @wraps(task)
         def main() -> None:
-            keep_printing()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
             try:
                 _read_environment()
                 sys.argv[1:] = read_arguments([_without_secrets(argument) for argument in sys.argv[1:]], lists)
-                with explained_by_signals(), report_on_error():
+                with explained_by_signals(), report_sweep():
                     run()
             except KeyboardInterrupt:
                 sys.exit(130)
@@ -93,7 +92,7 @@ def command(config_name: str, lists: str = "") -> Callable[[Task], Callable[[], 
 
 
 def _read_environment() -> None:
-    redact_output()
+    protect_output()
     file = Path.cwd() / ".env"
     try:
         load_dotenv(file, encoding="utf-8-sig")

@@ -10,20 +10,21 @@ Result = TypeVar("Result")
 
 
 class Interrupted(Exception):
-    """Somebody has asked this run to stop in the middle of divided work."""
+    """This run was asked to stop in the middle of divided work."""
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """Number of this process and of all of them; (0, 1) where there is one alone."""
-    return (dist.get_rank(), dist.get_world_size()) if _several() else (0, 1)
+    """Number of this process, and of all of them; (0, 1) where there is one alone."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def gathered(mine: Result) -> list[Result]:
-    """Return what each process hands in, in their order, on all of them."""
-    if not _several():
-        return [mine]
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, mine)
+def gathered(value: Result) -> list[Result]:
+    """Return, on all processes, the values that each of them has handed in, in the order of their ranks."""
+    _, world_size = rank_and_world_size()
+    if world_size == 1:
+        return [value]
+    parts: list[Any] = [None] * world_size
+    dist.all_gather_object(parts, value)
     return parts
 
 
@@ -35,8 +36,7 @@ def in_batches(
 ) -> Iterator[Result]:
     """Yield the results of all batches of n items in order, on every process; each batch is worked on by one of them.
 
-    Batches are cut alike however many processes there are, and each item is in exactly one, so that nothing that is
-    computed in this way depends on their number.
+    The batches, and so what is computed of them, do not depend on the number of processes.
 
     Args:
         work: from a batch's number and its rows to a result, which should be small and lie on the CPU.
@@ -52,25 +52,13 @@ def in_batches(
     for first in range(0, len(batches), world_size):
         number = first + rank
         stop = interrupted()
-        mine = work(number, batches[number]) if number < len(batches) and not stop else None
-        parts = gathered((stop, mine))
+        result = work(number, batches[number]) if number < len(batches) and not stop else None
+        parts = gathered((stop, result))
         if any(stop for stop, _ in parts):
             raise Interrupted
         yield from (part for _, part in parts[: len(batches) - first])  # type: ignore[misc]
 
 
 def leave_group_at_exit() -> None:
-    """Have this process leave its group before Python ends, or threads of gloo may abort it then.
-
-    (Lightning sees to it for NCCL alone.)
-    """
-    atexit.register(_leave_group)
-
-
-def _leave_group() -> None:
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
-
-
-def _several() -> bool:
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    """Leave the process group before Python ends, as threads of gloo may abort it then; Lightning does for NCCL."""
+    atexit.register(lambda: dist.destroy_process_group() if dist.is_initialized() else None)

@@ -1,10 +1,13 @@
-"""What a run survives: a disk that is full for a while, a logger whose network is gone."""
+"""Writing files: atomically, and without ending the run where the disk is full for a while."""
 
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from genlab.errors import causes
 
@@ -15,12 +18,7 @@ _failing: dict[str, str] = {}  # what can't be written at the moment, and why
 
 @contextmanager
 def warn_on_failure(what: str, errors: type[Exception] | tuple[type[Exception], ...] = OSError) -> Iterator[None]:
-    """Let errors pass within it: training goes on. They are said once, and once more when it works again.
-
-    Args:
-        what: what is written within it, by the name under which it is missed.
-        errors: which of them pass. An interruption of the run always gets through.
-    """
+    """Suppress errors of writing `what`, so that training goes on: warn at the first, and again when it works."""
     try:
         yield
     except errors as error:
@@ -43,22 +41,21 @@ def forget() -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Say an error in one line: what it came from, if it says that; some have no text of their own."""
+    """Describe an error in one line, by what it was raised from if there is such; some have no text of their own."""
     error = [*causes(error)][:2][-1]
     return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
 def atomic_write(path: Path, shared: bool = False) -> Iterator[Path]:
-    """Give a name to write to. The file becomes `path` once it is whole; if something fails, nothing stays of it.
+    """Give a temporary path to write to, which becomes `path` once it is on the disk; nothing stays after an error.
 
-    Whoever reads `path` sees the old file or the new one, also after a power cut: it gets its name when it is on the
-    disk. All files that somebody relies on are written in this way.
+    Whoever reads `path` sees the old file or the new one, also after a power cut.
 
     Args:
         path: the file; its folder is made.
-        shared: whether other runs may be writing it too. Otherwise the name is always the same, so that what a killed
-            process has left is written over.
+        shared: whether other processes may write it at the same time. If not, the temporary name is always the same,
+            so that what a killed process has left is overwritten.
     """
     unfinished = path.with_name(f"{path.stem}.{os.getpid()}.tmp") if shared else path.with_suffix(".tmp")
     try:
@@ -73,7 +70,7 @@ def atomic_write(path: Path, shared: bool = False) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the names of the files in a folder, on the disk and not in the memory alone."""
+    """Flush a file, or the names of the files in a folder, to the disk."""
     if not path.is_dir():
         with path.open("r+b") as file:
             os.fsync(file.fileno())
@@ -86,26 +83,25 @@ def flush(path: Path) -> None:
                 os.close(descriptor)
 
 
-def write_bytes(path: Path, content: bytes, shared: bool = False) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: the file; its folder is made.
-        content: what it will hold.
-        shared: see `atomic_write`.
-    """
-    with atomic_write(path, shared) as unfinished:
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically; its folder is made."""
+    with atomic_write(path) as unfinished:
         unfinished.write_bytes(content)
 
 
-def write_text(path: Path, text: str, shared: bool = False) -> None:
-    """Write a file as UTF-8, whatever the locale, whole or not at all.
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically as UTF-8; what is no Unicode, as in some file names, is written as `\\udcff`."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
-    What is no Unicode, as in a file name of another encoding, is written as `\\udcff`.
 
-    Args:
-        path: the file; its folder is made.
-        text: what it will hold, with its ends of lines.
-        shared: see `atomic_write`.
-    """
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), shared)
+def write_json(path: Path, node: Any) -> None:
+    """Write plain containers atomically as JSON: NaN and infinity become null, as the format has neither."""
+    write_text(path, json.dumps(_finite(node), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_finite(value) for value in node]
+    return None if isinstance(node, float) and not isfinite(node) else node

@@ -1,11 +1,10 @@
-"""Reading files that may come from anybody: only regular files of their own folder, of a limited size, as plain data.
+"""Reading files that may come from anybody: regular files of their own folder, of a limited size, as plain data.
 
 Imports nothing heavy.
 """
 
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from genlab.errors import UsageError
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster than Python's own
 
 MOST_BYTES = 2**26  # of a file that is read whole
-MOST_VALUES, DEEPEST = 20_000, 30  # of a configuration: references in YAML may unfold to any number
-LONGEST, LARGEST_WHOLE = 100_000, 2**64  # characters of a text, and a whole number, of a configuration
+MOST_VALUES, DEEPEST = 20_000, 30  # of a configuration: aliases in YAML may unfold to any number
+TOO_LARGE = f"it holds more than {MOST_VALUES:,} values, or is nested more than {DEEPEST} times"
 LARGEST = 1e300  # differences and squares of a number stay finite
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
@@ -31,8 +30,8 @@ def own_file(folder: Path, name: str) -> Path | None:
     """A regular file of a folder; None if it is not there.
 
     Raises:
-        Unreadable: if it is something else (a pipe has no end), or a link that leads out of the folder: a page that is
-            sent to others must not hold a file that whoever made the folder could not read.
+        Unreadable: if it is something else, or a link that leads out of the folder: a report that is sent to others
+            must not show files of whoever made it.
     """
     path = folder / name
     if not path.exists():
@@ -45,11 +44,7 @@ def own_file(folder: Path, name: str) -> Path | None:
 
 
 def read_text(folder: Path, name: str) -> str | None:
-    """The text of a regular file of a folder; None if it is not there.
-
-    Raises:
-        Unreadable: see `own_file`; also if it can't be read, or is too large.
-    """
+    """The text of a file, see `own_file`; raise Unreadable also if it can't be read, or is too large."""
     try:
         path = own_file(folder, name)
         if path and (size := path.stat().st_size) > MOST_BYTES:
@@ -62,21 +57,20 @@ def read_text(folder: Path, name: str) -> str | None:
 def read_mapping(
     folder: Path, name: str, parse: Callable[[str], Any], as_text: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """A file that holds a mapping, as plain containers.
+    """Parse a file that holds a mapping of plain values; raise Unreadable if it does not.
 
     Args:
-        folder, name: where it is.
-        parse: from its text to what it says.
-        as_text: what becomes of each text in it.
-
-    Raises:
-        Unreadable: if it is missing or damaged.
+        folder, name: see `own_file`.
+        parse: from its text to its content.
+        as_text: is applied to each text in it.
     """
     text = read_text(folder, name)
     if text is None:
         raise Unreadable(f"{name} is missing")
     try:
-        content = _plain(parse(text), as_text, [MOST_VALUES])
+        content = parse(text)
+        check_size(content)
+        content = _plain(content, as_text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise Unreadable(f"{name} can't be read: {error}") from error
     if not isinstance(content, dict):
@@ -90,64 +84,44 @@ def parse_yaml(text: str) -> Any:
 
 
 def printable(text: str) -> str:
-    """A text that a terminal, a page and a file can show, of the same length.
-
-    Shown as `�` are control characters, which a terminal would obey (tabs and line breaks stay), halves of surrogate
-    pairs, which no file takes, and what is invisible or turns the direction of writing.
-    """
+    """Replace by `�` what a terminal would obey, and what is invisible, turns the direction or is no Unicode."""
     return UNPRINTABLE.sub("\ufffd", text)
 
 
 def is_number(value: Any) -> bool:
-    """Whether something can be computed with."""
+    """Whether a value is a number that can be computed with."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
-def _plain(node: Any, as_text: Callable[[str], str], left: list[int], depth: int = 0) -> Any:
-    """Containers and values of JSON's kinds; numbers that nothing can be computed from become texts.
-
-    Raises:
-        ValueError: if there are more than `left` values, or if they are nested too deeply.
-    """
-    left[0] -= 1
-    if left[0] < 0 or depth > DEEPEST:
-        raise ValueError(f"it holds more than {MOST_VALUES:,} values, or is nested more than {DEEPEST} times")
+def _plain(node: Any, as_text: Callable[[str], str]) -> Any:
+    """Values of JSON's kinds; NaN, infinite and huge numbers become texts."""
     if isinstance(node, dict):
-        return {as_text(str(key)): _plain(value, as_text, left, depth + 1) for key, value in node.items()}
+        return {as_text(str(key)): _plain(value, as_text) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return [_plain(value, as_text, left, depth + 1) for value in node]
+        return [_plain(value, as_text) for value in node]
     return node if node is None or isinstance(node, bool) or is_number(node) else as_text(str(node))
 
 
-def check_plain(node: Any) -> None:
-    """Raise a ValueError unless a configuration is made of plain values, and of no more than honest ones hold."""
-    _count(node, [MOST_VALUES], 0)
+def check_size(node: Any) -> None:
+    """Raise a ValueError if plain containers hold too many values, or are nested too deeply."""
+    if any(n >= MOST_VALUES for n, _ in enumerate(leaves(node, ""))):
+        raise ValueError(TOO_LARGE)
 
 
-def _count(node: Any, left: list[int], depth: int) -> None:
-    left[0] -= 1
-    if left[0] < 0 or depth > DEEPEST:
-        raise ValueError(f"it holds more than {MOST_VALUES:,} values, or is nested more than {DEEPEST} times")
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if not isinstance(key, str):
-                raise ValueError(f"{str(key)[:30]!r} is no key")
-            _count(value, left, depth + 1)
-    elif isinstance(node, list):
-        for value in node:
-            _count(value, left, depth + 1)
-    elif not (node is None or type(node) in (bool, float, int, str)):
-        raise ValueError(f"a {type(node).__name__} is no value of a configuration")
-    elif (isinstance(node, int) and abs(node) > LARGEST_WHOLE) or (isinstance(node, str) and len(node) > LONGEST):
-        raise ValueError("it holds a text or a number that is longer than any of a configuration")
+def leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """The values in plain containers that stand at a key, each with its own dotted key; empty containers are values."""
+    if key.count(".") > DEEPEST:
+        raise ValueError(TOO_LARGE)
+    if isinstance(node, dict | list | tuple) and node:
+        for name, part in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from leaves(part, f"{key}.{name}")
+    else:
+        yield key, node
 
 
 def texts_below(node: Any, key: str) -> Iterator[tuple[str, str]]:
-    """The texts in plain containers that stand at a key, each with its own key."""
-    if isinstance(node, str):
-        yield key, node
-    for name, part in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        yield from texts_below(part, f"{key}.{name}")
+    """The texts among the leaves."""
+    return ((name, text) for name, text in leaves(node, key) if isinstance(text, str))
 
 
 def own_path(folder: Path, name: str) -> Path:
@@ -164,15 +138,9 @@ def own_path(folder: Path, name: str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """See that what is written into a folder stays there: no link in it leads out, and no pipe waits for ever.
-
-    Raises:
-        UsageError: naming the first that does.
-    """
+    """Raise a UsageError if a link anywhere in a folder leads out, or if a pipe would block whoever opens it."""
     for root, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(root, name)
-            mode = path.lstat().st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        for path in (Path(root, name) for name in (*folders, *files)):
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 own_path(folder, str(path.relative_to(folder)))
         folders[:] = [name for name in folders if name != "wandb"]  # W&B begins a folder for each start, and links

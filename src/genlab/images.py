@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
-from torchvision.utils import make_grid
-from torchvision.utils import save_image as write_png
+from torchvision.utils import make_grid, save_image
 
 from genlab.files import atomic_write
 
@@ -51,20 +51,16 @@ def grid(images: Tensor, n_columns: int) -> Tensor:
     return make_grid(levels.float() / 255, nrow=n_columns, padding=2, pad_value=0.5)
 
 
-def save_png(picture: Tensor, path: Path, kind: str = "png") -> None:
-    """Write a picture (3, H, W) in [0, 1], as PNG or another of Pillow's formats, enlarged by a whole factor if it is
-    small; makes the folder.
-    """
+def save_picture(picture: Tensor, path: Path) -> None:
+    """Write a picture (3, H, W) in [0, 1], in the format of its ending; small ones enlarged by a whole factor."""
     factor = max(1, 512 // max(picture.shape[-2:]))
+    kind = Image.registered_extensions()[path.suffix.lower()]
     with atomic_write(path) as file:
-        write_png(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format=kind)
+        save_image(picture.repeat_interleave(factor, -2).repeat_interleave(factor, -1), file, format=kind)
 
 
 def above(x: Tensor, x_hat: Tensor, n_columns: int) -> Tensor:
-    """Order images (N, C, H, W) and their reconstructions so that in rows of n_columns each stands above its own.
-
-    Only whole rows are kept, or the one row that there is.
-    """
+    """Order images (N, C, H, W) and reconstructions so that each stands above its own; whole rows alone are kept."""
     n = len(x) // n_columns * n_columns or len(x)
     rows = zip(x[:n].split(n_columns), x_hat[:n].split(n_columns), strict=True)
     return torch.cat([row for pair in rows for row in pair])

@@ -1,8 +1,8 @@
-"""Signals that tell a process to stop, heard at any moment. Imports nothing heavy.
+"""Signals that tell a process to stop, handled at any moment. Imports nothing heavy.
 
-Python runs a handler in its main thread, between two operations of its own: not while that waits in C++, as it does for
-half an hour where processes look for each other and one is missing. What Python writes at the moment of a signal is
-therefore read by a thread, which ends a process that has not ended by itself.
+Python runs a handler in its main thread between two of its own operations: not while that thread waits in C++, as it
+does for half an hour where processes look for each other and one is missing. The file descriptor to which Python writes
+each signal is therefore read by a thread, which ends a process that has not ended by itself.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Any
 STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 SECONDS = 2.0  # for a process to end by itself
 
-_told: list[int] = []  # the signals that have told this process to stop while nothing else handled them
+_received: list[int] = []  # signals that `_end` has handled
 
 
 def stops() -> list[int]:
@@ -35,39 +35,39 @@ def end_on_signals() -> None:
 
 
 def _end(number: int, frame: Any) -> None:
-    _told.append(number)
+    _received.append(number)
     raise SystemExit(128 + number)
 
 
 @contextmanager
 def explained_by_signals() -> Iterator[None]:
-    """Have an error within it that a signal has caused, in code that did not expect one, pass as the signal's."""
+    """Raise SystemExit in place of an error that `_end` has caused in code that did not expect its SystemExit."""
     try:
         yield
     except Exception:
-        if _told:
-            raise SystemExit(128 + _told[0]) from None
+        if _received:
+            raise SystemExit(128 + _received[0]) from None
         raise
 
 
 @contextmanager
 def listening(must_end: Callable[[int], bool], end: Callable[[int], None]) -> Iterator[None]:
-    """Listen from a thread. To be called in the main thread.
+    """Read signals in a thread. To be called in the main thread.
 
     Args:
         must_end: whether a signal is to end this process at once; asked in the order in which they come.
-        end: ends it, if it has not ended some seconds later, and is still within this context.
+        end: called if the process is still within this context some seconds later.
     """
-    heard, told = socket.socketpair()
-    told.setblocking(False)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
     over = Event()
 
     def listen() -> None:
-        while number := int.from_bytes(heard.recv(1), sys.byteorder):
+        while number := int.from_bytes(receiver.recv(1), sys.byteorder):
             if must_end(number) and not over.wait(SECONDS):
                 end(number)
 
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     thread = Thread(target=listen, daemon=True, name="signals")
     thread.start()
     try:
@@ -75,15 +75,15 @@ def listening(must_end: Callable[[int], bool], end: Callable[[int], None]) -> It
     finally:
         signal.set_wakeup_fd(before)
         over.set()
-        told.send(b"\0")
+        sender.send(b"\0")
         thread.join()
-        told.close()
-        heard.close()
+        sender.close()
+        receiver.close()
 
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Start processes and threads within it that no such signal reaches: who has started them ends them.
+    """Block these signals in processes and threads that are started within it, which this process ends itself.
 
     A terminal, `timeout` and queues send signals to all processes of a group.
     """

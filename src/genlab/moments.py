@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
+
+from genlab.distributed import gathered
 
 
 class Moments:
@@ -31,13 +32,10 @@ class Moments:
         x = x.detach().to(self.mean)
         mean = x.mean(0)
         centred = x - mean
-        self._merge(len(x), mean, centred.T @ centred)
+        self.merge(len(x), mean, centred.T @ centred)
 
-    def merge(self, other: Moments) -> None:
-        """Add all vectors that `other` has seen."""
-        self._merge(other.n, other.mean.to(self.mean), other.scatter.to(self.scatter))
-
-    def _merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+    def merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+        """Add n vectors of this mean (D,) and scatter (D, D)."""
         if n == 0:
             return
         total = self.n + n
@@ -47,7 +45,7 @@ class Moments:
         self.n = total
 
     def state_dict(self) -> dict[str, Any]:
-        """All there is to know: a number and two tensors on the CPU."""
+        """A number and two tensors on the CPU."""
         return {"n": self.n, "mean": self.mean.cpu(), "scatter": self.scatter.cpu()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -58,13 +56,12 @@ class Moments:
 
     def gathered(self) -> Moments:
         """Return the moments over all processes, the same on each of them; itself in a single process."""
-        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        parts = gathered((self.n, self.mean.cpu(), self.scatter.cpu()))
+        if len(parts) == 1:
             return self
-        parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, (self.n, self.mean.cpu(), self.scatter.cpu()))
         total = Moments(len(self.mean), self.mean.dtype, self.mean.device)
         for n, mean, scatter in parts:
-            total._merge(n, mean.to(total.mean), scatter.to(total.scatter))
+            total.merge(n, mean.to(total.mean), scatter.to(total.scatter))
         return total
 
 

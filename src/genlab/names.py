@@ -1,18 +1,13 @@
-"""Names of files and folders that are made of what somebody has typed."""
+"""Names of files and folders that are made of what is typed."""
 
 import re
 
 LONGEST = 143  # bytes of a name on an encrypted disk (eCryptfs); elsewhere 255
 
 
-def file_name(text: str, n_bytes: int = LONGEST) -> str:
-    """Return a name that every file system takes: letters of any script, digits, `_ . + -`; cut where it is long.
-
-    Args:
-        text: what it is to say.
-        n_bytes: the most that it may take as UTF-8, in which a letter takes up to four.
-    """
-    return shorten(re.sub(r"[^\w.+-]+", "-", text), n_bytes)
+def file_name(text: str) -> str:
+    """Return a name that every file system takes: letters of any script, digits, `_ . + -`; cut where it is long."""
+    return shorten(re.sub(r"[^\w.+-]+", "-", text), LONGEST)
 
 
 def shorten(text: str, n_bytes: int) -> str:

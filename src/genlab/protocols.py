@@ -1,4 +1,4 @@
-"""What callbacks and evaluation may ask of a model: nothing else. All are checked before training starts."""
+"""What callbacks and evaluation may ask of a model, and what its parts have to offer."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -37,14 +37,6 @@ class Reconstructs(Protocol):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) in [-1, 1] to their reconstructions of the same shape and range."""
-
-
-@runtime_checkable
-class TakesNotes(Protocol):
-    """A model that logs what others have found out about a step of its training."""
-
-    def note(self, values: Mapping[str, Tensor]) -> None:
-        """Log scalars, by their whole keys, if the loggers write at this step."""
 
 
 @runtime_checkable

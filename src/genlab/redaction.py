@@ -1,4 +1,4 @@
-"""What is secret stays in the environment: in the texts that leave a process a reference stands in its place.
+"""Replaces the values of secret environment variables by references, in all texts that leave a process.
 
 A variable is secret by its name. Imports nothing heavy: the entry scripts need it early.
 """
@@ -6,8 +6,7 @@ A variable is secret by its name. Imports nothing heavy: the entry scripts need 
 import logging
 import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @cache
 def is_secret(name: str, value: str) -> bool:
-    """Whether a variable is secret: by its name, unless its value is short, a number or a name of the project."""
+    """Whether a variable is secret: by its name, unless its value is short, a number, or a word of `configs/`."""
     if not SECRET.search(ORDINARY.sub(" ", name)) or len(value) < (MIN_LETTERS if value.isalpha() else MIN_LENGTH):
         return False
     try:
@@ -62,19 +61,12 @@ def redact(text: str) -> str:
 
 
 def redact_all(node: Any, redact: Callable[[str], str] = redact) -> Any:
-    """Return containers, as plain ones, with all of their texts redacted; keys stay as they are."""
+    """Return plain containers with all texts redacted; keys stay as they are."""
     if isinstance(node, dict | DictConfig):
         return {key: redact_all(value, redact) for key, value in node.items()}
     if isinstance(node, list | tuple | ListConfig):
         return [redact_all(value, redact) for value in node]
     return redact(node) if isinstance(node, str) else node
-
-
-def redact_output() -> None:
-    """Let this process print no secret from here on."""
-    for name in ("stdout", "stderr"):
-        if not isinstance(stream := getattr(sys, name), Stream):
-            setattr(sys, name, Stream(stream))
 
 
 class Formatter(logging.Formatter):
@@ -83,33 +75,3 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the text."""
         return redact(super().format(record))
-
-
-class Stream:
-    """A stream to which no secret is written.
-
-    Where somebody replaces its `write`, as W&B does to record what is printed, the replacement gets the redacted text.
-
-    Args:
-        stream: where it goes.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream, self._write = stream, stream.write
-
-    @property
-    def write(self) -> Callable[[str], Any]:
-        """Write a text."""
-        write = self._write
-        return lambda text: write(redact(text))
-
-    @write.setter
-    def write(self, write: Callable[[str], Any]) -> None:
-        self._write = write
-
-    def writelines(self, lines: Sequence[str]) -> None:
-        """Write texts."""
-        self.write("".join(lines))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)

@@ -4,12 +4,12 @@ Where data are black and white (`data.binarize`) and a model's likelihood is one
 a draw from p(x | z), and not the grey mean of it, which looks like none of them. All else is taken as it is decoded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from zlib import crc32
 
+import torch
 from torch import Generator, Tensor
-
-from genlab.noise import row_noise
 
 
 def is_drawn(model: Any, data: Any) -> bool:
@@ -51,3 +51,17 @@ def drawn(means: Tensor, first: int, stream: str) -> Tensor:
     """
     noise = row_noise(stream, range(first, first + len(means)), tuple(means.shape[1:])).to(means)
     return 2 * (noise < 0.5 * (means + 1)).to(means) - 1
+
+
+def row_noise(stream: str, rows: Iterable[int], shape: tuple[int, ...]) -> Tensor:
+    """Draw from the uniform distribution on [0, 1): (B, *shape), the same however rows are divided into batches.
+
+    Args:
+        stream: other noise for each name.
+        rows: numbers of B images, to which the noise belongs.
+        shape: of the noise of a row.
+    """
+    generator, noise = Generator(), [torch.empty(0, *shape)]
+    for row in rows:  # PyTorch's generator takes 32 bits of a seed
+        noise.append(torch.rand(1, *shape, generator=generator.manual_seed(crc32(f"{stream} {row}".encode()))))
+    return torch.cat(noise)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genlab.errors import UsageError
@@ -36,25 +36,9 @@ class Stamp:
     weights: str | None = None  # raw or ema
     generated: str | None = None  # beside black and white data: drawn from p(x | z), or mean, as it is decoded
 
-    @classmethod
-    def from_dict(cls, protocol: Mapping[str, Any]) -> Stamp:
-        """Read what `as_dict` gave.
-
-        Raises:
-            UsageError: if a field is missing, or unknown here, so that nobody can say what the value may be compared
-                with.
-        """
-        known = {field.name for field in fields(cls)}
-        if odd := sorted({"metric", "data"} - set(protocol)) + sorted(set(protocol) - known):
-            raise UsageError(f"This is no protocol of this version: {', '.join(odd)} is missing or unknown.")
-        return cls(**protocol)
-
     def as_dict(self) -> dict[str, Any]:
         """The fields that are set."""
         return {field: value for field, value in asdict(self).items() if value is not None}
-
-    def __str__(self) -> str:
-        return ", ".join(f"{field}={value}" for field, value in self.as_dict().items() if field != "metric")
 
 
 class Measurement(NamedTuple):
@@ -75,12 +59,7 @@ class Measurement(NamedTuple):
 
 def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
     """What a stamp says of an encoder: all that the features of an image depend on."""
-    return {
-        "encoder": encoder.name,
-        "layer": encoder.layer,
-        "resize": encoder.resize,
-        "library": encoder.library,
-    }
+    return {"encoder": encoder.name} | {name: getattr(encoder, name) for name in ("layer", "resize", "library")}
 
 
 def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
@@ -90,11 +69,7 @@ def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
 
 
 def require_same_protocol(measurements: Mapping[str, Measurement]) -> None:
-    """Refuse measurements, by the names of what was measured, that can't be compared.
-
-    Raises:
-        UsageError: if two of them have different stamps, naming the fields that differ.
-    """
+    """Raise a UsageError if two measurements, by the names of what was measured, have different stamps."""
     (first, reference), *others = measurements.items()
     for name, measurement in others:
         if differing := differences(reference.stamp, measurement.stamp):

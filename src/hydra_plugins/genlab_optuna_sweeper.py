@@ -23,25 +23,15 @@ class OptunaSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over; any launcher will do."""
-        self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        parts: dict[str, Any] = {"hydra_context": hydra_context, "task_function": task_function, "config": config}
+        self.search = config, hydra_context.config_loader, Plugins.instance().instantiate_launcher(**parts)
 
     def sweep(self, arguments: Sequence[str]) -> None:
-        """Search, or go on with the search that lies in the sweep's folder.
-
-        Raises:
-            UsageError: without Optuna, for a search that can't work, and at the end if a trial has failed.
-        """
+        """Search, or go on with the search that lies in the sweep's folder."""
         try:
             import optuna  # noqa: F401
         except ImportError as error:
             raise UsageError(f'hydra/sweeper=optuna needs Optuna: pip install "optuna>=5" ({error}).') from error
         from genlab.search.search import Search, Settings
 
-        assert self.launcher
-        assert self.hydra_context
-        assert self.config
-        loader = self.hydra_context.config_loader
-        Search(Settings.checked(**self.settings), arguments, self.config, loader, self.launcher).run()
+        Search(Settings.checked(**self.settings), arguments, *self.search).run()

@@ -1,7 +1,7 @@
-"""A sweep against as many separate commands, and what each of its cells costs besides training:
+"""A sweep against as many separate commands, and what each of its runs costs besides training:
 `python tests/benchmarks/sweep.py`. Takes some minutes; run by hand.
 
-Twelve cells of one epoch. The separate commands are started two at a time where there are two cores, as the sweep
+Twelve runs of one epoch. The separate commands are started two at a time where there are two cores, as the sweep
 does; above 1 the sweep is faster.
 """
 
@@ -30,7 +30,7 @@ def run(folder: Path, *arguments: str) -> None:
 
 
 def sweep(folder: Path) -> Callable[[], float]:
-    """All cells by one command, with a name of its own for each round; prints the seconds that are not training."""
+    """All runs by one command, with a name of its own for each round; prints the seconds that are not training."""
 
     def contestant() -> float:
         with tempfile.TemporaryDirectory(dir=folder) as log:
@@ -38,19 +38,19 @@ def sweep(folder: Path) -> Callable[[], float]:
             seconds = timed(lambda: run(folder, "-m", *values, f"paths.log_dir={log}"))()
             runs = [json.loads(file.read_text())["seconds"] for file in Path(log).rglob("summary.json")]
         rest = seconds - sum(runs) / n_cores()
-        print(f"  {seconds:.1f} s for {len(runs)} cells; {rest / len(runs):.2f} s a cell besides the runs themselves")
+        print(f"  {seconds:.1f} s for {len(runs)} runs; {rest / len(runs):.2f} s a run besides the runs themselves")
         return seconds
 
     return contestant
 
 
 def commands(folder: Path, at_once: int) -> Callable[[], float]:
-    """Each cell by a command of its own."""
+    """Each run by a command of its own."""
 
     def contestant() -> float:
         with tempfile.TemporaryDirectory(dir=folder) as log, ThreadPoolExecutor(at_once) as pool:
-            cells = [(f"model={m}", f"model.latent_dim={d}", f"paths.log_dir={log}") for m, d in product(MODELS, DIMS)]
-            return timed(lambda: list(pool.map(lambda cell: run(folder, *cell), cells)))()
+            typed = [(f"model={m}", f"model.latent_dim={d}", f"paths.log_dir={log}") for m, d in product(MODELS, DIMS)]
+            return timed(lambda: list(pool.map(lambda parts: run(folder, *parts), typed)))()
 
     return contestant
 
@@ -59,5 +59,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         header()
         folder = Path(name)
-        compare("a sweep / its cells one after the other", sweep(folder), commands(folder, 1), 2)
-        compare(f"a sweep / its cells {n_cores()} at a time", sweep(folder), commands(folder, n_cores()), 2)
+        compare("a sweep / its runs one after the other", sweep(folder), commands(folder, 1), 2)
+        compare(f"a sweep / its runs {n_cores()} at a time", sweep(folder), commands(folder, n_cores()), 2)

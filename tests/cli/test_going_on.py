@@ -88,7 +88,7 @@ def test_a_damaged_record_of_metrics_loses_what_is_damaged_alone(damage, run, tm
     assert int(after[-1]["step"]) == 11
 
 
-def test_auto_goes_on_with_checkpoints_that_lie_elsewhere_and_every_command_finds_them(tmp_path):
+def test_checkpoints_that_lie_elsewhere_are_found_where_they_are_typed(tmp_path):
     elsewhere = (*QUIET, "resume=auto", "hydra.run.dir=run", "callbacks.checkpoint.dirpath=elsewhere")
     for epochs in (1, 2):
         result = type_in("train", *elsewhere, f"trainer.max_epochs={epochs}", cwd=tmp_path)
@@ -96,11 +96,11 @@ def test_auto_goes_on_with_checkpoints_that_lie_elsewhere_and_every_command_find
         assert ("Resumed after step 4" in result.stdout) == (epochs == 2)
     assert not (tmp_path / "run" / "checkpoints").exists()
     result = type_in("train", "resume=run", "trainer.max_epochs=3", cwd=tmp_path)  # which may come from anybody
-    assert_refused(result, "unless you type callbacks.checkpoint.dirpath=elsewhere, which its config.yaml names")
+    assert_refused(result, "resume=run holds no checkpoint: there is nothing to go on from")
     result = type_in("train", "resume=run", "trainer.max_epochs=3", elsewhere[-1], cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "Resumed after step 8" in result.stdout
-    assert type_in("sample", "run=run", "output=grid.png", cwd=tmp_path).returncode == 0
+    assert type_in("sample", "run=elsewhere/last.ckpt", "output=grid.png", cwd=tmp_path).returncode == 0
     another = [argument.replace("run.dir=run", "run.dir=another") for argument in elsewhere]
     result = type_in("train", *another, cwd=tmp_path)
     assert_refused(result, "callbacks.checkpoint.dirpath=elsewhere holds checkpoints of another run")

@@ -115,7 +115,7 @@ def test_cells_are_named_by_what_differs_and_known_by_their_hash(tmp_path):
     old = f"model-vae_trainer-cpu_trainer.max_epochs-1_{first[1][-8:]}"  # as it was called once
     (folder / first[1]).rename(folder / old)
     result = type_in("train", *common, "model=ae,vae", "seed=0,1", cwd=tmp_path)
-    assert "4 cell(s)" in result.stdout
+    assert "4 run(s)" in result.stdout
     assert "2 complete, 2 new" in result.stdout
     assert "completed    model=vae seed=1 (" in result.stdout
     new = sorted(path.name for path in folder.glob("*_*") if path.is_dir() and path.name not in (first[0], old))

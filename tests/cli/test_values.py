@@ -320,7 +320,7 @@ def test_the_preflight_of_a_sweep_finds_the_same(tmp_path):
     assert result.returncode == 1
     assert "data.flip=perhaps is not possible: it must be true or false." in result.stdout
     assert f"seed=abc is not possible: {SEED}" in result.stdout
-    assert "3 of 4 cells can't be built" in result.stderr
+    assert "3 of 4 runs can't be built" in result.stderr
     assert "started" not in result.stdout
 
 

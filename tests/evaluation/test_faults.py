@@ -6,7 +6,17 @@ from settings import config
 from torch.nn import functional as F
 
 from genlab.config.build import build
-from genlab.evaluation import Classes, Diversity, Frechet, Kernel, Manifold, Memorisation, Sharpness, Subject, measured
+from genlab.evaluation import (
+    Classes,
+    Diversity,
+    Frechet,
+    Kernel,
+    Manifold,
+    Memorisation,
+    Sharpness,
+    Subject,
+    apply_measures,
+)
 from genlab.metrics import EfficientNetLite0
 
 N = 400
@@ -35,7 +45,7 @@ def values():
     for fault, images in sets.items():
         subject = Subject(fault, lambda rows, images=images: images[rows], N, data, encoder, torch.device("cpu"), None)
         vars(subject).update(reals=shared.reals, held_out=shared.held_out)  # described once for all
-        found[fault] = {name: m.value for name, m in measured(subject, measures).measurements.items()}
+        found[fault] = {name: m.value for name, m in apply_measures(subject, measures).measurements.items()}
     return found
 
 
@@ -102,6 +112,8 @@ def test_every_value_says_how_many_images_took_part():
     subject = Subject(
         "none", lambda rows: data.images("val")[rows], 30, data, EfficientNetLite0(), torch.device("cpu"), None
     )
-    for metric, measurement in measured(subject, {"manifold": Manifold(), "frechet": Frechet()}).measurements.items():
+    for metric, measurement in apply_measures(
+        subject, {"manifold": Manifold(), "frechet": Frechet()}
+    ).measurements.items():
         n_real = 40 if metric.startswith("fd") else 30
         assert (measurement.stamp.n_real, measurement.stamp.n_fake) == (n_real, 30)

@@ -9,7 +9,7 @@ from settings import config
 from torch import nn
 
 from genlab.config.build import build
-from genlab.evaluation import Codes, Likelihood, Losses, NotApplicable, Reconstruction, Subject, measured
+from genlab.evaluation import Codes, Likelihood, Losses, NotApplicable, Reconstruction, Subject, apply_measures
 from genlab.losses.likelihood import Gaussian
 from genlab.models import GAN, VAE
 
@@ -73,7 +73,7 @@ def data():
 
 
 def likelihoods(model, data, k):
-    return {n: m.value for n, m in measured(subject(model, data), {"": Likelihood(k)}).measurements.items()}
+    return {n: m.value for n, m in apply_measures(subject(model, data), {"": Likelihood(k)}).measurements.items()}
 
 
 def test_with_the_exact_posterior_the_bound_is_the_likelihood_for_any_k(data):
@@ -98,7 +98,7 @@ def test_losses_are_the_models_own_averaged_over_images(data):
         def losses(self, x, generator=None):
             return {"level": x.mean()}
 
-    found = measured(subject(Brightest(), data), {"": Losses()}).measurements["level"]
+    found = apply_measures(subject(Brightest(), data), {"": Losses()}).measurements["level"]
     assert found.value == pytest.approx((data.images("test").double() / 127.5 - 1).mean().item(), rel=1e-5)
     assert found.stamp.n_real == 60
 
@@ -108,11 +108,11 @@ def test_codes_of_a_model_that_ignores_its_image_are_inactive_and_those_of_the_p
         def posterior(self, x):
             return torch.zeros(len(x), 1), torch.zeros(len(x), 1)
 
-    collapsed = measured(subject(Collapsed(), data), {"": Codes()}).measurements
+    collapsed = apply_measures(subject(Collapsed(), data), {"": Codes()}).measurements
     assert collapsed["active_units"].value == 0
     assert collapsed["kl_per_dimension"].value == 0
     assert abs(collapsed["mmd_to_prior"].value) < 0.1
-    used = measured(subject(Linear(), data), {"": Codes()}).measurements
+    used = apply_measures(subject(Linear(), data), {"": Codes()}).measurements
     assert used["active_units"].value == 1
     assert used["kl_per_dimension"].entries == (used["kl_per_dimension"].value,)
     assert used["mmd_to_prior"].value > 0.5
@@ -123,11 +123,11 @@ def test_perfect_reconstructions_have_no_error_and_no_distance(data):
         def reconstruct(self, x):
             return x
 
-    found = measured(subject(Perfect(), data), {"": Reconstruction()}).measurements
+    found = apply_measures(subject(Perfect(), data), {"": Reconstruction()}).measurements
     assert found["reconstruction_mse"].value == 0
     assert found["reconstruction_ssim"].value == pytest.approx(1)
     assert found["reconstruction_fd_brightness"].value == pytest.approx(0, abs=1e-6)
-    worse = measured(subject(Linear(), data), {"": Reconstruction()}).measurements
+    worse = apply_measures(subject(Linear(), data), {"": Reconstruction()}).measurements
     assert worse["reconstruction_mse"].value > 0.01
     assert worse["reconstruction_fd_brightness"].value > 1
 
@@ -139,7 +139,7 @@ def test_a_gan_and_a_folder_have_none_of_these(measure, data):
     for model, reason in ((gan, "GAN has no"), (None, "a folder of images has no")):
         with pytest.raises(NotApplicable, match=reason):
             list(measure(subject(model, data)))
-        assert measured(subject(model, data), {"it": measure}).not_applicable["it"].startswith(reason)
+        assert apply_measures(subject(model, data), {"it": measure}).not_applicable["it"].startswith(reason)
 
 
 def test_a_folder_has_no_losses_either(data):

@@ -16,7 +16,7 @@ from genlab.evaluation import (
     Reconstruction,
     Sharpness,
     Subject,
-    measured,
+    apply_measures,
 )
 from genlab.evaluation.samples import kernel_name
 
@@ -47,12 +47,12 @@ def images(*first_pixels):
 
 def test_the_inception_score_counts_the_classes_among_sure_samples(data):
     for samples, classes in ((images(0, 1, 2, 3), 4), (images(0, 1, 0, 1), 2), (images(2, 2, 2, 2), 1)):
-        found = measured(subject(samples, data, Classifier()), {"": InceptionScore(n_splits=1)}).measurements
+        found = apply_measures(subject(samples, data, Classifier()), {"": InceptionScore(n_splits=1)}).measurements
         assert found["inception_score"].value == pytest.approx(classes, rel=1e-3)
 
 
 def test_the_inception_score_knows_no_real_images(data):
-    found = measured(subject(images(0, 1, 2, 3), data, Classifier()), {"": InceptionScore(n_splits=1)})
+    found = apply_measures(subject(images(0, 1, 2, 3), data, Classifier()), {"": InceptionScore(n_splits=1)})
     stamp = found.measurements["inception_score"].stamp
     assert (stamp.split, stamp.images, stamp.n_real, stamp.n_fake) == (None, None, None, 4)
     assert stamp.encoder == "brightness"
@@ -109,7 +109,7 @@ def test_reconstructions_of_black_and_white_images_are_held_against_the_very_ima
     found = subject(data.images("val"), data)
     found.model, found.batch_size = Copies(), 7
     assert set(data.images("test")[:].unique().tolist()) == {0, 255}
-    measured_on = measured(found, {"": Reconstruction()}).measurements
+    measured_on = apply_measures(found, {"": Reconstruction()}).measurements
     assert measured_on["reconstruction_fd_brightness"].value == pytest.approx(0, abs=1e-6)
     assert measured_on["reconstruction_mse"].value == 0
     assert measured_on["reconstruction_psnr"].value < float("inf")
@@ -133,7 +133,7 @@ def test_flat_images_are_no_measure_of_sharpness_or_diversity():
     flat.setup()
     flat.splits["train"] = flat.splits["train"]._replace(images=torch.full((20, 1, 28, 28), 9, dtype=torch.uint8))
     samples = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
-    found = measured(subject(samples, flat), {"sharpness": Sharpness(), "diversity": Diversity()})
+    found = apply_measures(subject(samples, flat), {"sharpness": Sharpness(), "diversity": Diversity()})
     assert found.measurements == {}
     assert found.not_applicable == {
         "sharpness_samples": "the train images have no fine detail to compare with",
@@ -142,5 +142,5 @@ def test_flat_images_are_no_measure_of_sharpness_or_diversity():
 
 
 def test_more_splits_than_samples_have_no_inception_score(data):
-    found = measured(subject(images(0, 1, 2), data, Classifier()), {"score": InceptionScore(n_splits=10)})
+    found = apply_measures(subject(images(0, 1, 2), data, Classifier()), {"score": InceptionScore(n_splits=10)})
     assert found.not_applicable == {"score": "10 samples or more are needed, and there are 3"}

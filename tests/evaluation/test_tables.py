@@ -45,7 +45,7 @@ def test_ten_subjects_fit_into_80_columns(monkeypatch, capsys):
         assert f"{n + 1}: VAE, run {n}" in printed
         assert f" {1000 + n} " in printed
     assert "a_metric_of_a_very_long_name" in printed
-    assert "[1] 50 train." in printed
+    assert "fd, a_metric_of_a_very_long_name: 50 train." in printed
     assert "Not applicable: codes, as VAE has no encoder." in printed
 
 

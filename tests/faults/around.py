@@ -94,7 +94,7 @@ class ConsoleGone(Stopped):
 
 
 class OtherThreads(Stopped):
-    """Another number of threads is at hand, as where a sweep's last cell has all cores."""
+    """Another number of threads is at hand, as where a sweep's last run has all cores."""
 
     name = "another number of threads"
 

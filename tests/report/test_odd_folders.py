@@ -8,8 +8,9 @@ import pytest
 from odd_runs import NAMES, READABLE, UNREADABLE
 from PIL import Image
 from report_folders import make_run
+from settings import config
 
-from genlab.report import write_report
+from genlab.report import report, write_report
 from genlab.report.page import render
 from genlab.report.table import read_table
 
@@ -54,7 +55,7 @@ def test_all_odd_runs_stand_in_one_report_with_its_figures(tmp_path, capsys):
     make_run(tmp_path / "good", 0.5, latent_dim=8)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # matplotlib's has no Japanese
-        page = write_report(tmp_path, quiet=False)
+        page = report(config(f"sweep={tmp_path}", name="report"))
     html, table = page.read_text(encoding="utf-8"), (tmp_path / "report.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(table.splitlines(keepends=True)))
     assert len(rows) == len(READABLE) + len(UNREADABLE) + len(names) + 1

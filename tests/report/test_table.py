@@ -8,8 +8,7 @@ from report_folders import PROTOCOL, make_run
 
 from genlab.errors import UsageError
 from genlab.report import write_report
-from genlab.report.find import named_folders, run_folders, sweep_folder
-from genlab.report.read import read_run
+from genlab.report.read import named_folders, read_run, run_folders, sweep_folder
 from genlab.report.table import Table, differing_fields, pareto_front, read_table
 
 

@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from genlab.errors import UsageError
-from genlab.run.checkpoint import DamagedCheckpoint, read_checkpoint, spoiled, write_checkpoint
-from genlab.run.newest import checkpoint_folder, checkpoints_in
+from genlab.run.checkpoint import (
+    DamagedCheckpoint,
+    checkpoint_folder,
+    checkpoints_in,
+    read_checkpoint,
+    spoiled,
+    write_checkpoint,
+)
 
 CHECKPOINT = {"config": {"data": {}, "model": {}}, "state_dict": {"decoder.weight": torch.arange(4096.0)}}
 
@@ -53,10 +59,10 @@ def test_nor_is_what_pytorch_has_no_memory_for(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_the_disk_does_not_list_is_not_an_empty_one(tmp_path, monkeypatch):
-    assert checkpoints_in(checkpoint_folder(tmp_path / "run")) == []
+    assert checkpoints_in(checkpoint_folder(tmp_path / "run", {})) == []
     monkeypatch.setattr(Path, "iterdir", fails(OSError(errno.EIO, "Input/output error")))
     with pytest.raises(UsageError, match=r"checkpoints can't be read \(Input/output error\): type the command again"):
-        checkpoint_folder(tmp_path / "run")
+        checkpoint_folder(tmp_path / "run", {})
 
 
 @pytest.mark.parametrize("damage", ["cut off", "a byte", "empty", "zeros", "a zeroed page"])

@@ -1,4 +1,4 @@
-"""Whatever lies where `summary.json` should be, a run goes on, and a sweep says of its cell what it can."""
+"""Whatever lies where `summary.json` should be, a run goes on, and a sweep says of its run what it can."""
 
 import json
 
@@ -7,11 +7,9 @@ from odd_runs import Damage, folder, link, pipe, text
 from omegaconf import OmegaConf
 
 from genlab.run.folder import record_run
-from genlab.run.identity import read_outcome
-from genlab.run.summary import read_summary
+from genlab.run.summary import read_outcome, read_summary
 from genlab.sweeps.plan import SweepRun
-from genlab.sweeps.sweep import OWNER, claim
-from genlab.sweeps.table import rank, read_progress
+from genlab.sweeps.table import read_progress
 
 WHOLE = {"status": "completed", "seconds": 3.0, "score": {"name": "val/fd", "value": 2.0}, "overrides": ["seed=1"]}
 
@@ -54,9 +52,8 @@ ODD: dict[str, Damage] = {
 
 def used(run):
     """All that reads a summary, besides the report."""
-    cell = SweepRun([], run, {"trainer": {"max_epochs": 2}}, "", OmegaConf.create(), state="completed")
-    assert read_progress(cell).epoch >= 0
-    rank([cell])
+    planned = SweepRun([], run, {"trainer": {"max_epochs": 2}}, "", OmegaConf.create(), state="running")
+    assert 0 <= read_progress(planned).share <= 1
     with record_run(run, resumed=True):
         assert read_outcome(run).status == "running"
     return read_summary(run)
@@ -99,13 +96,3 @@ def test_an_error_of_the_disk_does_not_make_it_begin_anew(tmp_path, monkeypatch)
 def test_what_it_says_commands_no_terminal(tmp_path):
     summary(status="failed", error="\x1b]0;owned\x07x")(tmp_path)
     assert read_outcome(tmp_path).error == "\ufffd]0;owned\ufffdx"
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b"a: &a [*a]\n"], ids=["empty", "bytes", "list", "itself"])
-def test_a_damaged_file_that_says_whose_sweep_it_is_is_written_again(content, tmp_path, caplog):
-    owner = {"job": "train", "sweeper": "basic"}
-    (tmp_path / OWNER).write_bytes(content)
-    claim(tmp_path, owner).close()
-    assert "It is written again" in caplog.text
-    assert (tmp_path / OWNER).read_text() == "job: train\nsweeper: basic\n"
-    assert not (tmp_path / "sweep.tmp").exists()

@@ -38,8 +38,8 @@ def test_an_objective_is_the_number_at_its_place_in_the_summary(name, expected):
 def test_the_pareto_front_of_two_objectives_is_the_one_found_by_hand(tmp_path, capsys):
     table = {1: (10, 1.0), 2: (20, 3.0), 3: (20, 2.0), 4: (30, 3.0), 5: (40, 9.0)}  # 3 loses to 2, and 4 to 2 as well
 
-    def formula(cell):
-        total, psnr = table[x_of(cell)]
+    def formula(values):
+        total, psnr = table[x_of(values)]
         return {"parameters": {"total": total}, "metrics": {"val/psnr": {"value": psnr}}}
 
     search(tmp_path, formula, "model.optimizer.lr=1,2,3,4,5", *FRONT)
@@ -54,8 +54,8 @@ def test_the_pareto_front_of_two_objectives_is_the_one_found_by_hand(tmp_path, c
 def test_an_objective_that_nobody_logs_ends_the_search_after_the_first_trial_with_what_there_is(tmp_path):
     calls = []
 
-    def formula(cell):
-        calls.append(cell)
+    def formula(values):
+        calls.append(values)
         return SUMMARY
 
     with pytest.raises(UsageError) as error:
@@ -68,8 +68,8 @@ def test_an_objective_that_nobody_logs_ends_the_search_after_the_first_trial_wit
 
 
 def test_a_later_trial_that_lacks_an_objective_has_failed(tmp_path):
-    def formula(cell):
-        return parabola(cell) if len(trials(tmp_path)) == 1 else {}
+    def formula(values):
+        return parabola(values) if len(trials(tmp_path)) == 1 else {}
 
     with pytest.raises(UsageError, match=r"1 of 2 trials failed .*it logged no score"):
         search(tmp_path, formula, X, "hydra.sweeper.n_trials=2")
@@ -82,8 +82,8 @@ def test_the_largest_value_is_the_best_where_it_is_to_be_maximised(tmp_path):
 
 
 def test_a_trial_that_was_tried_twice_stands_in_the_front_once(tmp_path):
-    def formula(cell):
-        return {"a": x_of(cell), "b": -x_of(cell)}
+    def formula(values):
+        return {"a": x_of(values), "b": -x_of(values)}
 
     two = "hydra.sweeper.objectives={a:minimize,b:minimize}"
     search(tmp_path, formula, "model.optimizer.lr=1,2", two, "hydra.sweeper.n_trials=8")

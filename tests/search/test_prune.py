@@ -15,7 +15,8 @@ from typed import type_in
 from genlab.command_line import literal
 from genlab.commands.train import train
 from genlab.errors import UsageError
-from genlab.run.identity import fingerprint, read_outcome
+from genlab.run.identity import fingerprint
+from genlab.run.summary import read_outcome
 from genlab.search.study import NAME, open_journal
 
 SCORED = (*TINY, "trainer.max_epochs=3", "callbacks.frechet.every_n_epochs=1", "callbacks.frechet.n_samples=32")
@@ -80,18 +81,6 @@ def test_a_resumed_run_reports_no_epoch_twice(study, tmp_path, shared_data):
     log = [json.loads(line) for line in (tmp_path / "study.log").read_text().splitlines()]
     assert [entry["step"] for entry in log if "step" in entry] == [1, 2, 3]
     assert study.trials[0].intermediate_values[1] == 123.0
-
-
-def test_a_run_that_was_pruned_and_killed_before_it_could_say_so_stays_pruned(study, tmp_path, shared_data):
-    run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
-    before = saved(tmp_path / "run")["state_dict"]
-    file = tmp_path / "run" / "summary.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "running"}))
-    run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
-    assert read_outcome(tmp_path / "run").status == "pruned"
-    after = saved(tmp_path / "run")
-    assert after["global_step"] == 4
-    assert all((after["state_dict"][key] == value).all() for key, value in before.items())
 
 
 def test_a_pruned_run_whose_trial_is_over_can_be_resumed_by_hand(study, tmp_path, shared_data):

@@ -15,7 +15,7 @@ from searching import Kill, X, best, parabola, search, trials
 from settings import ROOT, run_script
 from typed import type_in
 
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 
 FOLDER = "logs/train/sweeps/s"
 TYPED = (
@@ -47,7 +47,7 @@ def whole(tmp_path_factory, shared_data) -> Any:
     return folder / FOLDER, result.stdout
 
 
-def cells(folder: Path) -> list[Path]:
+def run_folders(folder: Path) -> list[Path]:
     return [path.parent for path in folder.glob("*/summary.json")]
 
 
@@ -58,14 +58,14 @@ def test_a_search_prunes_what_lags_behind_and_leaves_all_there_is_to_know(whole)
     assert states[0] == TrialState.COMPLETE
     assert TrialState.PRUNED in states
     for trial in known:
-        cell = read_outcome(folder / trial.user_attrs["folder"])
-        assert cell.status == {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}[trial.state]
-        assert trial.values == [cell.score]
+        run_dir = read_outcome(folder / trial.user_attrs["folder"])
+        assert run_dir.status == {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}[trial.state]
+        assert trial.values == [run_dir.score]
         assert len(trial.intermediate_values) == (2 if trial.state == TrialState.COMPLETE else 1)
-    assert len(cells(folder)) == 4
+    assert len(run_folders(folder)) == 4
     complete = [trial for trial in known if trial.state == TrialState.COMPLETE]
     assert best(folder)["best"][0]["trial"] == min(complete, key=lambda trial: trial.values).number
-    assert "Best trials" in printed
+    assert "Best trial" in printed
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ def test_a_search_that_was_killed_in_the_middle_of_a_trial_ends_as_one_that_was_
     for field in ("params", "values", "state", "intermediate_values", "user_attrs"):
         mine, theirs = ([getattr(trial, field) for trial in trials(which)] for which in (folder, whole[0]))
         assert mine == theirs, field
-    assert len(cells(folder)) == 4
+    assert len(run_folders(folder)) == 4
 
 
 def test_a_wrong_key_ends_a_search_before_its_first_trial_with_one_sentence(tmp_path):
@@ -114,13 +114,13 @@ def test_help_imports_no_optuna(tmp_path):
 
 
 def test_a_search_waits_for_the_process_that_still_trains_one_of_its_trials(tmp_path):
-    def kill(cell):
+    def kill(run_dir):
         raise Kill
 
     with pytest.raises(Kill):
         search(tmp_path, kill, X, "hydra.sweeper.n_trials=1")
-    (cell,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(cell / ".lock")], stdout=subprocess.PIPE, text=True)
+    (run_dir,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(run_dir / ".lock")], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     with holder.stdout:
         holder.stdout.readline()
@@ -128,7 +128,7 @@ def test_a_search_waits_for_the_process_that_still_trains_one_of_its_trials(tmp_
     search(tmp_path, parabola, X, "hydra.sweeper.n_trials=1")
     assert time.monotonic() - start > 0.5
     assert holder.wait() == 0
-    with FileLock(cell / ".lock", timeout=0):
+    with FileLock(run_dir / ".lock", timeout=0):
         assert trials(tmp_path)[0].state == TrialState.COMPLETE
 
 

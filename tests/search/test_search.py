@@ -36,12 +36,12 @@ def test_a_search_that_was_killed_after_any_trial_makes_the_choices_of_one_that_
     search(tmp_path / "whole", parabola, *typed)
     calls = 0
 
-    def killed(cell):
+    def killed(values):
         nonlocal calls
         calls += 1
         if calls % 5 == 0:
             raise Kill
-        return parabola(cell)
+        return parabola(values)
 
     for _ in range(20):
         try:
@@ -58,7 +58,7 @@ def test_a_search_that_was_killed_after_any_trial_makes_the_choices_of_one_that_
     assert best(tmp_path / "killed") == best(tmp_path / "whole")
 
 
-def test_a_study_whose_file_was_cut_off_at_any_byte_ends_as_the_whole_one(tmp_path):
+def test_a_study_whose_file_was_cut_off_at_any_byte_loses_nothing_and_ends_with_as_many_trials(tmp_path):
     typed = (X, "model.latent_dim=1,2,3", "hydra.sweeper.n_trials=3")
     search(tmp_path / "whole", parabola, *typed)
     whole = (tmp_path / "whole" / "study.log").read_bytes()
@@ -67,7 +67,10 @@ def test_a_study_whose_file_was_cut_off_at_any_byte_ends_as_the_whole_one(tmp_pa
         folder.mkdir()
         (folder / "study.log").write_bytes(whole[:n_bytes])
         search(folder, parabola, *typed)
-        assert [trial.params for trial in trials(folder)] == [trial.params for trial in trials(tmp_path / "whole")]
+        assert (folder / "study.log").read_bytes().startswith(whole[: whole.rfind(b"\n", 0, n_bytes) + 1])
+        assert [trial.state for trial in trials(folder)] == [TrialState.COMPLETE] * 3
+        assert all(len(trial.params) == 2 for trial in trials(folder))
+        assert len({trial.user_attrs["folder"] for trial in trials(folder)}) == 3
 
 
 def test_another_seed_makes_another_search(tmp_path):
@@ -91,7 +94,7 @@ def test_trials_are_handed_to_the_launcher_in_batches(tmp_path):
 def test_equal_trials_of_a_batch_run_once_and_are_told_alike(tmp_path):
     typed = ("model.optimizer.lr=1,2", "hydra.sweeper.n_trials=8", "hydra.sweeper.n_jobs=8")
     (batch,) = search(tmp_path, parabola, *typed).launched
-    assert sorted(x_of(cell) for cell in batch) == [1, 2]
+    assert sorted(x_of(values) for values in batch) == [1, 2]
     assert {(t.params["model.optimizer.lr"], t.values[0]) for t in trials(tmp_path)} == {(1, 16.0), (2, 9.0)}
     assert len(trials(tmp_path)) == 8
     (found,) = best(tmp_path)["best"]
@@ -113,10 +116,10 @@ def test_a_sampler_that_can_not_search_a_space_says_so(tmp_path):
 
 
 def test_a_failed_trial_does_not_end_the_search_and_is_told_at_the_end(tmp_path):
-    def fails_above_5(cell):
-        if x_of(cell) > 5:
+    def fails_above_5(values):
+        if x_of(values) > 5:
             raise ValueError("too large")
-        return parabola(cell)
+        return parabola(values)
 
     with pytest.raises(UsageError, match=r"of 10 trials failed \(number .*\), the first: too large"):
         search(tmp_path, fails_above_5, X, TEN)
@@ -134,16 +137,16 @@ def test_a_failed_trial_does_not_end_the_search_and_is_told_at_the_end(tmp_path)
 
 
 def test_a_score_that_is_no_number_is_a_failure(tmp_path):
-    def nan_then_good(cell):
-        return parabola(cell) if x_of(cell) < 5 else {"score": {"value": float("nan")}}
+    def nan_then_good(values):
+        return parabola(values) if x_of(values) < 5 else {"score": {"value": float("nan")}}
 
     with pytest.raises(UsageError, match=r"trials failed .*the first: it logged no score"):
         search(tmp_path, nan_then_good, "model.optimizer.lr=4,6", "hydra/sweeper/sampler=grid", "hydra.sweeper.seed=1")
 
 
 def test_an_interrupted_trial_stops_the_search_and_is_taken_up_again(tmp_path):
-    def interrupted(cell):
-        return {"status": "interrupted"} if len(trials(tmp_path)) == 2 else parabola(cell)
+    def interrupted(values):
+        return {"status": "interrupted"} if len(trials(tmp_path)) == 2 else parabola(values)
 
     with pytest.raises(UsageError, match="trial 1 was interrupted: the same command"):
         search(tmp_path, interrupted, X, TEN)
@@ -154,15 +157,15 @@ def test_an_interrupted_trial_stops_the_search_and_is_taken_up_again(tmp_path):
 
 
 CHANGED = [
-    ((X, "seed=1"), "seed is not given, and now '1'"),
-    (("model.optimizer.lr=interval(1,8)",), "model.optimizer.lr is 'interval(1,9)', and now 'interval(1,8)'"),
-    ((X, "hydra.sweeper.objectives={score:maximize}"), "score is 'minimize', and now 'maximize'"),
+    ((X, "seed=1"), "seed is not given, and now 1;"),
+    (("model.optimizer.lr=interval(1,8)",), "model.optimizer.lr is interval(1,9), and now interval(1,8);"),
+    ((X, "hydra.sweeper.objectives={score:maximize}"), "score is minimize, and now maximize;"),
 ]
 
 
 @pytest.mark.parametrize(("typed", "sentence"), CHANGED, ids=[str(typed) for typed, _ in CHANGED])
 def test_another_search_in_the_same_folder_is_refused_once_a_trial_has_ended(typed, sentence, tmp_path):
-    def kill(cell):
+    def kill(values):
         raise Kill
 
     with pytest.raises(Kill):
@@ -175,7 +178,7 @@ def test_another_search_in_the_same_folder_is_refused_once_a_trial_has_ended(typ
 
 
 def test_another_search_takes_the_place_of_one_of_which_no_trial_has_ended(tmp_path):
-    def kill(cell):
+    def kill(values):
         raise Kill
 
     with pytest.raises(Kill):
@@ -185,10 +188,10 @@ def test_another_search_takes_the_place_of_one_of_which_no_trial_has_ended(tmp_p
 
 
 def test_a_second_search_in_the_same_folder_is_refused_while_the_first_goes_on(tmp_path):
-    def second(cell):
+    def second(values):
         with pytest.raises(UsageError, match="Another process is searching in"):
             search(tmp_path, parabola, X)
-        return parabola(cell)
+        return parabola(values)
 
     search(tmp_path, second, X, "hydra.sweeper.n_trials=1")
     assert [trial.state for trial in trials(tmp_path)] == [TrialState.COMPLETE]

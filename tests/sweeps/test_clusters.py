@@ -14,30 +14,30 @@ from resuming import assert_same_end, rows
 from settings import CONFIGS, ROOT, TINY, run_script
 from typed import type_in
 
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 
 SWEEP = ("-m", "sweep=mine", *TINY, "callbacks.frechet.n_samples=32", "~callbacks.progress")
 TASK = "submitit.core._submit"
 
 
-def cells(cwd: Path) -> dict[str, Path]:
-    """The cells of the sweep by the names of their models."""
+def run_folders(cwd: Path) -> dict[str, Path]:
+    """The runs of the sweep by the names of their models."""
     locks = sorted(cwd.glob("logs/*/*/mine/*/.lock"))
     return {path.parent.name.split("model-")[1].split("_")[0]: path.parent for path in locks}
 
 
 @pytest.mark.slow
-def test_each_launcher_leaves_complete_cells_and_makes_the_others(tmp_path):
+def test_each_launcher_leaves_complete_runs_and_makes_the_others(tmp_path):
     models, before = [], {}
     for launcher, model in (("basic", "ae"), ("joblib", "dae"), ("submitit_local", "vae"), ("basic", "wae")):
         models.append(model)
         typed = (*SWEEP, f"model={','.join(models)}", f"hydra/launcher={launcher}", f"paths.data_dir={tmp_path}/data")
         result = run_script("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
         assert result.returncode == 0, result.stderr
-        found = cells(tmp_path)
+        found = run_folders(tmp_path)
         assert list(found) == models
-        assert all(read_outcome(cell).status == "completed" for cell in found.values())
-        summaries = {model: (cell / "summary.json").read_bytes() for model, cell in found.items()}
+        assert all(read_outcome(run_dir).status == "completed" for run_dir in found.values())
+        summaries = {model: (run_dir / "summary.json").read_bytes() for model, run_dir in found.items()}
         assert summaries.items() >= before.items()
         before = summaries
 
@@ -54,16 +54,16 @@ def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_ha
 
     script = [sys.executable, str(ROOT / "src" / "train.py"), *command, "hydra/launcher=submitit_local"]
     with subprocess.Popen(script, cwd=preempted, env=os.environ | {"OMP_NUM_THREADS": "1"}) as launcher:
-        wait_for(lambda: [cell for cell in cells(preempted).values() if len(written(cell)) > 20])
+        wait_for(lambda: [run_dir for run_dir in run_folders(preempted).values() if len(written(run_dir)) > 20])
         tasks = [p for p in psutil.Process(launcher.pid).children(recursive=True) if TASK in p.cmdline()]
         for task in tasks:
             task.send_signal(signal.SIGUSR2)
         assert len(tasks) == 1
         assert launcher.wait(120) == 0
-    run = cells(preempted)["ae"]
+    run = run_folders(preempted)["ae"]
     assert "SIGUSR2: the run saves and stops" in (run / "train.log").read_text()
     assert len(read_outcome(run).summary["resumed"]) == 1
-    assert_same_end(run, cells(whole)["ae"])
+    assert_same_end(run, run_folders(whole)["ae"])
 
 
 def written(run: Path) -> list[dict[str, str]]:

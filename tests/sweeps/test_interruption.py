@@ -12,7 +12,7 @@ LONG = (*FEW, "trainer.max_epochs=24", "model=vae")
 
 
 def rows(folder):
-    """Rows of the only cell's metrics.csv; 0 before there is one."""
+    """Rows of the only run's metrics.csv; 0 before there is one."""
     return sum(len(file.read_text().splitlines()) for file in folder.glob("*/metrics.csv"))
 
 
@@ -26,22 +26,22 @@ def test_a_sweep_that_is_stopped_and_then_killed_ends_as_an_undisturbed_run(tmp_
         process.send_signal(number)
         result = ended(process)
         assert result.returncode == exit_code, result.stderr
-        (cell,) = (path for path in folder.iterdir() if path.is_dir())
-        wait_until(lambda cell=cell: summary(cell)["status"] == "interrupted", 30)
-        assert (cell / "checkpoints" / "last.ckpt").is_file()
+        (run_dir,) = (path for path in folder.iterdir() if path.is_dir())
+        wait_until(lambda run_dir=run_dir: summary(run_dir)["status"] == "interrupted", 30)
+        assert (run_dir / "checkpoints" / "last.ckpt").is_file()
         if number == signal.SIGTERM:
             assert "Stopped by SIGTERM. To go on where it has stopped, type\n  python " in result.stdout
             assert "failed" not in result.stdout
     result = swept(*LONG, "sweep=s", cwd=tmp_path)
     assert result.returncode == 0, result.stdout
     assert "1 to go on" in result.stdout
-    assert (cell / "console.log").read_text().count("Resumed after step") == 2
+    assert (run_dir / "console.log").read_text().count("Resumed after step") == 2
     alone = type_in("train", *LONG, f"hydra.run.dir={tmp_path}/alone", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert alone.returncode == 0, alone.stderr
-    assert (cell / "metrics.csv").read_text() == (tmp_path / "alone" / "metrics.csv").read_text()
+    assert (run_dir / "metrics.csv").read_text() == (tmp_path / "alone" / "metrics.csv").read_text()
 
 
-def test_a_second_launch_leaves_at_once_and_a_second_ctrl_c_kills_a_cell_that_does_not_listen(tmp_path):
+def test_a_second_launch_leaves_at_once_and_a_second_ctrl_c_kills_a_run_that_does_not_listen(tmp_path):
     typed = (*FEW, "+mood=sleeps,fine", "preflight=skip", "sweep=s", "hydra.launcher.n_jobs=1")
     folder = tmp_path / "logs" / "moody" / "sweeps" / "s"
     process = started(*typed, cwd=tmp_path, script=MOODY)
@@ -64,13 +64,13 @@ def test_a_second_launch_leaves_at_once_and_a_second_ctrl_c_kills_a_cell_that_do
 
 @pytest.mark.slow
 def test_what_a_queue_sends_to_all_processes_of_a_group_stops_the_sweep_in_order(tmp_path):
-    """SIGTERM and SIGHUP reach the fork server too, which has to outlive them to say how cells end."""
+    """SIGTERM and SIGHUP reach the fork server too, which has to outlive them to say how runs end."""
     folder = tmp_path / "logs" / "train" / "sweeps" / "s"
     process = started(*LONG, "sweep=s", cwd=tmp_path)
     wait_until(lambda: rows(folder) > 5)
     os.killpg(process.pid, signal.SIGHUP)
     result = ended(process)
     assert result.returncode == 128 + signal.SIGHUP
-    (cell,) = (path for path in folder.iterdir() if path.is_dir())
-    assert summary(cell)["status"] == "interrupted"
+    (run_dir,) = (path for path in folder.iterdir() if path.is_dir())
+    assert summary(run_dir)["status"] == "interrupted"
     assert "interrupted  " in result.stdout

@@ -35,7 +35,7 @@ def test_a_label_names_what_differs_and_nothing_that_does_not_bear_on_the_result
         assert [run.label for run in plan(loader, master, [[*o, "sweep=s"] for o in batch], 0)] == labels
 
 
-def test_a_cell_is_the_single_run_that_one_would_type(monkeypatch):
+def test_a_run_is_started_by_what_one_would_type(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "-m", "-cd", "mine", "--config-name=other", "model=ae,vae"])
     passed_on = ["hydra.verbose=true", "+hydra.job.env_set.A=b"]
     left = [
@@ -45,7 +45,7 @@ def test_a_cell_is_the_single_run_that_one_would_type(monkeypatch):
         "hydra.mode=MULTIRUN",
         "hydra.run.dir=y",
     ]
-    where = ["--config-name=other", "--config-dir=mine"]
+    where = ["--config-dir=mine", "--config-name=other"]
     training = run("/logs/s/c", *passed_on, *left, resume=None).command_line()
     assert training == [*where, "model=ae", *passed_on, "hydra.run.dir=/logs/s/c", "resume=auto", "sweep=s"]
     assert run("/logs/s/c").command_line() == [*where, "model=ae", "hydra.run.dir=/logs/s/c"]

@@ -1,4 +1,4 @@
-"""What is found before the first cell starts."""
+"""What is found before the first run starts."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -15,12 +15,12 @@ def resolved(*overrides):
     return OmegaConf.to_container(config("trainer=cpu", *overrides), resolve=True)
 
 
-def test_cells_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  # and not if preflight=skip: test_cli
+def test_runs_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  # and not if preflight=skip: test_cli
     result = swept(*FEW, "model=ae", "model.latent_dim=0,2,-1", "sweep=s", cwd=tmp_path)
     assert result.returncode == 1
     for value in (0, -1):
         assert f"  model.latent_dim={value}: model.latent_dim={value} is not possible" in result.stdout
-    assert "2 of 3 cells can't be built" in result.stderr
+    assert "2 of 3 runs can't be built" in result.stderr
     assert "preflight=skip" in result.stderr
     assert "started" not in result.stdout
     folder = tmp_path / "logs/train/sweeps/s"

@@ -4,72 +4,47 @@ import pytest
 
 from genlab.errors import UsageError
 from genlab.sweeps import resources
-from genlab.sweeps.resources import (
-    Demand,
-    Lease,
-    Pool,
-    check_gpus,
-    check_number,
-    count_threads,
-    make_pool,
-    name_gpus,
-    read_demand,
-)
+from genlab.sweeps.resources import Demand, Pool, check_number, count_threads, make_pool, name_gpus, read_demand
 
-ONE_GPU, FOUR_GPUS, ONE_CORE = Demand(1, 1), Demand(4, 4), Demand(1)
 FOUR = ("0", "1", "2", "3")
 
 
 def all_that_may_start(pool, waiting):
-    return list(iter(lambda: pool.take_next(waiting), None))
+    """What is lent to runs that wait for so many GPUs each, in their order: nobody passes one that waits."""
+    started = []
+    while waiting and (gpus := pool.take(waiting[0])) is not None:
+        waiting.pop(0)
+        started.append(gpus)
+    return started
 
 
 def test_each_run_has_gpus_of_its_own_and_the_next_one_gets_those_given_back():
-    pool = Pool(FOUR)
-    waiting = [("a", Demand(2, 2)), ("b", ONE_GPU), ("c", ONE_GPU), ("d", ONE_GPU)]
-    first = all_that_may_start(pool, waiting)
-    assert first == [("a", Lease(("0", "1"))), ("b", Lease(("2",))), ("c", Lease(("3",)))]
-    pool.give_back(first[1][1])
-    assert pool.take_next(waiting) == ("d", Lease(("2",)))
-    assert pool.take_next(waiting) is None
+    pool, waiting = Pool(FOUR, 9), [2, 1, 1, 1]
+    assert all_that_may_start(pool, waiting) == [("0", "1"), ("2",), ("3",)]
+    pool.give_back(("2",))
+    assert all_that_may_start(pool, waiting) == [("2",)]
+    assert not waiting
 
 
 def test_a_run_of_four_gpus_is_not_passed_by_runs_of_one():
-    pool = Pool(FOUR)
-    waiting = [("small", ONE_GPU), ("large", FOUR_GPUS), ("late", ONE_GPU)]
-    ((key, lease),) = all_that_may_start(pool, waiting)  # three GPUs are free, and wait for the large one
-    assert key == "small"
-    pool.give_back(lease)
-    ((key, lease),) = all_that_may_start(pool, waiting)
-    assert (key, lease.gpus) == ("large", FOUR)
-    pool.give_back(lease)
-    assert [key for key, _ in all_that_may_start(pool, waiting)] == ["late"]
-
-
-def test_runs_without_a_gpu_pass_one_that_waits_for_gpus_and_the_other_way_round():
-    waiting = [("gpu", ONE_GPU), ("waits", ONE_GPU), ("cpu", ONE_CORE), ("too", ONE_CORE)]
-    assert [key for key, _ in all_that_may_start(Pool(["0"], n_cores=1), waiting)] == ["gpu", "cpu"]
-    waiting = [("cpu", ONE_CORE), ("waits", ONE_CORE), ("gpu", ONE_GPU)]
-    assert [key for key, _ in all_that_may_start(Pool(["0"], n_cores=1), waiting)] == ["cpu", "gpu"]
+    pool, waiting = Pool(FOUR, 9), [1, 4, 1]
+    assert all_that_may_start(pool, waiting) == [("0",)]  # three GPUs are free, and wait for the large one
+    pool.give_back(("0",))
+    assert all_that_may_start(pool, waiting) == [FOUR]
+    pool.give_back(FOUR)
+    assert all_that_may_start(pool, waiting) == [("0",)]
 
 
 def test_runs_share_a_gpu_only_where_that_is_said_and_spread_evenly_then():
-    assert len(all_that_may_start(Pool(["0", "1"]), [*enumerate([ONE_GPU] * 5)])) == 2
-    shared = all_that_may_start(Pool(["0", "1"], n_jobs=4, runs_per_gpu=2), [*enumerate([ONE_GPU] * 5)])
-    assert [lease.gpus for _, lease in shared] == [("0",), ("1",), ("0",), ("1",)]
-
-
-def test_a_run_of_two_processes_takes_two_cores_and_one_of_too_many_takes_all():
-    started = all_that_may_start(Pool(n_cores=3), [("two", Demand(2)), ("one", ONE_CORE), ("next", ONE_CORE)])
-    assert [(key, lease.n_cores) for key, lease in started] == [("two", 2), ("one", 1)]
-    assert Pool(n_cores=3).take(Demand(8)) == Lease(n_cores=3)
+    assert len(all_that_may_start(Pool(["0", "1"], 9), [1] * 5)) == 2
+    assert all_that_may_start(Pool(["0", "1"], 4, runs_per_gpu=2), [1] * 5) == [("0",), ("1",), ("0",), ("1",)]
 
 
 def test_n_jobs_bounds_all_runs_and_counts_again_when_one_ends():
-    pool, waiting = Pool(FOUR, n_jobs=2), [*enumerate([ONE_CORE, ONE_GPU, ONE_CORE])]
-    (_, lease), _ = all_that_may_start(pool, waiting)
-    pool.give_back(lease)
-    assert len(all_that_may_start(pool, waiting)) == 1
+    pool, waiting = Pool(FOUR, n_jobs=2), [0, 1, 0]
+    assert all_that_may_start(pool, waiting) == [(), ("0",)]
+    pool.give_back(())
+    assert all_that_may_start(pool, waiting) == [()]
 
 
 def trainer(**keys):
@@ -133,24 +108,17 @@ def test_a_run_takes_what_its_trainer_asks_for(config, n_gpus, per_job, expected
 def test_more_gpus_than_there_are_and_certain_ones_are_refused():
     with pytest.raises(UsageError, match=r"trainer\.devices=5 is more than the 4 GPU"):
         read_demand(trainer(accelerator="gpu", devices=5), 4, None)
+    with pytest.raises(UsageError, match=r"hydra\.launcher\.gpus_per_job=5 is more than the 4 GPU"):
+        read_demand(trainer(accelerator="gpu", devices="auto"), 4, 5)
     with pytest.raises(UsageError, match=r"trainer\.devices=\[0, 3\] names GPUs.*CUDA_VISIBLE_DEVICES"):
         read_demand(trainer(accelerator="gpu", devices=[0, 3]), 4, None)
 
 
-@pytest.mark.parametrize(
-    ("n_gpus", "per_job", "devices", "part"),
-    [(0, 1, "auto", "PyTorch sees none"), (2, 3, "auto", "more than the 2 GPU"), (4, 2, 1, "type trainer=ddp")],
-)
-def test_gpus_per_job_that_can_not_be_had_is_refused(n_gpus, per_job, devices, part):
-    with pytest.raises(UsageError, match=rf"hydra\.launcher\.gpus_per_job={per_job} .*{part}"):
-        check_gpus(per_job, n_gpus, [trainer(devices=devices)])
-    check_gpus(2, 4, [trainer(devices="auto"), trainer(devices=1)])
-
-
 def test_without_n_jobs_memory_and_cores_bound_the_runs_on_the_cpu():
-    assert make_pool(None, [], [Demand()] * 9).n_cores == 3  # 2 GiB a process
-    said = make_pool(5, [], [Demand()] * 9)
-    assert (said.n_jobs, said.n_cores) == (5, None)
+    assert make_pool(None, [], [Demand()] * 9).n_jobs == 3  # 2 GiB a run
+    assert make_pool(5, [], [Demand()] * 9).n_jobs == 5
+    assert make_pool(None, FOUR, [Demand(2, 2)] * 9).n_jobs == 2
+    assert make_pool(None, FOUR, [Demand(1, 1), Demand()]).n_jobs == 4 + 3
 
 
 @pytest.mark.parametrize(
@@ -159,7 +127,7 @@ def test_without_n_jobs_memory_and_cores_bound_the_runs_on_the_cpu():
         (None, [], [Demand()] * 9, 2),  # three at a time
         (None, [], [Demand()], 8),  # one alone has all cores
         (4, [], [Demand()] * 9, 2),
-        (2, [], [Demand(2)] * 9, 2),  # two cells of two processes
+        (2, [], [Demand(2)] * 9, 2),  # two runs of two processes
         (16, [], [Demand()] * 99, 1),
         (None, ["0", "1"], [Demand(1, 1)] * 9, 4),
     ],

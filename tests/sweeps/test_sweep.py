@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobStatus
 from hydra.types import RunMode
 from settings import CONFIGS
-from sweeping import FEW, MOODY, TRAIN, cells, summary, swept
+from sweeping import FEW, MOODY, TRAIN, run_folders, summary, swept
 
 from genlab.run.identity import register_resolvers
 from genlab.sweeps.sweep import LocalSweep
@@ -16,63 +16,65 @@ from genlab.sweeps.sweep import LocalSweep
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """A sweep of two cells, in two batches: what it has printed, and its folder."""
+    """A sweep of two runs, in two batches: what it has printed, and its folder."""
     folder = tmp_path_factory.mktemp("sweep")
     result = swept(*FEW, "model=ae,vae", "sweep=first", "hydra.sweeper.max_batch_size=1", cwd=folder)
     assert result.returncode == 0, result.stderr
     return result, folder / "logs" / "train" / "sweeps" / "first"
 
 
-def test_each_cell_is_a_run_of_its_own_that_is_resumed_like_any_other(sweep):
-    found = cells(sweep[1], "model")
+def test_each_run_has_a_process_and_a_folder_of_its_own_and_is_resumed_like_any_other(sweep):
+    found = run_folders(sweep[1], "model")
     assert set(found) == {"ae", "vae"}
-    for name, cell in found.items():
-        assert summary(cell)["status"] == "completed"
-        assert (cell / "checkpoints" / "best.ckpt").is_file()
-        assert f"{name.upper()} on digits, run folder {cell}" in (cell / "console.log").read_text()
-        assert "resume: auto\nsweep: first\n" in (cell / "config.yaml").read_text()
+    for name, run_dir in found.items():
+        assert summary(run_dir)["status"] == "completed"
+        assert (run_dir / "checkpoints" / "best.ckpt").is_file()
+        assert f"{name.upper()} on digits, run folder {run_dir}" in (run_dir / "console.log").read_text()
+        assert "resume: auto\nsweep: first\n" in (run_dir / "config.yaml").read_text()
 
 
-def test_without_a_terminal_lines_say_what_happens_and_the_best_cell_comes_first(sweep):
-    out, scores = sweep[0].stdout, {n: summary(c)["score"]["value"] for n, c in cells(sweep[1], "model").items()}
-    assert "1 cell(s) in " in out
+def test_without_a_terminal_lines_say_what_happens_and_the_best_run_comes_first(sweep):
+    out, scores = sweep[0].stdout, {n: summary(c)["score"]["value"] for n, c in run_folders(sweep[1], "model").items()}
+    assert "1 run(s) in " in out
     assert "1 new" in out
     for name in ("ae", "vae"):
-        assert f"started      model={name}" in out or f"model={name}" in out
+        assert f"started      model={name}" in out
     best, worst = sorted(scores, key=scores.__getitem__)
     ranking = out[out.index("rank") :]
-    assert ranking.index(f"model={best}") < ranking.index(f"model={worst} ")
+    assert ranking.index(f" {best.upper()} ") < ranking.index(f" {worst.upper()} ")
     assert f"{scores[best]:.4g}" in ranking
 
 
 def test_at_its_end_there_is_a_report(sweep):
     out, folder = sweep[0].stdout, sweep[1]
-    assert out.endswith(f"Report: {folder.relative_to(folder.parents[3])}/report.html\n")
+    assert out.endswith(f"{folder.relative_to(folder.parents[3])}/report.html\n")
     assert (folder / "report.csv").read_text().count("completed") == 2
     assert (folder / "figures").is_dir()
 
 
-def test_typed_again_with_a_new_value_it_runs_the_new_cell_alone(sweep):
+def test_typed_again_with_a_new_value_it_runs_the_new_run_alone(sweep):
     _, folder = sweep
-    before = {name: (cell / "summary.json").stat().st_mtime_ns for name, cell in cells(folder, "model").items()}
+    before = {
+        name: (run_dir / "summary.json").stat().st_mtime_ns for name, run_dir in run_folders(folder, "model").items()
+    }
     result = swept(*FEW, "model=ae,vae,gan", "sweep=first", cwd=folder.parents[3])
     assert result.returncode == 0, result.stderr
-    assert "3 cell(s)" in result.stdout
+    assert "3 run(s)" in result.stdout
     assert "2 complete, 1 new" in result.stdout
     assert [line.split()[1] for line in result.stdout.splitlines() if line.startswith("started")] == ["model=gan"]
-    assert len(cells(folder, "model")) == 3
+    assert len(run_folders(folder, "model")) == 3
     for name, time in before.items():
-        assert (cells(folder, "model")[name] / "summary.json").stat().st_mtime_ns == time
+        assert (run_folders(folder, "model")[name] / "summary.json").stat().st_mtime_ns == time
 
 
 def test_a_folder_that_holds_a_run_is_refused_before_anything_is_written(sweep):
-    cell = cells(sweep[1], "model")["ae"]
-    before = sorted(cell.rglob("*"))
-    result = swept(*FEW, f"hydra.sweep.dir='{cell}'", cwd=cell.parent)
+    run_dir = run_folders(sweep[1], "model")["ae"]
+    before = sorted(run_dir.rglob("*"))
+    result = swept(*FEW, f"hydra.sweep.dir='{run_dir}'", cwd=run_dir.parent)
     assert result.returncode == 1
     assert "holds a run and no sweep" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-    assert sorted(cell.rglob("*")) == before
+    assert sorted(run_dir.rglob("*")) == before
 
 
 def test_limits_that_can_not_be_are_refused_before_anything_is_written(tmp_path):
@@ -92,19 +94,19 @@ def test_a_sweep_can_not_resume_a_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_cell(tmp_path):
+def test_two_processes_train_one_run(tmp_path):
     result = swept(*FEW, "model=vae", "trainer=ddp_cpu", "sweep=two", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    (cell,) = cells(tmp_path / "logs/train/sweeps/two", "model").values()
-    found = summary(cell)
+    (run_dir,) = run_folders(tmp_path / "logs/train/sweeps/two", "model").values()
+    found = summary(run_dir)
     assert (found["status"], found["images_seen"], found["steps"]) == ("completed", 64, 2)  # 16 images a process
 
 
-def test_a_cell_that_dies_is_reported_and_touches_no_other(tmp_path):
+def test_a_run_that_dies_is_reported_and_touches_no_other(tmp_path):
     moods = ("killed", "exits", "leaves", "fails", "fine")
     result = swept(*FEW, f"+mood={','.join(moods)}", "sweep=m", "hydra.launcher.n_jobs=3", cwd=tmp_path, script=MOODY)
     assert result.returncode == 1
-    found = cells(tmp_path / "logs/moody/sweeps/m", "mood")
+    found = run_folders(tmp_path / "logs/moody/sweeps/m", "mood")
     reasons = {
         "killed": "killed by SIGKILL, as the system does to a process when memory runs out",
         "exits": "ended with exit code 3",
@@ -122,7 +124,7 @@ def test_a_cell_that_dies_is_reported_and_touches_no_other(tmp_path):
     assert "failed before, and left as retry_failed=false" in again.stdout
 
 
-def test_a_sweeper_is_told_scores_and_that_a_cell_has_failed_and_may_ask_again(tmp_path, monkeypatch):
+def test_a_sweeper_is_told_scores_and_that_a_run_has_failed_and_may_ask_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(TRAIN), raising=False)
     monkeypatch.setattr(sys, "argv", [str(TRAIN), "-m"])
     register_resolvers()  # as the entry script does
@@ -134,8 +136,8 @@ def test_a_sweeper_is_told_scores_and_that_a_cell_has_failed_and_may_ask_again(t
         few = [o for o in typed if not o.startswith("hydra")]
         first = sweep.launch([[*few, "model=ae"], [*few, "model=ae"]], 0)
         second = sweep.launch([[*few, "model.latent_dim=0"]], 2)
-    (cell,) = (tmp_path / "s").glob("*model-ae*")
-    assert [r.return_value for r in first] == [summary(cell)["score"]["value"]] * 2
+    (run_dir,) = (tmp_path / "s").glob("*model-ae*")
+    assert [r.return_value for r in first] == [summary(run_dir)["score"]["value"]] * 2
     assert [r.status for r in first] == [JobStatus.COMPLETED] * 2
     assert first[0].cfg.model.latent_dim == 10
     assert (second[0].status, second[0].return_value) == (JobStatus.FAILED, None)
@@ -148,5 +150,5 @@ def test_a_sweep_of_another_launcher_leaves_its_report_though_a_run_has_failed(t
     result = swept(*typed, cwd=tmp_path, script=MOODY)
     assert result.returncode == 1
     assert "ValueError: it rains" in result.stderr
-    assert result.stdout.count("Report: logs/moody/sweeps/b/report.html") == 1
+    assert result.stdout.count("logs/moody/sweeps/b/report.html") == 1
     assert (tmp_path / "logs/moody/sweeps/b/report.csv").read_text().count("completed") == 1

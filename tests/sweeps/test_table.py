@@ -11,7 +11,7 @@ from rich.console import Console
 
 from genlab.sweeps.plan import DryRun, SweepRun
 from genlab.sweeps.preflight import estimate_cost
-from genlab.sweeps.table import SweepTable, list_failures, rank, read_progress
+from genlab.sweeps.table import SweepTable, list_failures, read_progress
 
 
 def planned(folder: Path, name: str, state: str = "waiting", **summary):
@@ -24,69 +24,60 @@ def planned(folder: Path, name: str, state: str = "waiting", **summary):
     return made
 
 
-def scored(value, **protocol):
-    metrics = {"val/fid": {"value": value, "protocol": protocol}}
-    return {"status": "completed", "score": {"name": "val/fid", "value": value}, "metrics": metrics}
-
-
 def screen(height=20):
     return Console(file=io.StringIO(), width=100, height=height, force_terminal=True, color_system=None)
 
 
-def text(console, *renderables):
-    before = len(console.file.getvalue())
-    for renderable in renderables:
-        console.print(renderable)
-    return console.file.getvalue()[before:]
+def shown(console):
+    """The lines of what was drawn, without what moves the cursor."""
+    return re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", console.file.getvalue()).splitlines()
 
 
-def test_a_hundred_runs_fit_on_the_screen_with_those_that_run_on_top_and_the_others_counted(tmp_path):
+def test_of_a_hundred_runs_those_that_train_have_a_row_and_the_others_are_counted(tmp_path):
     runs = [planned(tmp_path, f"m{n}") for n in range(100)]
-    console = screen()
-    table = SweepTable(console, runs)
-    for member in runs[90:92]:
-        member.state = "running"
-        table.starts[id(member)] = 0.0, 0.0
     runs[3].state, runs[4].state = "failed", "completed"
-    with table:
+    console = screen()
+    with SweepTable(console, runs) as table:
+        for member in runs[90:92]:
+            member.state = "running"
+            table.add_start(member)
         table.refresh()
-        lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", console.file.getvalue()).splitlines()
-    assert console.file.getvalue().count("model=m90") == 1  # and not once more at the end
-    assert len(lines) == 20
-    assert lines[0].strip() == "2 running, 1 failed, 1 completed, 96 waiting. Ctrl-C: save and stop."
-    assert [line.split()[1] for line in lines[4:8]] == ["model=m90", "model=m91", "model=m3", "model=m4"]
+        first, *rows = shown(console)[-3:]
+    assert first.startswith("2 running, 1 failed, 1 completed, 96 waiting Ctrl-C: save and stop")
+    assert [row.split()[0] for row in rows] == ["model=m90", "model=m91"]
 
 
 def test_a_row_says_how_far_a_run_has_come(tmp_path):
-    run = planned(tmp_path, "vae", "running", status="running", epochs=1, steps=10, images_per_second=812.4, score=None)
-    (run.folder / "metrics.csv").write_text("step,train/loss,epoch\n9,2.0,0\n19,1.0,1\n")
-    now = read_progress(run)
-    assert (now.epoch, now.n_epochs, now.speed) == (1, 4, 812.4)
-    assert now.share == 0.5  # 20 of 40 steps, though the second epoch has not ended
+    score = {"name": "val/fid", "value": 3.25}
+    run = planned(tmp_path, "vae", status="running", epochs=1, steps=10, images_per_second=812.4, score=score)
+    assert read_progress(run).share == 0.25
     console = screen()
-    table = SweepTable(console, [run])
-    table.starts[id(run)] = 0.0, 0.25
-    row = next(line for line in text(console, table.render()).splitlines() if "model=vae" in line)
-    assert "1/4" in row
-    assert "812" in row
+    with SweepTable(console, [run]) as table:
+        run.state = "running"
+        table.add_start(run)
+        table.refresh()
+        assert "epoch 1/4, 812 images/s, score 3.25" in shown(console)[-1]
 
 
-def test_what_is_left_follows_from_the_pace_of_this_launch(tmp_path, monkeypatch):
-    monkeypatch.setattr("genlab.sweeps.table.monotonic", lambda: 100.0)
-    run = planned(tmp_path, "vae", "running", status="running", epochs=3, steps=30)
-    table = SweepTable(screen(), [run])
-    table.starts[id(run)] = 50.0, 0.5  # a quarter of the way in 50 seconds, and a quarter is left
-    assert table.time_left() == 50.0
-    done, waits = planned(tmp_path, "ae", "completed"), planned(tmp_path, "gan")
-    done.seconds = 70.0
-    table.runs = [run, done, waits]
-    assert table.time_left() == 120.0
+def test_what_is_left_follows_from_the_pace_of_this_launch(tmp_path):
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None, get_time=lambda: now)
+    now = 0.0
+    run = planned(tmp_path, "vae", status="running", epochs=1, steps=10)
+    with SweepTable(console, [run]) as table:
+        run.state = "running"
+        table.add_start(run)
+        table.refresh()
+        now = 70.0  # seconds for a quarter of the way
+        (run.folder / "summary.json").write_text(json.dumps({"status": "running", "epochs": 2}))
+        table.refresh()
+        assert shown(console)[-1].endswith("0:02:20")
 
 
 def test_lines_alone_are_printed_where_nobody_looks_on(tmp_path):
     run = planned(tmp_path, "vae")
     console = Console(file=io.StringIO())
     with SweepTable(console, [run]) as table:
+        run.state = "running"
         table.add_start(run)
         table.refresh()
         table.add_signal(signal.SIGTERM, kill=False)
@@ -95,24 +86,9 @@ def test_lines_alone_are_printed_where_nobody_looks_on(tmp_path):
         table.add_end(run)
     assert console.file.getvalue().splitlines() == [
         "started      model=vae",
-        "SIGTERM: each cell saves a checkpoint and stops",
-        "interrupted  model=vae (3 s, 1 of 1)",
+        "SIGTERM: each run saves a checkpoint and stops",
+        "interrupted  model=vae (3.0 s, 1 of 1)",
     ]
-
-
-def test_scores_of_different_protocols_stand_in_different_tables(tmp_path):
-    runs = [
-        planned(tmp_path, "worse", "completed", **scored(9.0, data="digits", n_fake=1000)),
-        planned(tmp_path, "better", "completed", **scored(7.5, data="digits", n_fake=1000)),
-        planned(tmp_path, "other", "completed", **scored(0.1, data="shapes", n_fake=1000)),
-        planned(tmp_path, "broken", "failed", status="failed"),
-    ]
-    digits, shapes = rank(runs)
-    assert (digits.title, shapes.title) == ("val/fid, data=digits", "val/fid, data=shapes")
-    out = text(screen(), digits)
-    assert out.index("model=better") < out.index("model=worse")
-    assert "other" not in out
-    assert "broken" not in out
 
 
 def test_failures_are_listed_with_what_went_wrong_and_where(tmp_path):
@@ -127,14 +103,14 @@ def test_failures_are_listed_with_what_went_wrong_and_where(tmp_path):
     assert list_failures([planned(tmp_path, "ae", "completed")]) == []
 
 
-def test_the_bill_counts_cells_parameters_and_bytes(tmp_path):
+def test_the_cost_counts_runs_parameters_and_bytes(tmp_path):
     complete, stopped = planned(tmp_path, "ae", "completed"), planned(tmp_path, "vae", status="interrupted")
     (stopped.folder / "checkpoints").mkdir()
     (stopped.folder / "checkpoints" / "last.ckpt").touch()
     new = planned(tmp_path, "gan")
     new.config["callbacks"] = {"checkpoint": {"keep": 1}}
-    dry_runs = [DryRun(None, 1000, 4000), DryRun(None, 2500, 10_000), DryRun("broken")]
-    lines = estimate_cost([complete, stopped, new], dry_runs, tmp_path, "2 at a time")
-    assert lines[0] == f"3 cell(s) in {tmp_path}: 1 complete, 1 to go on, 1 new"
-    assert lines[2] == "parameters: 1,000 to 2,500"
-    assert lines[3].startswith("disk: about 224 kB of checkpoints (4 files a cell, each 4 times the weights")
+    dry_runs = [DryRun(None, 1000, 4000), DryRun(None, 2500, 10_000)]
+    lines = estimate_cost([complete, stopped, new], dry_runs, tmp_path)
+    assert lines[0] == f"3 run(s) in {tmp_path}: 1 complete, 1 to go on, 1 new"
+    assert lines[1] == "parameters: 1,000 to 2,500"
+    assert lines[2].startswith("disk: about 224.0 kB of checkpoints (4 files a run, each 4 times the weights")

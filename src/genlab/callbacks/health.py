@@ -18,7 +18,7 @@ from genlab.callbacks.health_rules import HOPELESS, Finding, Limits, findings
 from genlab.images import to_float
 from genlab.metrics import active_units
 from genlab.metrics.variety import distinctness, diversity, saturation
-from genlab.protocols import Reconstructs, Samples, TakesNotes, require
+from genlab.protocols import Reconstructs, Samples, require
 from genlab.run.folder import update_summary
 from genlab.sampling import sampler
 from genlab.trainer.internals import loggers_are_due
@@ -69,9 +69,8 @@ class Health(Callback):
         self.gradients = GradientNorms()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a model that can't sample, or can't log what is found; say what can't be measured."""
-        for protocol in (Samples, TakesNotes):
-            require(pl_module, protocol, "callbacks.health", "remove it with ~callbacks.health")
+        """Refuse a model that can't sample; say what can't be measured."""
+        require(pl_module, Samples, "callbacks.health", "remove it with ~callbacks.health")
         data = getattr(trainer, "datamodule", None)
         if data is not None and trainer.is_global_zero and len(data.images("val")) < 2:
             log.warning("health: diversity and distinctness need 2 validation images or more, and %s has 1.", data.name)

@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.bounds import PositiveInt
 from genlab.files import warn_on_failure
-from genlab.images import above, grid, save_png, to_float
+from genlab.images import above, grid, save_picture, to_float
 from genlab.protocols import Reconstructs, Samples, require
 from genlab.sampling import sampler
 from genlab.trainer.schedule import is_measured
@@ -30,7 +30,7 @@ def show(trainer: Trainer, key: str, picture: Tensor) -> None:
 def keep(picture: Tensor, folder: Path, trainer: Trainer) -> None:
     """Write a picture (3, H, W) in [0, 1] as `epoch_0005.png`, if the disk takes it."""
     with warn_on_failure(f"{folder.name}/"):
-        save_png(picture, folder / f"epoch_{trainer.current_epoch + 1:04d}.png")
+        save_picture(picture, folder / f"epoch_{trainer.current_epoch + 1:04d}.png")
 
 
 class SampleGrid(Callback):

@@ -16,16 +16,14 @@ from genlab.data.files import find_files
 from genlab.data.manifest import left_out_files
 from genlab.distributed import leave_group_at_exit
 from genlab.errors import UsageError, unknown
-from genlab.evaluation import Evaluation, Subject, measured
-from genlab.evaluation.folder import folder_samples
-from genlab.evaluation.measure import Measure
+from genlab.evaluation import Evaluation, Measure, Subject, apply_measures
 from genlab.evaluation.pictures import draw
+from genlab.evaluation.subject import folder_samples
 from genlab.evaluation.tables import show, write_csv
-from genlab.files import write_text
+from genlab.files import write_json
 from genlab.images import to_uint8
 from genlab.names import file_name
 from genlab.outputs import writing
-from genlab.plain import to_json
 from genlab.sampling import sampler
 from genlab.trainer.watch import known_to_children
 
@@ -60,13 +58,13 @@ def evaluate(cfg: DictConfig) -> list[Evaluation]:
     out = Path(cfg.paths.run_dir)
     evaluations = []
     for number, subject in enumerate(_subjects(cfg, runs, fabric, any(m.needs_features for m in measures.values()))):
-        evaluations.append(measured(subject, measures))
+        evaluations.append(apply_measures(subject, measures))
         several = len(runs) + bool(cfg.images) > 1
         with writing("hydra.run.dir", out):
             draw(subject, out / "evaluation" / (file_name(f"{number}_{Path(subject.name).stem}") if several else ""))
     if fabric.is_global_zero:
         with writing("hydra.run.dir", out):
-            write_text(out / "evaluation.json", to_json([e.as_dict() for e in evaluations]))
+            write_json(out / "evaluation.json", [e.as_dict() for e in evaluations])
             write_csv(evaluations, out / "evaluation.csv")
         show(evaluations)
         print(out)
@@ -111,36 +109,22 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
 
 def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> Iterator[Subject]:
     """The runs, one after the other, and the folder."""
-    encoder = build(cfg.features).to(fabric.device)
-    common: dict[str, Any] = {
-        "encoder": encoder,
-        "device": fabric.device,
-        "cache_dir": Path(cfg.cache_dir) if cfg.cache_dir else None,
-        "split": cfg.metrics.split,
-        "batch_size": cfg.metrics.batch_size,
-        "seed": cfg.seed,
-        "keep": keep,
-    }
-    n, datamodule = cfg.metrics.n_samples, build(cfg.data) if cfg.get("data") else None
+    encoder, device = build(cfg.features).to(fabric.device), fabric.device
+    cache_dir = Path(cfg.cache_dir) if cfg.cache_dir else None
+    n = cfg.metrics.n_samples
+    datamodule: Any = build(cfg.data) if cfg.get("data") else None
+
+    def subject(name: str, samples: Callable[[slice], Tensor], n: int, model: Any = None) -> Subject:
+        official = cfg.metrics.reference == "official"  # all images of the official training set
+        reference = datamodule.official_train if official else str(cfg.metrics.reference)
+        how = (cfg.metrics.split, reference, cfg.metrics.batch_size, cfg.seed, keep)
+        return Subject(name, samples, n, datamodule, encoder, device, cache_dir, model, *how)
+
     for path in runs:
         run = load_run(path, cfg.weights)
-        model: Any = run.model.to(fabric.device)
+        model: Any = run.model.to(device)
         datamodule = run.datamodule
-        common["reference"] = _reference(cfg, datamodule)
         samples = sampler(model, datamodule, n, Generator().manual_seed(cfg.seed))
-
-        def levels(rows: slice, samples: Callable[[slice], Tensor] = samples) -> Tensor:
-            return to_uint8(samples(rows))
-
-        yield Subject(path, levels, n, datamodule, **common, model=model)
+        yield subject(path, lambda rows, samples=samples: to_uint8(samples(rows)), n, model)  # type: ignore[misc]
     if cfg.images:
-        assert datamodule is not None
-        common["reference"] = _reference(cfg, datamodule)
-        images, n_images = folder_samples(Path(cfg.images), datamodule.image_shape, n)
-        yield Subject(cfg.images, images, n_images, datamodule, **common)
-
-
-def _reference(cfg: DictConfig, datamodule: Any) -> str:
-    """The split that samples are compared with: `official` stands for all images of the official training set."""
-    reference = cfg.metrics.reference
-    return datamodule.official_train if reference == "official" else str(reference)
+        yield subject(cfg.images, *folder_samples(Path(cfg.images), datamodule.image_shape, n))

@@ -12,8 +12,7 @@ from genlab.config.references import References
 from genlab.errors import UsageError
 from genlab.foreign import own_path
 from genlab.models.base import ImageModel
-from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, explain_no_room, read_checkpoint
-from genlab.run.newest import checkpoint_folder
+from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, read_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ def load_run(run: str, weights: str = "ema") -> Run:
             raise
         log.warning("%s %s is taken instead.", error, previous)
         path, checkpoint = previous, read_checkpoint(previous)
-    with explain_no_room(path), explain_damage(path):
+    with explain_damage(path):
         check_parts(checkpoint["config"], "model", "data")
         References(checkpoint["config"]).check(("model", "data"))
         config = OmegaConf.create(checkpoint["config"])
@@ -72,10 +71,8 @@ def find_checkpoint(run: Path) -> Path:
         raise UsageError(
             f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file."
         )
-    folder = checkpoint_folder(run)
-    base = run if folder == run / "checkpoints" else folder
     for name in ("best.ckpt", "last.ckpt", "previous.ckpt"):
-        if (path := own_path(base, str((folder / name).relative_to(base)))).is_file():
+        if (path := own_path(run, f"checkpoints/{name}")).is_file():
             return path
     raise UsageError(
         f"run={run} is no run folder: checkpoints/best.ckpt and checkpoints/last.ckpt are missing. Give the folder "

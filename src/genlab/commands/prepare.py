@@ -13,8 +13,8 @@ from genlab.data import ImageDataModule
 from genlab.data.manifest import classes
 from genlab.data.sums import check_sums
 from genlab.errors import UsageError
-from genlab.images import grid, to_float
-from genlab.outputs import picture_path, save_picture
+from genlab.images import grid, save_picture, to_float
+from genlab.outputs import picture_path, writing
 from genlab.redaction import redact
 
 N_EXAMPLES, N_COLUMNS = 96, 12
@@ -37,7 +37,8 @@ def prepare(cfg: DictConfig) -> Path:
     if cfg.verify:
         _verify(getattr(datamodule.source, "manifest", {}))
     console().print(_table(datamodule))
-    save_picture(grid(to_float(datamodule.examples("train", N_EXAMPLES)), N_COLUMNS), path)
+    with writing("output", path):
+        save_picture(grid(to_float(datamodule.examples("train", N_EXAMPLES)), N_COLUMNS), path)
     print(path)
     return path
 

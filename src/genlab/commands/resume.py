@@ -16,9 +16,8 @@ from genlab.errors import UsageError, unknown
 from genlab.foreign import check_folder
 from genlab.redaction import redact_all as map_texts
 from genlab.run.adopt import adopt, check_places
-from genlab.run.checkpoint import explain_damage
+from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
 from genlab.run.identity import fingerprint, run_folder
-from genlab.run.newest import checkpoint_folder, checkpoints_in, is_first_damaged, read_newest, why_no_checkpoint
 
 CHANGEABLE = ("trainer", "callbacks", "logger", "paths", "tags")
 # Where the data lie and how they are read, not what they are: a checkpoint knows their images.
@@ -58,11 +57,11 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         check_folder(folder)
     where = checkpoint_folder(folder, cfg.callbacks)
     checkpoints = [Path(cfg.resume)] if not automatic and Path(cfg.resume).is_file() else checkpoints_in(where)
-    if automatic and (not checkpoints or is_first_damaged(checkpoints)):
+    if not checkpoints and not automatic:
+        raise UsageError(f"resume={cfg.resume} holds no checkpoint: there is nothing to go on from.")
+    if (newest := read_newest(checkpoints, may_begin_anew=automatic)) is None:
         return None
-    if not checkpoints:
-        raise UsageError(why_no_checkpoint(folder, cfg.resume))
-    path, state = read_newest(checkpoints)
+    path, state = newest
     config, is_changed = cfg, False
     if automatic:
         recorded = record_config(cfg)

@@ -1,7 +1,6 @@
-"""Pictures of a trained model."""
+"""Pictures of a trained model. A mode maps a run and a generator to a picture (3, H, W) in [0, 1]."""
 
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from omegaconf import DictConfig
@@ -10,37 +9,24 @@ from torch import Generator, Tensor
 from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.commands.load import Run, load_run
 from genlab.config.build import build, check_config
-from genlab.images import above, grid, to_float
-from genlab.outputs import picture_path, save_picture
+from genlab.images import above, grid, save_picture, to_float
+from genlab.outputs import picture_path, writing
 from genlab.protocols import Reconstructs, require
 from genlab.sampling import sampler
 
 
-class Mode(Protocol):
-    """A kind of picture."""
-
-    def __call__(self, run: Run, generator: Generator) -> Tensor:
-        """Return the picture (3, H, W) in [0, 1]."""
-
-
 def sample(cfg: DictConfig) -> Path:
-    """Write a picture of a run and say where it is.
-
-    Returns:
-        The picture's path.
-
-    Raises:
-        UsageError: for a run that there is not, or a place that can't be written to.
-    """
+    """Write a picture of a run, print its path and return it."""
     check_config(cfg)
-    mode: Mode = build(cfg.mode)
+    mode = build(cfg.mode)
     run = load_run(cfg.run, cfg.weights)
     path = picture_path(cfg.output, Path(cfg.paths.run_dir) / f"{type(mode).__name__.lower()}.png")
     if torch.accelerator.is_available():
         run.model.to(torch.accelerator.current_accelerator())
     with torch.no_grad():
         picture = mode(run, Generator().manual_seed(cfg.seed))
-    save_picture(picture, path)
+    with writing("output", path):
+        save_picture(picture, path)
     print(path)
     return path
 
@@ -55,7 +41,6 @@ class Grid:
         )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
-        """Return the picture (3, H, W) in [0, 1]."""
         n = self.n_rows * self.n_columns
         return grid(sampler(run.model, run.datamodule, n, generator)(slice(n)), self.n_columns)
 
@@ -70,7 +55,6 @@ class Reconstruct:
         )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
-        """Return the picture (3, H, W) in [0, 1]."""
         require(run.model, Reconstructs, "mode=reconstruct", "choose mode=grid")
         images = run.datamodule.examples("test", self.n_rows * self.n_columns)
         x = to_float(images.to(run.model.device))
@@ -87,7 +71,6 @@ class Interpolate:
         )
 
     def __call__(self, run: Run, generator: Generator) -> Tensor:
-        """Return the picture (3, H, W) in [0, 1]."""
         start, end = run.model.prior(2 * self.n_rows, generator).chunk(2)
         share = torch.linspace(0, 1, self.n_columns, device=start.device)[None, :, None]
         return grid(run.model.decode(start[:, None].lerp(end[:, None], share).flatten(0, 1)), self.n_columns)

@@ -27,7 +27,8 @@ from genlab.errors import UsageError
 from genlab.loggers import CSVLogger, WandbLogger, tolerant
 from genlab.run.checkpoint import explain_damage
 from genlab.run.folder import lock_run, open_run_folder, put_back_unless, record_run, update_summary
-from genlab.run.identity import Outcome, fingerprint, read_outcome, run_folder
+from genlab.run.identity import fingerprint, run_folder
+from genlab.run.summary import Outcome, read_outcome
 from genlab.trainer.internals import purge_events
 from genlab.trainer.resume_state import ResumeState, explain_restoring
 from genlab.trainer.schedule import newest_score
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     """Train the model of a configuration and leave a run folder behind, or go on with a run (`resume`).
 
-    With `resume=auto`, which the cells of a sweep have, a run that is complete is left as it is.
+    With `resume=auto`, which the runs of a sweep have, a run that is complete is left as it is.
 
     Args:
         cfg: the configuration.
@@ -114,10 +115,9 @@ def _is_settled(before: Outcome, run_dir: Path, own: str | None, cfg: DictConfig
     """Whether the run in a folder has come to its end; a UsageError if it has failed, and failed ones are left."""
     if before.status == "failed" and not cfg.retry_failed:
         raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {before.error}")
-    settled = before.is_final and before.summary.get("fingerprint") == own
-    if settled:
+    if before.is_settled(own):
         log.info("%s is complete: nothing is left to do.", run_dir)
-    return settled
+    return before.is_settled(own)
 
 
 def _overrides(typed: Sequence[str] | None, before: Outcome | None) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from genlab.data.arrays import fingerprint
-from genlab.noise import row_noise
 from genlab.protocols import ImageArray
+from genlab.sampling import row_noise
 
 
 class Derived:

@@ -1,11 +1,18 @@
 """Evaluation of trained models and of folders of images: measures, each applied to one subject at a time."""
 
-from genlab.evaluation.applicable import NotApplicable
 from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
-from genlab.evaluation.measure import Evaluation, measured
-from genlab.evaluation.memorisation import Classes, Diversity, Memorisation
-from genlab.evaluation.samples import Frechet, InceptionScore, Kernel, Manifold, Sharpness
-from genlab.evaluation.subject import Subject
+from genlab.evaluation.measure import Evaluation, Measure, apply_measures
+from genlab.evaluation.samples import (
+    Classes,
+    Diversity,
+    Frechet,
+    InceptionScore,
+    Kernel,
+    Manifold,
+    Memorisation,
+    Sharpness,
+)
+from genlab.evaluation.subject import NotApplicable, Subject
 
 __all__ = [
     "Classes",
@@ -18,10 +25,11 @@ __all__ = [
     "Likelihood",
     "Losses",
     "Manifold",
+    "Measure",
     "Memorisation",
     "NotApplicable",
     "Reconstruction",
     "Sharpness",
     "Subject",
-    "measured",
+    "apply_measures",
 ]

@@ -7,20 +7,19 @@ from typing import Any, Protocol, runtime_checkable
 from rich.text import Text
 
 from genlab.console import console
-from genlab.evaluation.applicable import Found, NotApplicable
-from genlab.evaluation.subject import Subject
+from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.redaction import redact
 from genlab.stamp import Measurement
 
 
 @runtime_checkable
 class Measure(Protocol):
-    """One or more metrics that are worked out together."""
+    """One or more metrics that are computed together."""
 
-    needs_features: bool  # whether each image's features have to be kept
+    needs_features: bool = False  # whether the features of each image have to be kept, and not their moments alone
 
-    def __call__(self, subject: Subject) -> Iterator[Found]:
-        """Measure a subject; where one metric of several is not applicable, that is yielded in its place.
+    def __call__(self, subject: Subject) -> Iterator[Measurement | NotApplicable]:
+        """Yield the metrics of a subject; where one of several is not applicable, yield that in its place.
 
         Raises:
             NotApplicable: if there is nothing to measure.
@@ -29,7 +28,7 @@ class Measure(Protocol):
 
 @dataclass
 class Evaluation:
-    """What was found out about one subject."""
+    """The results of one subject."""
 
     name: str  # the path that was asked for
     kind: str  # class of the model, or "images"
@@ -42,7 +41,7 @@ class Evaluation:
         return {"name": self.name, "kind": self.kind, "metrics": metrics, "not_applicable": self.not_applicable}
 
 
-def measured(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:
+def apply_measures(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:
     """Apply all measures that a subject has something for."""
     kind = "images" if subject.model is None else type(subject.model).__name__
     evaluation = Evaluation(redact(subject.name), kind)
@@ -51,8 +50,7 @@ def measured(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:
             with console().status(Text(f"{name} of {evaluation.name}", no_wrap=True, overflow="ellipsis")):
                 found = list(measure(subject))
         except NotApplicable as reason:
-            evaluation.not_applicable[name] = str(reason)
-            continue
+            found = [reason]
         for result in found:
             if isinstance(result, NotApplicable):
                 evaluation.not_applicable[result.metric or name] = str(result)

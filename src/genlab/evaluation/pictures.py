@@ -10,7 +10,7 @@ from torch import Tensor
 from genlab.distributed import rank_and_world_size
 from genlab.evaluation.subject import Subject
 from genlab.files import atomic_write
-from genlab.images import above, grid, save_png, to_float
+from genlab.images import above, grid, save_picture, to_float
 from genlab.protocols import HasPosterior, Reconstructs
 
 N_COLUMNS, N_ROWS, N_PAIRS = 8, 8, 24
@@ -24,17 +24,17 @@ def draw(subject: Subject, folder: Path) -> None:
     the smallest distance first: copies would be there.
     """
     samples = subject.samples(slice(0, min(N_COLUMNS * N_ROWS, subject.n_samples))).cpu()
-    pictures = {"samples": grid(to_float(samples), N_COLUMNS)}
+    pictures, figure = {"samples": grid(to_float(samples), N_COLUMNS)}, None
     if subject.keep:
         pictures["neighbours"] = _neighbours(subject)
     if isinstance(subject.model, Reconstructs):
         x = to_float(subject.datamodule.examples(subject.split, N_PAIRS).to(subject.device))
         pictures["reconstructions"] = grid(above(x, subject.model.reconstruct(x), N_COLUMNS), N_COLUMNS)
-    figure = _codes(subject) if isinstance(subject.model, Reconstructs) else None
+        figure = _codes(subject)
     if rank_and_world_size()[0] > 0:
         return  # all processes have taken part in describing images
     for name, picture in pictures.items():
-        save_png(picture, folder / f"{name}.png")
+        save_picture(picture, folder / f"{name}.png")
     if figure is not None:
         with atomic_write(folder / "codes.png") as file:
             figure.savefig(file, dpi=110, format="png")

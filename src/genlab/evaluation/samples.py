@@ -1,13 +1,23 @@
-"""How samples compare with the data, in the features of an encoder: one pass for all of these."""
+"""How samples compare with the data, most of it in the features of an encoder: one pass for all of these."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 
+import torch
+
 from genlab.bounds import AtLeastTwo, PositiveInt
-from genlab.evaluation.applicable import Found, NotApplicable, too_few
-from genlab.evaluation.subject import Subject
-from genlab.metrics import inception_score, kernel_distance, manifold_metrics
+from genlab.evaluation.measure import Measure
+from genlab.evaluation.subject import NotApplicable, Subject, too_few
+from genlab.metrics import (
+    class_shares,
+    diversity,
+    inception_score,
+    kernel_distance,
+    manifold_metrics,
+    memorisation,
+    total_variation,
+)
 from genlab.metrics.population import Population, frechet
 from genlab.protocols import FeatureEncoder, Reconstructs
 from genlab.stamp import Measurement
@@ -16,20 +26,17 @@ FLAT = 1e-12  # energy in grey levels^2 on [0, 1]: that of rounding, a ten-thous
 FIDELITY = f"torch-fidelity {version('torch-fidelity')}"
 
 
-class Frechet:
+class Frechet(Measure):
     """The Fréchet distance: `fid` in Inception's features, `fd_NAME` in others (Heusel et al. 2017, eq. 6)."""
 
-    needs_features = False
-
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         subject.require(2)
         encoder, n = subject.encoder, len(subject.fakes)
         stamp = subject.stamp(encoder.metric, subject.reference, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=few(n, encoder))
+        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=bias_note(n, encoder))
 
 
-class Kernel:
+class Kernel(Measure):
     """The kernel distance (Binkowski et al. 2018), which few samples do not bias.
 
     `kid` in Inception's features, which the name stands for; `kd_NAME` in others.
@@ -46,7 +53,6 @@ class Kernel:
         self.subset_size = subset_size
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         subject.require(2)
         fakes, reals = subject.features
         size = min(self.subset_size, len(fakes), len(reals))
@@ -57,7 +63,7 @@ class Kernel:
         yield Measurement(value, stamp, "lower", spread)
 
 
-class Manifold:
+class Manifold(Measure):
     """Precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
     They take as many real images as there are samples, from all over the reference, or as many of both as there are
@@ -75,7 +81,6 @@ class Manifold:
         self.k_density = k_density
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         fakes, reals = subject.features
         n = min(len(fakes), len(reals))
         subject.require(max(self.k, self.k_density) + 1)  # neighbours, and the image itself
@@ -86,7 +91,7 @@ class Manifold:
             yield Measurement(value, stamp, "higher")
 
 
-class InceptionScore:
+class InceptionScore(Measure):
     """The Inception score (Salimans et al. 2016), which needs the classes of an Inception network.
 
     Args:
@@ -99,7 +104,6 @@ class InceptionScore:
         self.n_splits = n_splits
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        """Measure the samples."""
         if not hasattr(subject.encoder, "with_logits"):
             raise NotApplicable(f"{subject.encoder.name} gives no classes: type features=inception")
         logits = subject.fakes.logits
@@ -112,25 +116,83 @@ class InceptionScore:
         yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread)
 
 
-class Sharpness:
+class Sharpness(Measure):
     """High-frequency energy relative to the data's: 1 is as sharp, below is blurred, above noisy.
 
     The mean of all images that fit a code is blurred: the regression to the mean, as a number.
     """
 
-    needs_features = False
-
-    def __call__(self, subject: Subject) -> Iterator[Found]:
-        """Measure the samples, and the reconstructions if there are any."""
+    def __call__(self, subject: Subject) -> Iterator[Measurement | NotApplicable]:
         yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals)
         if isinstance(subject.model, Reconstructs):
             yield self._ratio(subject, "reconstructions", subject.split, subject.reconstructions, subject.held_out)
 
-    def _ratio(self, subject: Subject, what: str, split: str, fakes: Population, reals: Population) -> Found:
+    def _ratio(
+        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population
+    ) -> Measurement | NotApplicable:
         metric = f"sharpness_{what}"
         if reals.energy < FLAT:
             return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
         return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes)))
+
+
+class Diversity(Measure):
+    """Mean squared distance between two samples relative to that between two images of the reference."""
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        subject.require(2)
+        if subject.reals.moments.cov.trace() <= 0:
+            raise NotApplicable(f"all {subject.reference} images look alike: nothing varies as they do")
+        stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
+        yield Measurement(diversity(subject.fakes.moments, subject.reals.moments), stamp)
+
+
+class Memorisation(Measure):
+    """P(a sample lies closer to the training set than a held-out image does) (Meehan et al. 2020).
+
+    0.5: samples are as new as held-out images; 1: they are copies of training images.
+    """
+
+    needs_features = True
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        samples, held_out = subject.nearest_to_fakes[0], subject.nearest_to_held_out[0]
+        fields = {"n_fake": len(samples), "settings": f"beside {len(held_out)} {subject.split} images"}
+        stamp = subject.stamp("memorisation", subject.reference, True, **fields)
+        yield Measurement(memorisation(samples, held_out), stamp)
+
+
+class Classes(Measure):
+    """Classes of the samples, each that of its nearest training image, against those of the data.
+
+    The total variation is the share of samples that would have to change their class: dropped modes show there. How far
+    a nearest neighbour can be trusted is told by held-out images. The entries are the shares of the classes. Images
+    without a label (-1) count for nothing.
+    """
+
+    needs_features = True
+
+    def __call__(self, subject: Subject) -> Iterator[Measurement]:
+        labels = subject.datamodule.labels(subject.reference)
+        if labels.ndim != 1 or len(labels[labels >= 0].unique()) < 2:
+            raise NotApplicable(f"the {subject.reference} images of {subject.datamodule.name} have no classes, or one")
+        found = labels[subject.nearest_to_fakes[1]]
+        found = found[found >= 0]
+        if len(found) == 0:
+            raise NotApplicable(f"no sample of {subject.name} lies next to an image with a class")
+        fields = {"n_fake": len(found), "settings": "class of the nearest training image"}
+        stamp = subject.stamp("class_total_variation", subject.reference, True, **fields)
+        shares, expected = (class_shares(part, int(labels.max()) + 1) for part in (found, labels[labels >= 0]))
+        value, entries = total_variation(shares, expected), tuple(shares.tolist())
+        yield Measurement(value, stamp, "lower", note=self._trust(subject, labels), entries=entries)
+
+    def _trust(self, subject: Subject, labels: torch.Tensor) -> str:
+        found, expected = labels[subject.nearest_to_held_out[1]], subject.datamodule.labels(subject.split)
+        has_both = (found >= 0) & (expected >= 0)
+        if not has_both.any():
+            return ""
+        accuracy = torch.eq(found, expected)[has_both].double().mean().item()
+        return f"the nearest training image has the class of a held-out one in {accuracy:.1%} of cases"
 
 
 def kernel_name(frechet: str) -> str:
@@ -138,7 +200,7 @@ def kernel_name(frechet: str) -> str:
     return "kid" if frechet == "fid" else frechet.replace("fd_", "kd_", 1)
 
 
-def few(n: int, encoder: FeatureEncoder) -> str:
+def bias_note(n: int, encoder: FeatureEncoder) -> str:
     """What to mind about a Fréchet distance of n images in the features of an encoder."""
     if n >= encoder.dim:
         return ""

@@ -6,12 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from genlab import sampling
+from genlab.data.files import find_files
+from genlab.data.view import View, opened
 from genlab.distributed import in_batches
-from genlab.evaluation.applicable import NotApplicable, too_few
+from genlab.errors import UsageError
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
@@ -24,46 +27,40 @@ from genlab.stamp import Stamp, encoder_fields
 Result = TypeVar("Result")
 
 
+class NotApplicable(Exception):
+    """A subject has nothing for a measure, or for one `metric` of several of it; the text says why."""
+
+    def __init__(self, reason: str, metric: str | None = None) -> None:
+        super().__init__(reason)
+        self.metric = metric
+
+
+def too_few(needed: int, **counts: int) -> str:
+    """Say which sets of images, given by name, are smaller than `needed`; an empty text if none is."""
+    small = {name.replace("_", " "): f"is {n}" if n == 1 else f"are {n}" for name, n in counts.items() if n < needed}
+    return ", and ".join(f"{needed} {name} or more are needed, and there {is_n}" for name, is_n in small.items())
+
+
 @dataclass
 class Subject:
-    """A source of samples beside a data set. What several measures need is worked out once, on first use.
+    """A source of samples beside a data set. What several measures need is computed once, on first use."""
 
-    Attributes:
-        name: of the run or the folder.
-        samples: from rows to uint8 samples (B, C, H, W).
-        n_samples: how many there are.
-        datamodule: the data set, an `ImageDataModule`.
-        encoder: describes images, on `device`.
-        device: where to compute.
-        cache_dir: where descriptions of real images are kept; None for nowhere.
-        model: what drew the samples; None for a folder.
-        split: held-out images, for reconstructions, likelihoods and codes.
-        reference: split that the samples are compared with.
-        batch_size: images at a time.
-        seed: of all noise.
-        keep: whether each image's features are kept, or only their moments.
-    """
-
-    name: str
-    samples: Callable[[slice], Tensor]
+    name: str  # of the run or the folder
+    samples: Callable[[slice], Tensor]  # from rows to uint8 samples (B, C, H, W)
     n_samples: int
-    datamodule: Any
-    encoder: FeatureEncoder
+    datamodule: Any  # the data set, an `ImageDataModule`
+    encoder: FeatureEncoder  # describes images, on `device`
     device: torch.device
-    cache_dir: Path | None
-    model: Any = None
-    split: str = "test"
-    reference: str = "train"
+    cache_dir: Path | None  # where descriptions of real images are kept; None for nowhere
+    model: Any = None  # what drew the samples; None for a folder
+    split: str = "test"  # held-out images, for reconstructions, likelihoods and codes
+    reference: str = "train"  # split that the samples are compared with
     batch_size: int = 100
-    seed: int = 0
-    keep: bool = True
+    seed: int = 0  # of all noise
+    keep: bool = True  # whether the features of each image are kept, or only their moments
 
     def able(self, protocol: type, what: str) -> Any:
-        """Return the model if it fulfils a protocol.
-
-        Raises:
-            NotApplicable: if it does not, or if there is no model: it has no `what`.
-        """
+        """Return the model, or raise a NotApplicable if there is none or it does not fulfil a protocol."""
         if self.model is None:
             raise NotApplicable(f"a folder of images has no {what}")
         if not isinstance(self.model, protocol):
@@ -71,16 +68,12 @@ class Subject:
         return self.model
 
     def require(self, needed: int) -> None:
-        """Refuse fewer samples or reference images than `needed`.
-
-        Raises:
-            NotApplicable: naming both numbers.
-        """
+        """Raise a NotApplicable if there are fewer samples or reference images than `needed`."""
         if reason := too_few(needed, samples=len(self.fakes), **{f"{self.reference}_images": len(self.reals)}):
             raise NotApplicable(reason)
 
     def over_held_out(self, work: Callable[[Tensor, Generator], Result]) -> list[Result]:
-        """Results for all batches of held-out images, in order, on every process.
+        """Results of all batches of held-out images, in order, on every process.
 
         Args:
             work: from images (B, C, H, W) in [-1, 1] and the noise for them to a result on the CPU.
@@ -96,17 +89,17 @@ class Subject:
     @cached_property
     def fakes(self) -> Population:
         """The samples, described."""
-        return self._described(self.samples, self.n_samples)
+        return self._describe(self.samples, self.n_samples)
 
     @cached_property
     def reals(self) -> Population:
-        """The reference, described."""
-        return self._real(self.reference)
+        """The reference images, described."""
+        return self._describe_split(self.reference)
 
     @cached_property
     def held_out(self) -> Population:
         """The held-out images, described."""
-        return self._real(self.split)
+        return self._describe_split(self.split)
 
     @cached_property
     def reconstructions(self) -> Population:
@@ -119,7 +112,7 @@ class Subject:
                 x_hat = sampling.drawn(x_hat, rows.start, f"reconstructions {self.seed}")
             return to_uint8(x_hat)
 
-        return self._described(reconstruct, len(held_out))
+        return self._describe(reconstruct, len(held_out))
 
     @property
     def features(self) -> tuple[Tensor, Tensor]:
@@ -155,16 +148,12 @@ class Subject:
         means, z, kl = (torch.cat(parts) for parts in zip(*self.over_held_out(draw), strict=True))
         return means, z, kl
 
-    def _described(self, images: Callable[[slice], Tensor], n: int) -> Population:
+    def _describe(self, images: Callable[[slice], Tensor], n: int) -> Population:
         return feature_statistics(images, n, self.encoder, self.batch_size, self.device, self.keep)
 
-    def _real(self, split: str) -> Population:
+    def _describe_split(self, split: str) -> Population:
         images = self.datamodule.images(split)
         return reference(images, self.encoder, self.batch_size, self.device, self.cache_dir, self.keep)
-
-    @property
-    def _generated(self) -> str | None:
-        return sampling.kind(self.model, self.datamodule) if self.model is not None else None
 
     def stamp(self, metric: str, split: str, encoded: bool = False, **fields: Any) -> Stamp:
         """The protocol of a value.
@@ -173,9 +162,9 @@ class Subject:
             metric: its name.
             split: where the real images are from.
             encoded: whether the encoder took part.
-            fields: further fields of the stamp, or others instead of those that follow from the subject; `n_fake` where
-                generated images took part.
+            fields: further fields, or others than those of the subject; `n_fake` where generated images took part.
         """
+        is_generated = self.model is not None and "n_fake" in fields
         known: dict[str, Any] = {
             "data": self.datamodule.name,
             "images": self.datamodule.fingerprint(split),
@@ -183,7 +172,7 @@ class Subject:
             "n_real": len(self.datamodule.images(split)),
             "seed": self.seed,
             "weights": self.model.weights_in_use if self.model is not None else None,
-            "generated": self._generated if "n_fake" in fields else None,
+            "generated": sampling.kind(self.model, self.datamodule) if is_generated else None,
             **self.datamodule.view,
             **(encoder_fields(self.encoder) if encoded else {}),
         }
@@ -193,3 +182,42 @@ class Subject:
 def _features(population: Population) -> Tensor:
     assert population.features is not None, "a measure that needs features has to say so"
     return population.features
+
+
+def folder_samples(root: Path, image_shape: tuple[int, int, int], n: int) -> tuple[Callable[[slice], Tensor], int]:
+    """Read the images that any other program has left in a folder, or in a .zip file, as samples.
+
+    Args:
+        root: where they are, at any depth.
+        image_shape: (C, H, W) of the data; colour and grey are converted into each other, sizes are not.
+        n: how many to take at most, spread over the list of names.
+
+    Returns:
+        A map from rows to uint8 images (B, C, H, W), and how many there are.
+
+    Raises:
+        UsageError: if there are no images, or if one has another size than the data or can't be read.
+    """
+    channels, height, width = image_shape
+    files = find_files(root, "images")
+    n = min(n, len(files.names))
+    chosen = [row * len(files.names) // n for row in range(n)]
+    view = View(height, channels)
+
+    def read(row: int) -> np.ndarray:
+        name = f"{files.names[row]} in images={root}"
+        try:
+            with opened(files.source(row)) as image:
+                size = image.size
+                pixels, _ = view(image)
+        except Exception as error:
+            raise UsageError(f"{name} can't be read: {' '.join(str(error).split())}") from error
+        if size != (width, height):
+            raise UsageError(
+                f"{name} has {size[0]}x{size[1]} pixels, and the data {width}x{height}: give images of the data's "
+                "size, as resizing changes every score."
+            )
+        return pixels
+
+    read(chosen[0])  # the most likely error, before anything takes long
+    return lambda rows: torch.from_numpy(np.stack([read(row) for row in chosen[rows]])), n

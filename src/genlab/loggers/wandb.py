@@ -35,7 +35,7 @@ class WandbLogger(loggers.WandbLogger):
     refused here, before training; whatever else fails, the run goes on without it.
 
     The run's id is kept in `wandb_run_id.txt` in the run folder, so that a resumed run goes on in the same W&B run; one
-    that is typed, or that an agent of a W&B sweep gives, takes its place. A run in a group, as the cells of a sweep
+    that is typed, or that an agent of a W&B sweep gives, takes its place. A run in a group, as the runs of a sweep
     are, is named like its folder.
 
     Args:

@@ -1,180 +1,148 @@
-"""The figures of a report: which there are, and how each is drawn on light and dark paper."""
+"""The figures of a report: which there are, and how each is drawn."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genlab.names import LONGEST, shorten
+from genlab.names import LONGEST, file_name, shorten
 from genlab.report import style
 from genlab.report.read import thinned
-from genlab.report.style import Plot, Theme, describe, looks, panels, spread_out
+from genlab.report.style import describe, looks, panels, spread_out
 from genlab.report.table import DATA, LATENT, MODEL, NOT_RANKED, Group, Table, is_seed, pareto_front
-from genlab.report.text import DOWN, clipped, direction, number, short
+from genlab.report.text import arrow, number, short
 
 MOST_GROUPS, MOST_KEYS, MOST_MAPS, MOST_VALUES, MOST_CURVES, MOST_POINTS = 6, 4, 6, 12, 12, 80
-COSTS = {"seconds": "seconds", "images_seen": "images seen", "parameters": "parameters"}  # columns, what they are
-VITAL = ("health/diversity", "health/active_units", "health/distinctness", "health/saturation")
+COSTS = ("seconds", "images_seen", "parameters")
+HEALTH = ("health/diversity", "health/active_units", "health/distinctness", "health/saturation")
 
 
-Parts = Iterable[tuple[Any, pd.DataFrame]]  # a title each, and rows of the table
-
-
-class Drawn(NamedTuple):
-    """A figure as two PNG files."""
+class Drawing(NamedTuple):
+    """A figure as a PNG file."""
 
     name: str
     title: str
     caption: str
-    light: bytes
-    dark: bytes
+    png: bytes
     width: int  # at which it is shown, in pixels of a page
 
 
-def drawn_figures(table: Table) -> Iterator[Drawn]:
+def draw_figures(table: Table) -> list[Drawing]:
     """Draw all figures that a sweep has something to show in, in the order of the page."""
-    for name, title, caption, draw in (*_scores(table), *_maps(table), *_costs(table), *_curves(table)):
-        files = []
-        for theme in (style.LIGHT, style.DARK):
-            with style.paper(theme):
-                figure = draw(theme)
-                files.append(style.png(figure))
-        file = shorten(re.sub(r"[^\w.-]+", "_", name), LONGEST - len(".png"))
-        yield Drawn(file, title, caption, files[0], files[1], round(96 * figure.get_figwidth()))
+    with style.house_style():
+        return [*islice(_scores(table), MOST_KEYS), *_maps(table), *_costs(table), *_curves(table)]
 
 
-def _scores(table: Table) -> Iterator[Plot]:
-    """Against each swept key of which one model has several numbers in a group, the latent dimension first."""
-    places = [table.frame["group"].where(table.frame["group"] <= MOST_GROUPS), table.frame["model"]]
-    keys = [key for key in table.keys if not is_seed(key)]
-    several = [key for key in keys if table.numbers(key).groupby(places).nunique().gt(1).any()]
-    for key in sorted(several, key=lambda key: key != LATENT)[:MOST_KEYS]:
-        yield (
-            f"score_against_{table.labels[key]}",
-            f"Score against {'latent dimension' if key == LATENT else table.labels[key]}",
+def _drawing(name: str, title: str, caption: str, figure: Figure) -> Drawing:
+    name = shorten(file_name(name.replace("/", "_")), LONGEST - len(".png"))
+    return Drawing(name, title, caption, style.png(figure), round(96 * figure.get_figwidth()))
+
+
+def _scores(table: Table) -> Iterator[Drawing]:
+    """Against each swept key of which one model has several numbers in a group, the latent dimension first.
+
+    A panel for each protocol, and in it a line for each setting that is otherwise the same.
+    """
+    known, keys = looks(table.models), [key for key in table.keys if not is_seed(key)]
+    for key in sorted(keys, key=lambda key: key != LATENT):
+        numbers = table.numbers(key)
+        groups = [group._replace(rows=group.rows.assign(x=numbers).dropna(subset="x")) for group in table.groups]
+        groups = [group for group in groups if group.rows.groupby("model")["x"].nunique().gt(1).any()][:MOST_GROUPS]
+        if not groups:
+            continue
+        figure, axes = panels(len(groups), size=(4.6, 3.4))
+        others = [other for other in keys if other not in (key, MODEL, DATA)]
+        for axis, (title, stamp, rows) in zip(axes, groups, strict=True):
+            for (model, *_), line in rows.groupby(["model", *others], sort=False):
+                points = line.groupby("x")["score"].agg(["mean", "min", "max"])
+                mean, low, high = points.to_numpy().T
+                bars = mean - low, high - mean
+                axis.errorbar(points.index, mean, bars, **known[str(model)], capsize=3, lw=1.4, alpha=0.9)
+            style.ticks_at(axis, sorted(set(rows["x"])))
+            spread_out(axis.yaxis, rows["score"])
+            describe(axis, title, key, f"{stamp.metric}  ↓ lower is better")
+        style.legend(figure, known, _models(groups))
+        label = table.labels[key]
+        yield _drawing(
+            f"score_against_{label}",
+            f"Score against {'latent dimension' if key == LATENT else label}",
             "Lower is better. Points are means, bars reach from the lowest to the highest value "
             "of the runs that differ by their seed alone.",
-            partial(_draw_scores, table, key),
+            figure,
         )
 
 
-def _draw_scores(table: Table, key: str, theme: Theme) -> Figure:
-    """A panel for each protocol, and in it a line for each setting that is otherwise the same."""
-    frame, known = table.frame.assign(x=table.numbers(key)), looks(table.models)
-    groups = [group for group in table.groups if frame["x"][group.rows.index].nunique() > 1][:MOST_GROUPS]
-    figure, axes = panels(len(groups), size=(4.6, 3.4))
-    others = [other for other in table.keys if other not in (key, DATA) and not is_seed(other)]
-    for axis, (title, stamp, rows) in zip(axes, groups, strict=True):
-        rows = frame.loc[rows.index].dropna(subset="x")
-        for (model, *_), line in rows.groupby(["model", *others], sort=False):
-            points = line.groupby("x")["score"].agg(["mean", "min", "max"])
-            mean, low, high = points.to_numpy().T
-            bars = mean - low, high - mean
-            axis.errorbar(points.index, mean, bars, **known[str(model)], capsize=3, lw=1.4, alpha=0.9)
-        style.ticks_at(axis, sorted(set(rows["x"])))
-        spread_out(axis.yaxis, rows["score"])
-        describe(axis, title, key, f"{stamp.metric}  {DOWN}")
-    style.legend(figure, known, _models(groups))
-    return figure
+def _models(groups: Sequence[Group]) -> set[str]:
+    return {model for group in groups for model in group.rows["model"]}
 
 
-def _maps(table: Table) -> Iterator[Plot]:
-    """Of the score, and of the metrics that many runs have, over the two keys that matter most.
+def _maps(table: Table) -> Iterator[Drawing]:
+    """The score, and metrics that many runs have, over the two keys that matter most, a panel for each data set.
 
-    Each data set has a panel, or a column if nothing else varies beside the model. What can't be compared has colours
-    of its own: scores on different data, and losses of different models, which are different quantities.
+    Losses of different models are different quantities, so that in a map of them each model has colours of its own.
     """
-    frame, groups = table.frame, table.groups
-    counts = frame[list(table.keys)].astype(str).nunique()
-    few = [key for key in table.keys if key != DATA and not is_seed(key) and counts[key] <= MOST_VALUES]
-    few.sort(key=lambda key: (key not in (MODEL, LATENT), key != MODEL, -counts[key]))
-    keys = [*few, *([DATA] if len(few) == 1 and DATA in table.keys else [])][:2]
+    frame = table.frame
+    counts = frame[table.keys].astype(str).nunique()
+    keys = [key for key in table.keys if key != DATA and not is_seed(key) and counts[key] <= MOST_VALUES]
+    keys.sort(key=lambda key: (key not in (MODEL, LATENT), key != MODEL, -counts[key]))
+    keys = [*keys, *(key for key in table.keys if key == DATA)][:2]
     if len(keys) < 2:
         return
-    if keys[1] != DATA:
-        yield from _map(table, "score", keys, [(title, rows) for title, _, rows in groups if len(rows) > 1])
-    elif groups and len({group.stamp.data for group in groups}) == len(groups):
-        yield from _map(table, "score", keys, [(groups[0].stamp.metric, frame[frame["group"].notna()])], 0)
-
-    losses = [key for key in table.metrics if key.startswith("val/") and "accuracy" not in key]
-    common = [key for key in (*losses, *VITAL) if key in table.metrics and frame[key].notna().mean() >= 0.3]
-    for key in common[:MOST_MAPS]:
-        rows = frame[frame[key].notna() & ~frame["status"].isin(NOT_RANKED)]
-        parts = [("", rows)] if keys[1] == DATA else rows.groupby("data")
-        yield from _map(table, key, keys, parts, 1 if keys[0] == MODEL and key.startswith("val/") else None)
+    yield from _map(table, "score", keys, [(title, rows) for title, _, rows in table.groups if len(rows) > 1])
+    common = [key for key in (*_losses(table, "val/"), *HEALTH) if key in table.metrics]
+    for key in [key for key in common if frame[key].notna().mean() >= 0.3][:MOST_MAPS]:
+        rows = frame[~frame["status"].isin(NOT_RANKED)].dropna(subset=key)
+        yield from _map(table, key, keys, rows.groupby("data"), by_row=keys[0] == MODEL and key.startswith("val/"))
 
 
-def _map(table: Table, what: str, keys: Sequence[str], parts: Parts, apart: int | None = None) -> Iterator[Plot]:
-    """Args: apart: the axis along which values of a panel can be compared; None if all can be."""
-    maps = [(str(title), rows.pivot_table(what, keys[0], keys[1], sort=False)) for title, rows in parts if len(rows)]
+def _losses(table: Table, phase: str) -> list[str]:
+    return [key for key in table.metrics if key.startswith(phase) and "accuracy" not in key]
+
+
+def _map(
+    table: Table, metric: str, keys: Sequence[str], parts: Iterable[tuple[Any, pd.DataFrame]], by_row: bool = False
+) -> Iterator[Drawing]:
+    """Panels side by side, each with a title and the rows of the table that it shows. Colours compare within a row
+    alone, or within a panel.
+    """
+    maps = [(str(title), rows.pivot_table(metric, keys[0], keys[1])) for title, rows in parts][:MOST_GROUPS]
     if not maps:
         return
-    names = [table.labels[key] for key in keys]
-    better = direction(what, what == "score")
-    caption = "Lower is better and has the stronger colour. " if better else ""
-    if apart is not None:
-        caption += (
-            "Colours compare within a column: scores on different data can't be compared. ",
-            "Colours compare within a row: a loss is another quantity in another model. ",
-        )[apart]
-    title = f"{'Score' if what == 'score' else what} over {' and '.join(names)}  {better}".strip()
-    draw = partial(_draw_maps, maps[:MOST_GROUPS], names, apart, (-1 if better else 1))
-    yield f"heat_{what}", title, f"{caption}Means over all that differs otherwise.", draw
-
-
-def _draw_maps(
-    maps: Sequence[tuple[str, pd.DataFrame]], names: Sequence[str], apart: int | None, order: int, theme: Theme
-) -> Figure:
-    """Panels side by side, with the values in their places."""
+    labels = [table.labels[key] for key in keys]
     tallest, widest = np.max([grid.shape for _, grid in maps], axis=0)
     figure, axes = panels(len(maps), size=(1.35 + max(1.5, 0.72 * widest), 0.65 + 0.4 * tallest))
-    colours = LinearSegmentedColormap.from_list("", (theme.faint, theme.strong)[::order])
     for axis, (title, grid) in zip(axes, maps, strict=True):
-        grid = grid.reindex(index=sorted(grid.index, key=_order), columns=sorted(grid.columns, key=_order))
-        values = grid.to_numpy(float)
-        low, high = (find(values, axis=apart, keepdims=True) for find in (np.nanmin, np.nanmax))
-        shades = np.where(high > low, (values - low) / np.where(high > low, high - low, 1), 0.5 + 0 * values)
-        axis.imshow(shades, cmap=colours, vmin=0, vmax=1, aspect="auto")
-        for (row, column), shade in np.ndenumerate(shades):
-            text = short(float(f"{values[row, column]:.3g}")) if np.isfinite(shade) else "–"
-            is_light = np.mean(colours(shade)[:3]) > 0.5
-            colour = theme.ink if text == "–" else "#16181c" if is_light else "#ffffff"
+        values, tiny = grid.to_numpy(float), np.finfo(float).tiny
+        low, high = (find(values, axis=1 if by_row else None, keepdims=True) for find in (np.nanmin, np.nanmax))
+        shades = (values - low + tiny) / (high - low + 2 * tiny)  # a half where all are equal
+        shades = 1 - shades if arrow(metric) else shades
+        axis.imshow(shades, style.SCALE, aspect="auto", vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(values):
+            text = short(float(f"{value:.3g}")) if np.isfinite(value) else "–"
+            colour = "white" if shades[row, column] > 0.6 else "black"
             axis.text(column, row, text, ha="center", va="center", color=colour)
-        axis.set_xticks(range(len(grid.columns)), [clipped(number(name)) for name in grid.columns])
-        axis.set_yticks(range(len(grid.index)), [clipped(number(name)) for name in grid.index])
+        axis.set_xticks(range(len(grid.columns)), [shorten(number(name), 26) for name in grid.columns])
+        axis.set_yticks(range(len(grid.index)), [shorten(number(name), 26) for name in grid.index])
         axis.grid(visible=False)
-        describe(axis, title, names[1], names[0])
-    return figure
+        describe(axis, title, labels[1], labels[0])
+    caption = "Lower is better and has the stronger colour. " if arrow(metric) else ""
+    if by_row:
+        caption += "Colours compare within a row: a loss is another quantity in another model. "
+    title = f"{'Score' if metric == 'score' else metric} over {' and '.join(labels)}{arrow(metric)}"
+    yield _drawing(f"heat_{metric}", title, f"{caption}Means over all that differs otherwise.", figure)
 
 
-def _order(value: Any) -> tuple[bool, Any]:
-    """Numbers first, then texts."""
-    return isinstance(value, str), value
-
-
-def _costs(table: Table) -> Iterator[Plot]:
-    groups = [group for group in table.groups if len(group.rows) > 1][:MOST_GROUPS]
-    rows = table.frame[table.frame["group"] <= len(groups)]
-    if kinds := [kind for kind in COSTS if rows[kind].nunique() > 1]:
-        yield (
-            "score_against_cost",
-            "Score against what it costs",
-            "Lower left is better. The line is the Pareto front: runs that no other beats at the same cost or less.",
-            partial(_draw_costs, table, groups, kinds),
-        )
-
-
-def _draw_costs(table: Table, groups: Sequence[Group], kinds: Sequence[str], theme: Theme) -> Figure:
+def _costs(table: Table) -> Iterator[Drawing]:
     """A row for each protocol and a column for each cost."""
-    known = looks(table.models)
+    known, groups = looks(table.models), [group for group in table.groups if len(group.rows) > 1][:MOST_GROUPS]
+    kinds = [kind for kind in COSTS if any(rows[kind].nunique() > 1 for _, _, rows in groups)]
+    if not kinds:
+        return
     figure, axes = panels(len(kinds) * len(groups), len(kinds))
     places = [(group, kind) for group in groups for kind in kinds]
     for axis, ((title, stamp, rows), kind) in zip(axes, places, strict=True):
@@ -182,57 +150,52 @@ def _draw_costs(table: Table, groups: Sequence[Group], kinds: Sequence[str], the
         for model, own in points.groupby("model"):
             axis.scatter(own[kind].to_numpy(), own["score"].to_numpy(), s=22, **known[str(model)], alpha=0.8)
         front = pareto_front(points[[kind, "score"]])
-        axis.plot(*front.to_numpy().T, color=theme.ink, linewidth=1, drawstyle="steps-post", zorder=1)
+        axis.plot(*front.to_numpy().T, color=style.INK, linewidth=1, drawstyle="steps-post", zorder=1)
         spread_out(axis.xaxis, points[kind], 8)
         spread_out(axis.yaxis, rows["score"])
-        describe(axis, title, f"{COSTS[kind]}  ↓", f"{stamp.metric}  ↓")
-    style.legend(figure, known, _models(groups), Line2D([], [], color=theme.ink, linewidth=1, label="Pareto front"))
-    return figure
+        describe(axis, title, f"{kind.replace('_', ' ')}  ↓", f"{stamp.metric}  ↓")
+    style.legend(figure, known, _models(groups), Line2D([], [], color=style.INK, linewidth=1, label="Pareto front"))
+    yield _drawing(
+        "score_against_cost",
+        "Score against what it costs",
+        "Lower left is better. The line is the Pareto front: runs that no other beats at the same cost or less.",
+        figure,
+    )
 
 
-def _models(groups: Sequence[Group]) -> set[str]:
-    return {model for group in groups for model in group.rows["model"]}
-
-
-def _curves(table: Table) -> Iterator[Plot]:
-    """A panel for each metric and data set: scores, then losses of validation, else of training."""
-    phase = "val/" if any(key.startswith("val/") for key in table.metrics) else "train/"
-    losses = [key for key in table.metrics if key.startswith(phase) and "accuracy" not in key]
+def _curves(table: Table) -> Iterator[Drawing]:
+    """A panel for each metric and data set: scores, then losses of validation, else of training. A line a run."""
+    scores = table.frame["score_key"].dropna().unique()
     data_sets = list(table.frame[table.frame["model"] != ""].groupby("data"))
     places = []
-    for key in (*table.frame["score_key"].dropna().unique(), *losses):
+    for key in (*scores, *(_losses(table, "val/") or _losses(table, "train/"))):
         for data, rows in data_sets:
             curves = {n: curve for n in rows.index if len(curve := table.runs[n - 1].curve(key))}
             if curves:
                 places.append((key, str(data), curves))
-    if places:
-        yield (
-            "curves",
-            "Training curves",
-            "Scores and losses over the images seen, a line a run. Outliers beyond the panel are cut off. "
-            "Losses of different models are different quantities.",
-            partial(_draw_curves, table, places[:MOST_CURVES]),
-        )
-
-
-def _draw_curves(table: Table, places: Sequence[tuple[str, str, dict[int, pd.Series]]], theme: Theme) -> Figure:
-    """All lines of one model at once, which is what makes hundreds of them cheap; thinner ones the more there are."""
+    if not places:
+        return
+    places = places[:MOST_CURVES]
     n_columns = {2: 2, 4: 4}.get(len({data for _, data, _ in places}), 3)  # a metric's panels stand side by side
     figure, axes = panels(len(places), n_columns, (12 / n_columns, 3.1))
     known = looks(table.models)
     for axis, (key, data, curves) in zip(axes, places, strict=True):
         width, alpha = (1.3, 0.9) if len(curves) <= 20 else (0.6, 0.5)
-        for model, look in known.items():
-            own = [thinned(curve, MOST_POINTS) for n, curve in curves.items() if table.frame["model"][n] == model]
-            lines = [np.column_stack([line.index, line]) for line in own if len(line) > 1]
-            axis.add_collection(LineCollection(lines, colors=look["color"], linewidths=width, alpha=alpha))
-            single = pd.concat([pd.Series(dtype=float), *(line for line in own if len(line) == 1)])
-            axis.scatter(single.index.astype(float), single.to_numpy(), s=14, **look, alpha=0.8)
+        for n, curve in curves.items():
+            few, look = thinned(curve, MOST_POINTS), known[table.frame["model"][n]]
+            axis.plot(few.index, few, color=look["color"], lw=width, alpha=alpha)
+            axis.plot(few.index[-1], few.iloc[-1], **look, ms=3, alpha=alpha)
         _limit(axis, pd.concat(curves.values()))
-        better = direction(key, key in set(table.frame["score_key"]))
-        describe(axis, f"{key} on {data}", "images seen", f"{key.partition('/')[2]}  {better[:1]}".strip())
+        better = "  ↓" if key in scores else arrow(key)
+        describe(axis, f"{key} on {data}", "images seen", key.partition("/")[2] + better)
     style.legend(figure, known, known)
-    return figure
+    yield _drawing(
+        "curves",
+        "Training curves",
+        "Scores and losses over the images seen, a line a run. Outliers beyond the panel are cut off. "
+        "Losses of different models are different quantities.",
+        figure,
+    )
 
 
 def _limit(axis: Axes, values: pd.Series) -> None:

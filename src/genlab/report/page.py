@@ -1,18 +1,20 @@
 """The page: what it says, handed to a template that says how."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from genlab.report.figures import Drawn
+from genlab.foreign import printable
+from genlab.names import shorten
+from genlab.report.figures import Drawing
 from genlab.report.read import Run, sweep_command, thinned
 from genlab.report.style import looks
 from genlab.report.table import Table, differing_fields
-from genlab.report.text import clipped, direction, duration, number
+from genlab.report.text import arrow, number
 from genlab.report.thumbnails import data_uri, newest, over_time
 
 MOST_BEST, MOST_SPARKS = 6, 9
@@ -21,22 +23,11 @@ MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the c
 NUMERIC = ("rank", "score", "epochs", "images_seen", "seconds", "images_per_second", "parameters")
 
 
-class Column(NamedTuple):
-    """Of the table on the page."""
-
-    key: str
-    label: str
-    hint: str
-    is_minor: bool
-    is_numeric: bool
-
-
-def render(table: Table, figures: Sequence[Drawn], again: str, folder: Path | None) -> str:
-    """Return the HTML. Everything that comes from a run is escaped.
+def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | None) -> str:
+    """Return the HTML, in which everything that comes from a run is escaped.
 
     Args:
-        table: the runs.
-        figures: of them.
+        table, figures: what it shows.
         again: the command that makes the page again.
         folder: of the sweep, if there is one.
     """
@@ -47,20 +38,20 @@ def render(table: Table, figures: Sequence[Drawn], again: str, folder: Path | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clipped": clipped, "duration": duration, "uri": data_uri}
+    environment.filters |= {"arrow": arrow, "number": number, "shorten": shorten, "uri": data_uri}
     stamps = [group.stamp for group in table.groups]
     fields = dict.fromkeys(name for stamp in stamps for name in stamp.as_dict())
-    sections = _sections(table)
     entries = {n: _entry(table, n, run) for n, run in enumerate(table.runs, 1)}
-    pictured = [n for n, entry in entries.items() if entry["samples"] or entry["reconstructions"]]
-    sheets = [(part["title"], [entries[n] for n in part["rows"] if n in pictured]) for part in sections]
-    return environment.get_template("page.html").render(
+    page = environment.get_template("page.html").render(
         table=table,
         head=_head(table),
-        sections=sections,
+        labels={key: key.replace("_", " ") for key in NUMERIC} | dict(table.labels),
+        numeric={*NUMERIC, *table.metrics},
+        minor={key for key in table.metrics if key.startswith(MINOR) or "accuracy" in key},
+        sections=_sections(table),
         entries=entries,
-        sheets=[(title, shown) for title, shown in sheets if shown],
-        best=[(group, group.rows.index[0]) for group in table.groups[:MOST_BEST]],
+        has_pictures=any(entry["samples"] or entry["reconstructions"] for entry in entries.values()),
+        best=table.groups[:MOST_BEST],
         figures=figures,
         protocols={name: [stamp.as_dict().get(name, "–") for stamp in stamps] for name in fields},
         differing=differing_fields(stamps),
@@ -70,20 +61,20 @@ def render(table: Table, figures: Sequence[Drawn], again: str, folder: Path | No
         again=again,
         now=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
+    return printable(page)
 
 
 def _head(table: Table) -> dict[str, Any]:
     """Totals, when, and of which code."""
-    summaries = pd.DataFrame([run.summary for run in table.runs], dtype=object)
 
     def found(key: str) -> list[str]:
-        return sorted(set(summaries[key].dropna().map(str))) if key in summaries else []
+        return sorted({str(run.summary[key]) for run in table.runs if run.summary.get(key) is not None})
 
-    versions = [key for key in map(str, summaries) if key.startswith("versions.")]
-    starts = found("started")
+    versions = dict.fromkeys(key for run in table.runs for key in run.summary if key.startswith("versions."))
+    starts = [start[:16].replace("T", " ") for start in found("started")]
     return {
-        "when": " to ".join(dict.fromkeys(start[:16].replace("T", " ") for start in (*starts[:1], *starts[-1:]))),
-        "seconds": table.frame["seconds"].sum(),
+        "when": " to ".join(dict.fromkeys((*starts[:1], *starts[-1:]))),
+        "time": timedelta(seconds=round(min(table.frame["seconds"].sum(), 1e9))),
         "images": table.frame["images_seen"].sum(),
         "commits": found("git_commit"),
         "versions": {key.removeprefix("versions."): ", ".join(found(key)) for key in versions},
@@ -91,9 +82,7 @@ def _head(table: Table) -> dict[str, Any]:
 
 
 def _sections(table: Table) -> list[dict[str, Any]]:
-    """The table, a part for each protocol and one for runs without a rank: `rows` are the very words of report.csv."""
-    facts = table.facts.astype(object)
-    texts, shown = facts.map(lambda value: "" if pd.isna(value) else str(value)), facts.map(number)
+    """The table: a part for each protocol and one for runs without a rank, each without its empty columns."""
     fields = differing_fields([group.stamp for group in table.groups])
     parts = []
     for title, stamp, rows in table.groups:
@@ -102,30 +91,14 @@ def _sections(table: Table) -> list[dict[str, Any]]:
         parts.append((title, note, rows.index))
     note = "Runs that failed, that are damaged, or that have no score whose protocol is known."
     parts.append(("Not ranked", note, table.unranked.index))
-    return [
-        {
-            "title": title,
-            "note": note,
-            "columns": _columns(table, texts.loc[places]),
-            "rows": texts.loc[places].to_dict("index"),
-            "shown": shown.loc[places].to_dict("index"),
-        }
-        for title, note, places in parts
-        if len(places)
-    ]
-
-
-def _columns(table: Table, rows: pd.DataFrame) -> list[Column]:
-    """Those in which a row says something."""
-    columns = []
-    for key in map(str, rows.columns[(rows != "").any()].drop("group", errors="ignore")):
-        better = direction(key, key == "score")
-        label = key.replace("_", " ") if key in NUMERIC else table.labels.get(key, key)
-        is_metric = key in table.metrics
-        is_minor = is_metric and (key.startswith(MINOR) or "accuracy" in key)
-        hint = f"{key}, {better}" if better else key
-        columns.append(Column(key, f"{label} {better[:1]}".strip(), hint, is_minor, is_metric or key in NUMERIC))
-    return columns
+    facts = table.facts.astype(object).where(table.facts.notna(), "").drop(columns="group")
+    sections = []
+    for title, note, places in parts:
+        if len(places):
+            rows = facts.loc[places]
+            rows = rows.loc[:, (rows != "").any()]
+            sections.append({"title": title, "note": note, "columns": list(rows), "rows": rows.to_dict("index")})
+    return sections
 
 
 def _entry(table: Table, n: int, run: Run) -> dict[str, Any]:
@@ -143,9 +116,6 @@ def _entry(table: Table, n: int, run: Run) -> dict[str, Any]:
         "strip": over_time(run),
         "sparks": _sparks(run),
         "config": {key: run.value(key) for key in table.keys if key in run.config},
-        "implied": {
-            key: run.value(key) for key in table.implied if key in run.config and not key.endswith("_partial_")
-        },
         "last_sign": _last_sign(run),
         "traceback": run.traceback() if run.status in ("failed", "interrupted", "damaged") else "",
     }

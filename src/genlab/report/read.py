@@ -1,15 +1,15 @@
-"""Reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
+"""Finding and reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
 
-All that the report knows of a run passes through here: only regular files of the run's own folder are opened, and what
-comes out is plain, finite and of a limited size, so that nothing behind this has to look again.
+Only regular files of the run's own folder are opened, and what comes out is plain and finite.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from glob import glob
 from io import StringIO
-from os import SEEK_END, devnull
 from pathlib import Path
 from shlex import join
 from typing import Any
@@ -17,35 +17,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.errors import UsageError
-from genlab.foreign import LARGEST, Unreadable, is_number, own_file, parse_yaml, printable, read_mapping, read_text
+from genlab.errors import UsageError, unknown
+from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable, read_mapping, read_text
+from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp
 
+FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
+OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
 ABSENT = "–"  # the value of a key that a run's configuration does not have
-LONGEST = 10_000  # characters of a text
-LOG_END = 2**20  # bytes of a log in which its newest traceback is looked for
-OF_SWEEP = ("hydra.", "hydra/", "sweep=", "resume=", "retry_failed=", "preflight=", "paths.")  # typed for that alone
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the files of one run say.
+    """What the files of one run say."""
 
-    Attributes:
-        name: path of its folder in the sweep.
-        folder: the run folder.
-        config: values of `config.yaml` by their dotted keys.
-        summary: values of `summary.json` by their dotted keys.
-        history: content of `metrics.csv`; the index is the images seen, or steps in a run that does not log images.
-        damage: why files of it can't be read; empty if all can.
-    """
-
-    name: str
+    name: str  # path of its folder in the sweep
     folder: Path
-    config: Mapping[str, Any]
-    summary: Mapping[str, Any]
-    history: pd.DataFrame
-    damage: Sequence[str]
+    config: Mapping[str, Any]  # values of `config.yaml` by their dotted keys
+    summary: Mapping[str, Any]  # values of `summary.json` by their dotted keys
+    history: pd.DataFrame  # `metrics.csv`, by the images seen, or by steps in a run that does not log images
+    damage: Sequence[str]  # why files of it can't be read; empty if all can
 
     @property
     def status(self) -> str:
@@ -69,12 +60,11 @@ class Run:
     @property
     def score(self) -> tuple[float, Stamp] | tuple[None, None]:
         """The newest score, lower being better, and its protocol; nothing if it can't be compared."""
-        named = self.summary.get("score") or below(self.summary, "score")
-        value = self.number("score.value" if named else f"metrics.{self.score_key}.value")
+        value = self.number("score.value" if self.summary.get("score.name") else f"metrics.{self.score_key}.value")
         try:
-            stamp = Stamp.from_dict(below(self.summary, f"metrics.{self.score_key}.protocol"))
+            stamp = Stamp(**below(self.summary, f"metrics.{self.score_key}.protocol"))
             hash(stamp)
-        except (UsageError, TypeError):  # none, or of another version, or of no plain values
+        except TypeError:  # none, or of another version, or of no plain values
             return None, None
         return (value, stamp) if value is not None else (None, None)
 
@@ -91,22 +81,21 @@ class Run:
 
     @property
     def overrides(self) -> list[str]:
-        """What was typed to start it, without what concerns the sweep alone."""
-        return [typed for typed in map(str, self._list("overrides")) if not typed.startswith(OF_SWEEP)]
+        """What was typed to start it and bears on its result."""
+        return [typed for typed in map(str, self._list("overrides")) if bears_on_result(typed)]
 
     @property
     def command(self) -> str | None:
-        """What to type to train it again; None if it has not recorded what was typed."""
+        """The command that trains it again; None if it has not recorded what was typed."""
         return join(["python", "src/train.py", *self.overrides]) if "overrides" in self.summary else None
 
     def value(self, key: str) -> Any:
-        """What its configuration says of a key, as a person reads it: a class by its name alone."""
+        """The value of a key of its configuration, as a person reads it: a class by its name alone."""
         found = self.config.get(key, ABSENT)
         found = "none" if found is None else json.dumps(found) if isinstance(found, list) else found
         return str(found).rpartition(".")[2] if key.endswith("_target_") else found
 
     def number(self, key: str) -> float | None:
-        """A number of the summary; None if it is not there."""
         found: Any = self.summary.get(key)
         return float(found) if is_number(found) else None
 
@@ -117,18 +106,53 @@ class Run:
     def traceback(self) -> str:
         """The last lines of the newest traceback in `train.log`; nothing if there is none."""
         try:
-            with (own_file(self.folder, "train.log") or Path(devnull)).open("rb") as file:
-                file.seek(max(0, file.seek(0, SEEK_END) - LOG_END))
-                log = file.read().decode(errors="replace")
-        except (OSError, RuntimeError, Unreadable):
+            log = read_text(self.folder, "train.log") or ""
+        except Unreadable:
             return ""
         _, found, text = log.rpartition("Traceback (most recent call last):")
         text = re.split(r"^\[\d{4}-", text, maxsplit=1, flags=re.MULTILINE)[0]  # the next entry of the log
-        return printable("\n".join(text.rstrip().splitlines()[-14:]).strip("\n")) if found else ""
+        return "\n".join(text.rstrip().splitlines()[-14:]).strip("\n") if found else ""
 
     def _list(self, key: str) -> list[Any]:
         found = self.summary.get(key)
         return found if isinstance(found, list) else []
+
+
+def sweep_folder(sweep: str, log_dir: Path) -> Path:
+    """The folder of a sweep, by its path or by its name alone; raise a UsageError if there is none."""
+    home = log_dir / "train" / "sweeps"
+    for folder in (Path(sweep), home / sweep):
+        if folder.is_dir():
+            return folder
+    if not (names := sorted(path.name for path in home.glob("*") if path.is_dir())):
+        raise UsageError(f"There is no sweep {sweep!r}: it is no folder, and {home} holds none. Type sweep=PATH.")
+    raise UsageError(f"{unknown('sweep', sweep, names)[:-1]} (in {home}), or the path of any folder of run folders.")
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """All run folders in a folder, at any depth, or the folder itself; raise a UsageError if there is none."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        is_run = any(name in files for name in FILES)
+        folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
+        if is_run:
+            found.append(Path(root))
+    if not found:
+        raise UsageError(f"{folder} holds no run: a run folder is one with {', '.join(FILES)}, at any depth.")
+    return sorted(found)
+
+
+def named_folders(runs: Sequence[str]) -> list[Path]:
+    """The run folders that paths and patterns (`logs/train/runs/2026-11-*`) name, each once; raise a UsageError for one
+    that names none.
+    """
+    found: dict[Path, None] = {}
+    for run in runs:
+        folders = [path for path in map(Path, [run, *sorted(glob(run))]) if path.is_dir()]  # noqa: PTH207 (absolute)
+        if not folders:
+            raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
+        found |= dict.fromkeys(path for folder in folders for path in run_folders(folder))
+    return list(found)
 
 
 def read_run(folder: Path, name: str) -> Run:
@@ -146,9 +170,9 @@ def read_run(folder: Path, name: str) -> Run:
 
 
 def sweep_command(folder: Path) -> str | None:
-    """What to type to start the whole sweep, from the `multirun.yaml` that Hydra leaves; None where there is none."""
+    """The command that starts the whole sweep, from the `multirun.yaml` that Hydra leaves; None where there is none."""
     try:
-        content = read_mapping(folder, "multirun.yaml", parse_yaml, _legible)
+        content = read_mapping(folder, "multirun.yaml", parse_yaml, printable)
         return join(["python", "src/train.py", "-m", *map(str, content["hydra"]["overrides"]["task"])])
     except (Unreadable, KeyError, TypeError):
         return None
@@ -165,14 +189,14 @@ def thinned(curve: pd.Series, n: int) -> pd.Series:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    summary = dict(_flat(read_mapping(folder, "summary.json", json.loads, _legible)))
+    summary = dict(_flat(read_mapping(folder, "summary.json", json.loads, printable)))
     if not isinstance(summary.get("status"), str):
         raise Unreadable("summary.json has no status")
     return summary
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    config = dict(_flat(read_mapping(folder, "config.yaml", parse_yaml, _legible)))
+    config = dict(_flat(read_mapping(folder, "config.yaml", parse_yaml, printable)))
     home = str(config.get("paths.run_dir", folder))
     return {key: value.removeprefix(home) if isinstance(value, str) else value for key, value in config.items()}
 
@@ -195,16 +219,9 @@ def _history(folder: Path) -> pd.DataFrame:
         raise Unreadable(f"metrics.csv can't be read: {error}") from error
     if "step" not in history or wrong:
         raise Unreadable(f"metrics.csv can't be read: {f'no numbers in {wrong[0]!r}' if wrong else 'no column step'}")
-    history = history.astype(float).rename(columns=printable)
-    history = history.loc[:, ~history.columns.duplicated()]
-    history = history.where(history.abs() < LARGEST)
+    history = history.astype(float).where(lambda numbers: numbers.abs() < LARGEST)
     images = steps = history["step"] + 1
     seen = history.get("train/images_seen", steps)
     if (last := seen[steps > 0].last_valid_index()) is not None:
         images = steps * seen[last] / steps[last]
     return history.set_index(images)[steps.notna().to_numpy()]
-
-
-def _legible(text: str) -> str:
-    """A text that can be shown, not all of it if it is long."""
-    return printable(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")

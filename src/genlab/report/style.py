@@ -1,17 +1,17 @@
-"""How figures look: one colour and mark a model everywhere, on light and on dark paper."""
+"""How figures look: one colour and mark a model everywhere. The page inverts them where people like it dark."""
 
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import cycle
+from math import ceil
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
@@ -22,22 +22,19 @@ from genlab.report.text import number, short
 # Okabe and Ito's colours, which people of any colour vision tell apart, without yellow and black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b6bb8")
 MARKS = "os^DvPX*<>h"
+INK, FAINT = "#3b4048", "#e6e9ed"
+SCALE = LinearSegmentedColormap.from_list("", (FAINT, "#0b4f8a"))
+SETTINGS: Any = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon", "text.parse_math"), False),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "legend.fontsize"), 8.5),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 8),
+    **{"axes.titleweight": "bold", "axes.titlelocation": "left", "axes.linewidth": 0.7, "lines.markersize": 5},
+    **{"grid.color": FAINT, "grid.linewidth": 0.6, "figure.dpi": 130},
+    **dict.fromkeys(("figure.constrained_layout.h_pad", "figure.constrained_layout.w_pad"), 0.1),  # inches
+}
 
-
-class Theme(NamedTuple):
-    """Colours of paper and ink."""
-
-    paper: str
-    ink: str
-    faint: str
-    strong: str  # the end of a colour scale, of which `faint` is the start
-
-
-LIGHT = Theme("#ffffff", "#3b4048", "#e6e9ed", "#0b4f8a")
-DARK = Theme("#1b1e23", "#c3c8d0", "#343941", "#6ab7ff")
-
-
-Plot = tuple[str, str, str, Callable[[Theme], Figure]]  # name of its file, title, caption, how to draw it
 Looks = dict[str, dict[str, Any]]  # color and marker of each model
 
 
@@ -48,20 +45,9 @@ def looks(models: Sequence[str]) -> Looks:
 
 
 @contextmanager
-def paper(theme: Theme) -> Iterator[None]:
-    """Draw on paper of a theme, and texts as they are: a `$` begins no formula, and nothing is said of odd letters."""
-    settings: Any = {
-        **dict.fromkeys(("figure.facecolor", "axes.facecolor"), theme.paper),
-        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), theme.ink),
-        **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon", "text.parse_math"), False),
-        **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
-        **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "legend.fontsize"), 8.5),
-        **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 8),
-        **{"axes.titleweight": "bold", "axes.titlelocation": "left", "axes.linewidth": 0.7, "lines.markersize": 5},
-        **{"grid.color": theme.faint, "grid.linewidth": 0.6, "figure.dpi": 130},
-        **dict.fromkeys(("figure.constrained_layout.h_pad", "figure.constrained_layout.w_pad"), 0.1),  # inches
-    }
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+def house_style() -> Iterator[None]:
+    """Draw in the style of the page, and texts as they are: a `$` begins no formula, odd letters are no warning."""
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font|constrained_layout not applied")
         yield
 
@@ -69,13 +55,13 @@ def paper(theme: Theme) -> Iterator[None]:
 def panels(n: int, n_columns: int = 3, size: tuple[float, float] = (4.0, 3.1)) -> tuple[Figure, list[Axes]]:
     """A figure of n panels, each of a size in inches with its labels, and their axes."""
     n_columns = min(n_columns, n)
-    n_rows = -(-n // n_columns)
+    n_rows = ceil(n / n_columns)
     figure = Figure(figsize=(max(5.6, size[0] * n_columns), size[1] * n_rows + 0.35), layout="constrained")
     return figure, [figure.add_subplot(n_rows, n_columns, place) for place in range(1, n + 1)]
 
 
 def describe(axis: Axes, title: str, x: str, y: str) -> None:
-    """Say what a panel shows; titles that are too long for one line, at 9 pixels a letter, go into several."""
+    """Set title and labels of a panel; titles that are too long for one line, at 9 pixels a letter, are wrapped."""
     axis.set(title=fill(title, round(axis.bbox.width / 9)), xlabel=x, ylabel=y)
 
 
@@ -104,10 +90,9 @@ def ticks_at(axis: Axes, values: Sequence[float]) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Print a figure as a small PNG with a palette."""
-    canvas, content = FigureCanvasAgg(figure), BytesIO()
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # keeps rare colours
+    """Encode a figure as a small PNG with a palette."""
+    drawn, content = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png")
+    few = Image.open(drawn).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(content, "PNG", optimize=True)
     return content.getvalue()

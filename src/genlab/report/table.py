@@ -14,11 +14,11 @@ import pandas as pd
 from genlab.foreign import is_number
 from genlab.report.read import ABSENT, Run, read_run
 from genlab.report.text import number
+from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp, differences
 
 MODEL, DATA, LATENT, SEED = "model._target_", "data.name", "model.latent_dim", "seed"
 FIRST = (MODEL, DATA, LATENT)
-NOT_SWEPT = ("paths.", "resume", "sweep", "retry_failed", "preflight", "logger.", "tags", "hydra.")
 NOT_RANKED = ("failed", "damaged")  # the score of a run that has failed is not that of what was asked for
 STATUSES = ["completed", "running", "pruned", "interrupted", "failed", "damaged"]
 PHASES = ("train/", "health/", "val/", "test/")  # of metrics, those that stand last first
@@ -31,32 +31,21 @@ class Group(NamedTuple):
 
     title: str  # metric and data set, and what else tells the protocol from the others
     stamp: Stamp
-    rows: pd.DataFrame  # their part of the table
+    rows: pd.DataFrame  # of the table
 
 
 @dataclass(frozen=True)
 class Table:
-    """All runs of a sweep: those that are ranked, group by group, and then the others.
+    """All runs of a sweep: those that are ranked, group by group, and then the others."""
 
-    Attributes:
-        name: of the sweep.
-        runs: what their files say, in the order of the rows.
-        frame: a row a run, numbered from 1: what report.csv holds, and the columns `HIDDEN`.
-        labels: the keys of the configuration that the sweep varies, which are columns, with short names.
-        implied: the other keys in which the configurations differ.
-        metrics: metrics besides the scores, which are columns: validation first, then health, then training.
-    """
-
-    name: str
-    runs: Sequence[Run]
-    frame: pd.DataFrame
-    labels: Mapping[str, str]
-    implied: Sequence[str]
-    metrics: Sequence[str]
+    name: str  # of the sweep
+    runs: Sequence[Run]  # in the order of the rows
+    frame: pd.DataFrame  # a row a run, numbered from 1: what report.csv holds, and the columns `HIDDEN`
+    labels: Mapping[str, str]  # the keys of the configuration that the sweep varies, which are columns: short names
+    metrics: Sequence[str]  # besides the scores, which are columns: validation first, then health, then training
 
     @property
     def keys(self) -> list[str]:
-        """The keys of the configuration that the sweep varies, which are columns."""
         return list(self.labels)
 
     @cached_property
@@ -68,7 +57,6 @@ class Table:
 
     @property
     def unranked(self) -> pd.DataFrame:
-        """The rows that have no rank."""
         return self.frame[self.frame["rank"].isna()]
 
     @property
@@ -78,14 +66,13 @@ class Table:
 
     @property
     def models(self) -> list[str]:
-        """Classes of the models, in the order of the alphabet."""
         return sorted({run.value(MODEL) for run in self.runs if run.config})
 
     @property
     def statuses(self) -> dict[str, int]:
         """Numbers of runs by their status."""
         counts = Counter(run.status for run in self.runs)
-        return dict(sorted(counts.items(), key=lambda item: ([*STATUSES, item[0]].index(item[0]), item[0])))
+        return {status: counts[status] for status in sorted(counts, key=lambda one: [*STATUSES, one].index(one))}
 
     def numbers(self, key: str) -> pd.Series:
         """The values of a key that are numbers, NaN where there is none."""
@@ -93,24 +80,17 @@ class Table:
 
 
 def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> Table:
-    """Read the runs of a sweep.
-
-    Args:
-        name: of the sweep.
-        folders: the run folders.
-        home: the folder that runs are named relative to; by default the nearest that holds all of them.
-    """
+    """Read the runs of a sweep, which are named relative to `home`, by default the nearest folder that holds them."""
     whole = [folder.absolute() for folder in folders]
     base = home.absolute() if home else Path(commonpath([folder.parent for folder in whole]))
     names = [folder.name if folder == base else folder.relative_to(base).as_posix() for folder in whole]
     runs = [read_run(folder, own) for folder, own in zip(whole, names, strict=True)]
 
-    keys, implied = varied_keys(runs)
+    labels = short_names(varied_keys(runs))
     found = {key for run in runs for key in run.metrics} - {run.score_key for run in runs} - {"train/images_seen"}
     metrics = sorted(found, key=lambda key: ([key.startswith(phase) for phase in PHASES], "loss" not in key, key))
-    frame = pd.DataFrame([_row(run, keys, metrics) for run in runs])
+    frame = pd.DataFrame([_row(run, list(labels), metrics) for run in runs])
     frame = frame.astype({"score": float, "seconds": float, "images_per_second": float})
-    labels = short_names(keys)
     frame["title"] = _titles(frame, labels)
 
     by_protocol = frame.groupby("stamp", sort=False)["score"]
@@ -121,18 +101,17 @@ def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> 
     frame[WHOLE] = counts.where((counts % 1 == 0) & (counts.abs() < 2**63))
     frame = frame.astype(dict.fromkeys(WHOLE, "Int64")).sort_values(["group", "rank"], kind="stable")
     ordered = [runs[place] for place in frame.index]
-    return Table(name, ordered, frame.set_index(pd.RangeIndex(1, len(runs) + 1)), labels, implied, metrics)
+    return Table(name, ordered, frame.set_index(pd.RangeIndex(1, len(runs) + 1)), labels, metrics)
 
 
-def varied_keys(runs: Sequence[Run]) -> tuple[list[str], list[str]]:
+def varied_keys(runs: Sequence[Run]) -> list[str]:
     """The keys in which configurations differ, without those that say where files lie and who is told.
 
-    Returns:
-        Those that say something of their own, and the others: copies of another key, and what follows from the choice
-        of a class or a data set (another model has other networks, another data set other images), unless it was typed.
+    Left out are copies of another key, and what follows from the choice of a class or a data set (another model has
+    other networks, another data set other images), unless it was typed.
     """
     runs = [run for run in runs if run.config]
-    every = dict.fromkeys(key for run in runs for key in run.config if not key.startswith(NOT_SWEPT))
+    every = dict.fromkeys(key for run in runs for key in run.config if bears_on_result(key))
     configs = pd.DataFrame({key: [str(run.config.get(key, ABSENT)) for run in runs] for key in every})
     differing = [key for key in every if configs[key].nunique() > 1]
     typed = {override.partition("=")[0].lstrip("+~") for run in runs for override in run.overrides}
@@ -143,19 +122,14 @@ def varied_keys(runs: Sequence[Run]) -> tuple[list[str], list[str]]:
         is_implied = choices and configs.groupby(choices)[key].nunique().max() == 1
         if key in (*FIRST, *typed) or not (is_copy or is_implied):
             chosen.append(key)
-    keys = sorted(dict.fromkeys(chosen), key=lambda key: key == SEED)
-    return keys, [key for key in differing if key not in keys]
+    return sorted(dict.fromkeys(chosen), key=lambda key: key == SEED)
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Short names of keys: as few of their last parts as tell them apart."""
-    parts = {key: key.removesuffix("._target_").removesuffix(".name").split(".") for key in keys}
-    names = {}
-    for key, own in parts.items():
-        others = [other for name, other in parts.items() if name != key]
-        n = next((n for n in range(1, len(own)) if all(own[-n:] != other[-n:] for other in others)), len(own))
-        names[key] = ".".join(own[-n:])
-    return names
+    """The last parts of keys, or the whole key where two end alike."""
+    whole = {key: key.removesuffix("._target_").removesuffix(".name") for key in keys}
+    counts = Counter(name.rpartition(".")[2] for name in whole.values())
+    return {key: last if counts[last := name.rpartition(".")[2]] == 1 else name for key, name in whole.items()}
 
 
 def differing_fields(stamps: Sequence[Stamp]) -> dict[str, list[Any]]:

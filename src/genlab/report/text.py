@@ -1,10 +1,8 @@
-"""Numbers and texts as people read them."""
+"""Numbers as people read them, and which metrics are better when they are low."""
 
 from typing import Any
 
 import pandas as pd
-
-DOWN = "↓ lower is better"
 
 
 def number(value: Any) -> str:
@@ -24,21 +22,8 @@ def short(value: float) -> str:
     return f"{value / size:.4g}{sign}"
 
 
-def duration(seconds: float) -> str:
-    """As in `2 h 05 min`, `3 min 20 s` or `4.2 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
-
-
-def direction(key: str, is_score: bool = False) -> str:
-    """What is known of which values of a metric are better: nothing of the losses of two players."""
+def arrow(key: str) -> str:
+    """`  ↓` for a metric of which low values are better, as far as is known: nothing of the losses of two players."""
     name = key.rpartition("/")[2]
-    falls = name in ("loss", "nll", "distance", "fid", "kid") or name.startswith(("fd_", "kd_"))
-    return DOWN if is_score or falls else ""
-
-
-def clipped(name: str, n: int = 26) -> str:
-    """A name of at most n characters: of a longer one the beginning and the end."""
-    return name if len(name) <= n else f"{name[: n // 3]}…{name[-(n - n // 3 - 1) :]}"
+    is_low_better = name in ("score", "loss", "nll", "distance", "fid", "kid") or name.startswith(("fd_", "kd_"))
+    return "  ↓" if is_low_better else ""

@@ -4,12 +4,12 @@ import re
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from genlab.foreign import Unreadable, own_file
+from genlab.foreign import own_file
 from genlab.report.read import Run
 
 PADDING = 2  # pixels between the images of a grid
@@ -27,18 +27,18 @@ class Thumbnail(NamedTuple):
     epoch: int
 
 
-def newest(run: Run, kind: str, n_rows: int = 2) -> Thumbnail | None:
-    """The first rows of the newest `samples` or `reconstructions`; None if there are none that can be read."""
-    return next((found for path in _files(run, kind)[:-3:-1] if (found := _thumbnail(run, kind, path, n_rows))), None)
+def newest(run: Run, kind: str) -> Thumbnail | None:
+    """The first two rows of the newest `samples` or `reconstructions`; None if there are none that can be read."""
+    return next((found for path in _files(run, kind)[:-3:-1] if (found := _thumbnail(run, kind, path, 2))), None)
 
 
-def over_time(run: Run, kind: str = "samples") -> list[Thumbnail]:
-    """The first row of several epochs, from the first to the last."""
-    paths = _files(run, kind)
+def over_time(run: Run) -> list[Thumbnail]:
+    """The first row of the samples of several epochs, from the first to the last."""
+    paths = _files(run, "samples")
     if len(paths) < 2:
         return []
     few = np.linspace(0, len(paths) - 1, min(MOST_EPOCHS, len(paths))).round().astype(int)
-    return [found for n in few if (found := _thumbnail(run, kind, paths[n], 1))]
+    return [found for n in few if (found := _thumbnail(run, "samples", paths[n], 1))]
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -52,15 +52,15 @@ def _files(run: Run, kind: str) -> list[Path]:
 
 
 def _thumbnail(run: Run, kind: str, path: Path, n_rows: int) -> Thumbnail | None:
-    """The first rows of a grid, undone of the enlargement that small ones have been given."""
+    """The first rows of a grid, without the enlargement that small ones have been given; None if it is damaged."""
     try:
         own_file(run.folder, f"{kind}/{path.name}")
         with Image.open(path, formats=["PNG"]) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 return None
             picture = opened.convert("RGB")
-        _, height, width = _whole(run, "data.image_shape", [1, 64, 64])
-        (n_columns,) = _whole(run, f"callbacks.{kind}.n_columns", [8])
+        _, height, width = run.config["data.image_shape"]
+        n_columns = run.config.get(f"callbacks.{kind}.n_columns", 8)
         factor = max(1, round(picture.width / (n_columns * (width + PADDING) + PADDING)))
         bottom = min(picture.height, factor * (n_rows * (height + PADDING) + PADDING))
         picture = picture.crop((0, 0, picture.width, bottom))
@@ -70,13 +70,5 @@ def _thumbnail(run: Run, kind: str, path: Path, n_rows: int) -> Thumbnail | None
         picture.save(content, "WEBP", quality=82, method=4)
         epoch = int(re.sub("[^0-9]", "", path.stem) or 0)
         return Thumbnail(data_uri(content.getvalue(), "webp"), *picture.size, epoch)
-    except (OSError, ValueError, SyntaxError, RuntimeError, Unreadable, Image.DecompressionBombError):
-        return None  # it is being written, or damaged
-
-
-def _whole(run: Run, key: str, default: list[int]) -> list[int]:
-    """Positive whole numbers of a configuration, as many as by default."""
-    found: Any = run.config.get(key)
-    values = found if isinstance(found, list) else [found]
-    is_known = len(values) == len(default) and all(isinstance(value, int) and value > 0 for value in values)
-    return values if is_known else default
+    except Exception:  # it is being written, or damaged, or its configuration is
+        return None

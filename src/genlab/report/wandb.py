@@ -21,63 +21,48 @@ WAITS = {"init_timeout": 30, "finish_timeout": 60, "finish_timeout_raises": True
 
 
 def to_wandb(table: Table, out: Path) -> None:
-    """Log a written report to W&B, and save the dashboard if W&B can be reached.
-
-    The dashboard's specification is also left in `dashboard.json`.
-
-    Args:
-        table: what the report is about.
-        out: the folder that the report was written to.
-
-    Raises:
-        UsageError: if the package that dashboards need is not installed, or if W&B fails.
-    """
+    """Log a written report to W&B, specify a dashboard in `dashboard.json`, and save it if W&B can be reached."""
     from genlab.loggers.arguments import import_wandb
     from genlab.loggers.wandb import offline_reason  # takes seconds
 
-    wandb = import_wandb()
-    reason = offline_reason()
-    project, entity = setting(table, "project") or "genlab", setting(table, "entity")
+    project, entity, reason = setting(table, "project") or "genlab", setting(table, "entity"), offline_reason()
     if reason is None and not entity:
-        with _reached():
-            entity = wandb.Api().default_entity
+        with _one_sentence():
+            entity = import_wandb().Api().default_entity
     workspace = dashboard(table, str(entity or "entity"), project)
     write_text(out / "dashboard.json", json.dumps(specification(workspace), indent=2) + "\n")
     log_report(table, out)
     if reason is None:
-        with _reached():
+        with _one_sentence():
             workspace.save()
         log.info("Dashboard: %s", workspace.url)
-    else:
-        recorded = [(out, ""), *((folder, "/*") for folder in sorted({run.folder.parent for run in table.runs}))]
-        log.warning(
-            "W&B is offline (%s): the dashboard is specified in %s and not saved. Upload what was recorded with: "
-            "wandb sync %s. Then type the same command again.",
-            reason,
-            out / "dashboard.json",
-            " ".join(f"{quote(str(folder))}{rest}/wandb/offline-run-*" for folder, rest in recorded),
-        )
+        return
+    homes = sorted({run.folder.parent for run in table.runs})
+    recorded = [quote(str(out)), *(f"{quote(str(home))}/*" for home in homes)]
+    log.warning(
+        "W&B is offline (%s): the dashboard is specified in %s and not saved. Upload what was recorded with: "
+        "wandb sync %s. Then type the same command again.",
+        reason,
+        out / "dashboard.json",
+        " ".join(f"{folder}/wandb/offline-run-*" for folder in recorded),
+    )
 
 
 def log_report(table: Table, out: Path) -> None:
-    """Log table and figures of a written report to a W&B run in the group of the sweep's runs.
-
-    Raises:
-        UsageError: if W&B fails.
-    """
+    """Log table and figures of a written report to a W&B run in the group of the sweep's runs."""
     from genlab.loggers.arguments import LONGEST, clean_repository, import_wandb
     from genlab.loggers.wandb import choose_mode, offline_reason
 
     wandb = import_wandb()
     mode, _ = choose_mode(setting(table, "mode"), offline=setting(table, "offline") == "True")
     mode = mode if mode in ("disabled", "offline") else "offline" if offline_reason() else "online"
-    settings: dict[str, Any] = {"project": setting(table, "project") or "genlab", "entity": setting(table, "entity")}
-    identity = hashlib.sha256(f"{settings} {table.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
-    own: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
+    place: dict[str, Any] = {"project": setting(table, "project") or "genlab", "entity": setting(table, "entity")}
+    identity = hashlib.sha256(f"{place} {table.name}".encode()).hexdigest()[:8]  # the same sweep, the same run
+    settings: dict[str, Any] = {"console": "off", "silent": True, **clean_repository(), **WAITS}
     with (
-        _reached(),
+        _one_sentence(),
         wandb.init(
-            **settings,
+            **place,
             id=f"report-{identity}",
             resume="allow",
             name=shorten(f"report {table.name}", LONGEST),
@@ -85,7 +70,7 @@ def log_report(table: Table, out: Path) -> None:
             job_type="report",
             dir=out,
             mode=mode,
-            settings=wandb.Settings(**own),
+            settings=wandb.Settings(**settings),
         ) as run,
     ):
         run.define_metric("latent_dim", hidden=True)
@@ -98,7 +83,8 @@ def log_report(table: Table, out: Path) -> None:
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def _one_sentence() -> Iterator[None]:
+    """Turn whatever W&B raises into a UsageError."""
     try:
         yield
     except Exception as error:  # of W&B, of its network
@@ -124,19 +110,7 @@ def setting(table: Table, name: str) -> str | None:
 
 
 def dashboard(table: Table, entity: str, project: str) -> Any:
-    """Specify a dashboard: scores, pictures side by side, health, and how keys and score go together.
-
-    Args:
-        table: of a sweep whose runs share a W&B group of its name.
-        entity: user or team that it is saved for.
-        project: W&B project of the runs.
-
-    Returns:
-        A `wandb_workspaces.workspaces.Workspace`, not saved yet.
-
-    Raises:
-        UsageError: if the library is not installed.
-    """
+    """Specify a dashboard, a `Workspace`: scores, pictures side by side, health, and how keys and score go together."""
     try:
         import wandb_workspaces.reports.v2 as wr
         from wandb_workspaces import expr
@@ -154,12 +128,11 @@ def dashboard(table: Table, entity: str, project: str) -> Any:
     named = dict.fromkeys([MODEL, DATA, LATENT, *(key for key in table.keys if key != SEED)])
     axes = {table.labels.get(key, key): wr.Config(key) for key in named} | lowest
     columns = [wr.ParallelCoordinatesPlotColumn(metric, label) for label, metric in axes.items()]
-    against = [wr.ScatterPlot(title=f"{key} of each run", x=wr.Config(LATENT), y=y) for key, y in lowest.items()]
     means: list[Any] = [f"score/{model}" for model in table.models]
     sections = {
         "Score": [
             wr.LinePlot(title="Score against latent dimension", x="latent_dim", y=means),
-            *against,
+            *(wr.ScatterPlot(title=f"{key} of each run", x=wr.Config(LATENT), y=y) for key, y in lowest.items()),
             *over_images(scores, "{} over images"),
         ],
         "Samples and reconstructions": [
@@ -178,7 +151,6 @@ def dashboard(table: Table, entity: str, project: str) -> Any:
     )
 
 
-def specification(workspace: Any) -> dict[str, Any]:
+def specification(workspace: Any) -> Any:
     """The dashboard as W&B's server gets it."""
-    specified: dict[str, Any] = workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
-    return specified
+    return workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)

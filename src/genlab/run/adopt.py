@@ -1,6 +1,6 @@
-"""What a run that goes on takes over of the configuration that is stored with it, which may come from anybody.
+"""What a run that is resumed takes over of its stored configuration, which may come from anybody.
 
-It writes nothing out of its folder, and tells nobody but the loggers of who has typed the command.
+It writes nothing out of its folder, and loggers go where this machine's configuration says.
 """
 
 import logging
@@ -21,16 +21,11 @@ log = logging.getLogger(__name__)
 
 NAMES = {"genlab.loggers.WandbLogger": ("project", "group", "job_type", "name", "tags", "notes")}  # that loggers keep
 PLACE = re.compile(r"dir|path|folder|root|study|output", re.IGNORECASE)  # in the names of arguments
-LEADS_OUT = re.compile(r"[/~\\]|[A-Za-z]:[\\/]|.*://|(.*[/\\])?\.\.([/\\]|$)", re.DOTALL)
 READ = ("cache_dir", "weights")  # where data and published weights are kept, for all runs
 
 
 def adopt(stored: Any, folder: Path) -> dict[str, Any]:
-    """The configuration of a run, as it goes on in a folder, with what its configuration may say.
-
-    Args:
-        stored: plain containers.
-        folder: of the run.
+    """The configuration with which a run in a folder goes on, given the stored one as plain containers.
 
     Raises:
         UsageError: for a reference that is not honoured.
@@ -43,7 +38,7 @@ def adopt(stored: Any, folder: Path) -> dict[str, Any]:
     check_parts(stored, "model", "data", "trainer")
     check_parts(callbacks, *callbacks)
     for name, node in callbacks.items():
-        if "study" in node:  # a run by itself tells the search nothing, which asks for it by its own command
+        if "study" in node:  # only the command of the search itself reports scores to it
             callbacks = {**callbacks, name: node | {"study": str(folder / "study.log")}}
     return {**stored, "callbacks": callbacks, "logger": _loggers(stored.get("logger") or {})}
 
@@ -65,12 +60,7 @@ def _loggers(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_places(config: DictConfig, typed: Collection[str], folder: Path) -> None:
-    """See that what callbacks and trainer of a run write lies below its folder, unless it has been typed.
-
-    Args:
-        config: of the run as it goes on.
-        typed: the keys that are.
-        folder: of the run.
+    """Check that callbacks and trainer of a run write below its folder, except where a typed key says otherwise.
 
     Raises:
         UsageError: naming the first key that leads out.
@@ -78,11 +68,14 @@ def check_places(config: DictConfig, typed: Collection[str], folder: Path) -> No
     for part in ("callbacks", "trainer"):
         for key, value in texts_below(OmegaConf.to_container(config[part], resolve=True), part):
             name = key.rpartition(".")[2]
-            is_place = PLACE.search(name) or LEADS_OUT.match(value)
-            if not is_place or name in READ or any(key == own or key.startswith(f"{own}.") for own in typed):
-                continue
-            if not Path(value).resolve().is_relative_to(folder.resolve()):
+            is_place = PLACE.search(name) or "://" in value or not _is_below(folder / value, folder)
+            is_typed = any(key == own or key.startswith(f"{own}.") for own in typed)
+            if is_place and not (name in READ or is_typed or _is_below(Path(value), folder)):
                 raise UsageError(
                     f"{key}={value} leads out of the run's folder {folder}, and the run may come from elsewhere: type "
                     "it again if it is to be written there."
                 )
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())

@@ -5,9 +5,9 @@ import platform
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,18 +23,17 @@ from genlab.run.summary import read_summary, write_summary
 
 log = logging.getLogger(__name__)
 
+PACKAGES = ("genlab", "torch", "lightning", "torchmetrics", "torch-fidelity")
+
+update_summary = rank_zero_only(write_summary)
+
 
 @rank_zero_only
 def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> None:
-    """Write the configuration into a run folder that holds no run yet, or whose run goes on.
-
-    Args:
-        path: the folder.
-        config: the configuration as it is recorded.
-        again: whether a run may be in it.
+    """Write the configuration, as it is recorded, into a run folder.
 
     Raises:
-        UsageError: if there is a run in it already, or if nothing can be written there.
+        UsageError: if there is a run in it already (unless `again`), or if nothing can be written there.
     """
     try:
         if not again and (path / "config.yaml").exists():
@@ -49,28 +48,24 @@ def open_run_folder(path: Path, config: dict[str, Any], again: bool = False) -> 
 
 @contextmanager
 def lock_run(path: Path, seconds: float = 0) -> Iterator[None]:
-    """Keep other commands from training in a run folder at the same time.
-
-    The lock goes with the process that holds it, however that ends. Of a run's processes the first holds it.
-
-    Args:
-        path: the folder; it is made.
-        seconds: how long to wait for a process that has been told to stop.
+    """Make a run folder and keep other commands from training in it. Of a run's processes the first holds the lock.
 
     Raises:
-        UsageError: if another process keeps training there, or if nothing can be written there.
+        UsageError: if another process still trains there after some seconds, or if nothing can be written there.
     """
-    if getattr(rank_zero_only, "rank", 0) != 0:
-        yield
-        return
     busy = f"Another process is training in {path}: wait until it has ended, or stop it."
     with ExitStack() as held:
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            held.enter_context(lock_file(path / ".lock", busy, seconds))
+            if _is_first_process():
+                path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(lock_file(path / ".lock", busy, seconds))
         except OSError as error:
             raise _unwritable(path, error) from error
         yield
+
+
+def _is_first_process() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
@@ -79,10 +74,9 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
 
 @contextmanager
 def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
-    """Leave a run as it was, should it end within this before it has `begun`: nothing has come of what was typed."""
-    is_first = getattr(rank_zero_only, "rank", 0) == 0
-    present = [path / name for name in ("config.yaml", "summary.json") if is_first and (path / name).is_file()]
-    kept = {file: file.read_bytes() for file in present}
+    """Put a run's configuration and summary back after an error, unless training has begun before it."""
+    present = [path / name for name in ("config.yaml", "summary.json") if (path / name).is_file()]
+    kept = {file: file.read_bytes() for file in present if _is_first_process()}
     try:
         yield
     except BaseException:
@@ -91,35 +85,29 @@ def put_back_unless(begun: Callable[[], bool], path: Path) -> Iterator[None]:
         raise
 
 
-@rank_zero_only
-def update_summary(path: Path, **fields: Any) -> None:
-    """Set fields of `summary.json` in a run folder; the first process does."""
-    write_summary(path, fields)
-
-
 @contextmanager
 def record_run(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dict[str, Any]]:
     """Record in `summary.json` that a run goes on and then how it ended; errors pass through.
 
-    The traceback of an error goes to the log file alone: the entry script says what the user needs to know.
-
     Args:
         path: the run folder.
-        resumed: whether the run has been going on before: then its seconds are added up, and errors are forgotten.
+        resumed: whether its seconds are added to those before.
         **fields: what else is known of it.
 
     Yields:
         What to write if all goes well: its `status` is `completed`, unless it is changed.
     """
     now = datetime.now().astimezone().isoformat("T", "seconds")
-    times: dict[str, Any] = {"started": now, "error": None}
+    times: dict[str, Any] = {"started": now}
     start = perf_counter()
     files.forget()
     if resumed and (before := read_summary(path)):
         parts = (before.get(key) or 0 for key in ("training_seconds", "evaluation_seconds"))
         start -= before.get("seconds") or sum(parts)
-        times = {"resumed": [*(before.get("resumed") or []), now], "error": None}
-    update_summary(path, status="running", **times, **fields, **_origin())
+        times = {"resumed": [*(before.get("resumed") or []), now]}
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    origin = {"versions": versions, "git_commit": _git_commit()}
+    update_summary(path, status="running", **times, error=None, **fields, **origin)
 
     def end(status: str, **fields: Any) -> None:
         update_summary(path, status=status, seconds=round(perf_counter() - start, 2), **fields)
@@ -132,7 +120,7 @@ def record_run(path: Path, resumed: bool = False, **fields: Any) -> Iterator[dic
         yield good
     except Exception as error:
         end("failed", error=f"{type(error).__name__}: {error}")
-        log.debug("The run failed", exc_info=True)
+        log.debug("The run failed", exc_info=True)  # for the log file; the command prints a sentence
         raise
     except BaseException as error:  # KeyboardInterrupt, SystemExit
         end("interrupted", error=_interruption(error))
@@ -146,33 +134,17 @@ def _interruption(error: BaseException) -> str:
     return signal.Signals(number).name if number in set(signal.Signals) else type(error).__name__
 
 
-def _origin() -> dict[str, Any]:
-    """Versions and the commit that a run came from."""
-    packages = ("genlab", "torch", "lightning", "torchmetrics", "torch-fidelity")
-    versions = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
-    return {"versions": versions, "git_commit": _git_commit()}
-
-
 def _version(package: str) -> str | None:
-    try:
+    with suppress(PackageNotFoundError):  # genlab itself, run from a clone that is not installed
         return version(package)
-    except ImportError:
-        return None  # genlab itself, run from a clone that is not installed
+    return None
 
 
 def _git_commit() -> str | None:
     """Hash of the checked-out commit of this code, with "-dirty" if files differ from it; None outside of git."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, check=True, timeout=10).stdout.decode().strip()
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=True, timeout=10)
+        return done.stdout.decode().strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -1,70 +1,37 @@
-"""A cell of a sweep: its name, and how it fares."""
+"""What a run is known by: a hash of its configuration, its folder, and its name in a sweep."""
 
 import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from genlab.config.record import resolve
 from genlab.errors import UsageError
-from genlab.foreign import Unreadable, check_folder, is_number, printable
+from genlab.foreign import check_folder
 from genlab.names import LONGEST, file_name, shorten
 from genlab.redaction import redact
-from genlab.run.summary import parse_summary
 
-# What does not bear on the result: where a run lies, who is told of it, and how a sweep goes about it.
-IRRELEVANT = ("hydra", "logger", "tags", "resume", "sweep", "retry_failed", "preflight")
-PRUNE = "callbacks.prune"  # tells a search of the score, and belongs to the search
-
-
-class Outcome(NamedTuple):
-    """What `summary.json` says of a run.
-
-    Attributes:
-        status: `running` (or killed), `completed`, `failed`, `interrupted`, `pruned`; `damaged` if the file can't be
-            read, `new` if there is none.
-        score: the newest one, lower being better; None before the first.
-        error: why it failed, or None.
-        summary: all of the file.
-    """
-
-    status: str
-    score: float | None = None
-    error: str | None = None
-    summary: Mapping[str, Any] = MappingProxyType({})
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the run has come to its end, so that there is nothing to go on with."""
-        return self.status in ("completed", "pruned")
+# What does not bear on the result: where files lie, where else it is logged, how a sweep goes about its cells.
+IRRELEVANT = ("hydra", "logger", "paths", "preflight", "resume", "retry_failed", "sweep", "tags")
+PRUNE = "callbacks.prune"  # reports scores to a search, which adds it
 
 
-def read_outcome(run_dir: Path) -> Outcome:
-    """Read how the run in a folder fares."""
-    try:
-        summary = parse_summary(run_dir)
-    except Unreadable as reason:
-        return Outcome("damaged", error=printable(f"{run_dir}: {reason}"))
-    if not summary:
-        return Outcome("new")
-    score, error = (summary.get("score") or {}).get("value"), summary.get("error")
-    status = summary.get("status") or "damaged"
-    return Outcome(status, score if is_number(score) else None, error and printable(error), summary)
+def bears_on_result(key: str) -> bool:
+    """Whether the result of a run depends on a key, or on `key=value`, as it is typed."""
+    key = key.lstrip("+~")
+    return re.split(r"[.@/=]", key)[0] not in IRRELEVANT and not key.startswith(PRUNE)
 
 
 def fingerprint(config: DictConfig) -> str:
     """Return 8 hexadecimal digits that stand for all of a configuration that bears on the result.
 
-    Args:
-        config: as composed. Paths count by their names, so that moved folders change nothing, and
-            what reads the environment as it was typed.
+    Paths count by their names, so that moved folders change nothing, and what reads the environment as it was typed.
     """
     config = copy.deepcopy(config)
     OmegaConf.set_readonly(config, False)
@@ -72,20 +39,14 @@ def fingerprint(config: DictConfig) -> str:
     config.paths = {name: name for name in config.get("paths", {})}
     if config.get("callbacks"):
         config.callbacks.pop(PRUNE.rpartition(".")[2], None)
-    relevant = resolve(config, without=(*IRRELEVANT, "paths"))
-    text = json.dumps(relevant, sort_keys=True, default=str)
+    text = json.dumps(resolve(config, without=IRRELEVANT), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def swept_keys(typed: Any, params: Any = None) -> list[str]:
-    """The keys that a sweep gives several values: a resolver, asked on the whole sweep's configuration.
+    """The keys that a sweep gives several values, by the command line and `hydra.sweeper.params`: a resolver.
 
-    OmegaConf keeps its answer, as it keeps that of `now`, and Hydra hands it on to the configuration of each cell,
-    wherever that is composed.
-
-    Args:
-        typed: the overrides of the command line.
-        params: those of `hydra.sweeper.params`, by their keys.
+    OmegaConf keeps its answer of the whole sweep, as it keeps that of `now`, and Hydra hands it on to each run.
     """
     texts = [*_plain(typed), *(f"{key}={value}" for key, value in (_plain(params) or {}).items())]
     overrides = OverridesParser.create().parse_overrides(texts)
@@ -93,38 +54,26 @@ def swept_keys(typed: Any, params: Any = None) -> list[str]:
 
 
 def cell_name(swept: Any = (), *, _root_: DictConfig) -> str:
-    """Name the folder of a cell by what differs among the cells of its sweep, groups first, and a hash of all that
-    bears on the result, as in `data-shapes_model-gan_1f0c2a3b`: a resolver.
+    """Name the folder of a run by the swept keys, groups first, and its fingerprint: a resolver.
 
-    The hash is what a cell is known by. A folder that has it keeps its name, whatever the sweep varies by now.
-
-    Args:
-        swept: the keys that differ; where there are none, all that was typed is said.
+    An example is `data-shapes_model-gan_1f0c2a3b`. A folder with the same fingerprint keeps its name, whatever the
+    sweep varies by now. Without swept keys all that was typed is said.
     """
     own = fingerprint(_root_)
     given = [text.lstrip("+") for text in telling(_plain(_root_.hydra.overrides.task), _plain(swept))]
     given.sort(key=lambda text: (text.partition("=")[0].count("."), text))
-    names = [file_name(redact(text)) for text in given]
-    room = LONGEST - len(f"_{own}")
-    if len("_".join(names).encode()) > room:
-        names = [shorten(name, max((room + 1) // len(names) - 1, 8)) for name in names]
-    name = f"{shorten('_'.join(names).strip('-'), room) or 'cell'}_{own}"
+    names = "_".join(file_name(redact(text)) for text in given).strip("-")
+    name = f"{shorten(names, LONGEST - len(own) - 1) or 'cell'}_{own}"
     folder = Path(str(OmegaConf.select(_root_, "hydra.sweep.dir", default=".")))
     known = sorted(path.name for path in folder.glob(f"*_{own}"))
     return name if name in known or not known else known[0]
 
 
 def telling(overrides: Sequence[str], swept: Sequence[str]) -> list[str]:
-    """The overrides of a cell that tell it from the others of a sweep; without any, those that bear on its result."""
-    typed = {text: text.lstrip("+").partition("=")[0] for text in overrides}
-    found = [text for text, key in typed.items() if key in swept and key != PRUNE]
-    return found or [
-        text for text, key in typed.items() if PRUNE not in key and _group(key) not in (*IRRELEVANT, "paths")
-    ]
-
-
-def _group(key: str) -> str:
-    return re.split(r"[.@/]", key)[0]
+    """The overrides of a run that tell it from the others of a sweep; without any, those that bear on its result."""
+    keys = {text: text.lstrip("+").partition("=")[0] for text in overrides}
+    bearing = [text for text, key in keys.items() if bears_on_result(key)]
+    return [text for text in bearing if keys[text] in swept] or bearing
 
 
 def _plain(node: Any) -> Any:
@@ -133,11 +82,7 @@ def _plain(node: Any) -> Any:
 
 
 def sweep_name(name: Any, date: str) -> str:
-    """The name of a sweep's folder: the one that was typed, or else the date.
-
-    Raises:
-        UsageError: if it is a path, which would lead to other folders.
-    """
+    """The name of a sweep's folder, a resolver: the one that was typed, or else the date. Refuses a path."""
     text = str(name or date)
     if text in (".", "..") or any(sign in text for sign in "/\\\0"):
         raise UsageError(
@@ -155,11 +100,7 @@ def register_resolvers() -> None:
 
 
 def run_folder(run: str) -> Path:
-    """The folder of the run that `resume` names by itself or by one of its checkpoints.
-
-    Raises:
-        UsageError: if it is none, or if a link leads out of it.
-    """
+    """The folder of the run that `resume` names by itself or by a checkpoint. Refuses one with links that lead out."""
     path = Path(run)
     folder = path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
     if not (folder / "config.yaml").is_file():

@@ -38,18 +38,13 @@ class Prune(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the study, on the first process alone."""
         if trainer.is_global_zero and self.file.is_file():
-            from genlab.search.study import load_study
+            from genlab.search.study import NAME, Study, open_journal
 
-            study = load_study(self.file, self.pruner)
-            if self.number < len(study.known()) and not study.known()[self.number].state.is_finished():
-                self._study = study
+            study = Study(NAME, open_journal(self.file), pruner=self.pruner)
+            open_trials = [trial.number for trial in study.known() if not trial.state.is_finished()]
+            self._study = study if self.number in open_trials else None
         if trainer.is_global_zero and self._study is None:
             log.warning("%s has no trial %d that is open: nothing is pruned.", self.file, self.number)
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Do not go on with a run that was pruned and then killed before it could end, while its trial is open."""
-        self.pruned = trainer.strategy.broadcast(self.pruned and self._study is not None)
-        self._stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask, if there is a new score."""
@@ -57,27 +52,10 @@ class Prune(Callback):
         newest = newest_score(trainer) if who and who.score is not None else None
         if trainer.state.fn != TrainerFn.FITTING or newest is None:
             return
-        score = newest[1]
-        epoch = trainer.current_epoch + 1
-        is_hopeless = self._study is not None and self._report(epoch, score)
+        epoch, score, is_hopeless = trainer.current_epoch + 1, newest[1], False
+        if self._study is not None:
+            self._study.report(self.number, epoch, score)  # once an epoch, also if the run is resumed
+            is_hopeless = bool(self.pruner.prune(self._study, self._study.trials[self.number]))
         if trainer.strategy.broadcast(is_hopeless and not is_ending(trainer)):
-            self.pruned = True
+            self.pruned = trainer.should_stop = True
             log.info("Pruned after epoch %d: the score of %.4g lags behind the other trials.", epoch, score)
-        self._stop(trainer)
-
-    def _report(self, epoch: int, score: float) -> bool:
-        """Hand a score over, once an epoch also if the run is resumed, and ask whether to stop."""
-        self._study.report(self.number, epoch, score)
-        return bool(self.pruner.prune(self._study, self._study.trials[self.number]))
-
-    def _stop(self, trainer: Trainer) -> None:
-        if self.pruned:
-            trainer.should_stop = True
-
-    def state_dict(self) -> dict[str, Any]:
-        """Whether the run was pruned."""
-        return {"pruned": self.pruned}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Stay pruned."""
-        self.pruned = state_dict["pruned"]

@@ -1,16 +1,13 @@
-"""What a search has found: said at once, printed at the end, and written into the sweep's folder."""
+"""What a search has found: printed at the end, and written into the sweep's folder."""
 
-import csv
-import io
-import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import isnan
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import OmegaConf
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
@@ -27,8 +24,6 @@ STATES = {
     TrialState.RUNNING: "running",
 }
 MOST = 20  # rows that are printed
-
-log = logging.getLogger(__name__)
 
 
 def read_objective(summary: Mapping[str, Any], name: str) -> float | None:
@@ -50,84 +45,55 @@ def list_numbers(node: Mapping[str, Any], way: str = "") -> Iterator[tuple[str, 
             yield f"{way}{key}", float(part)
 
 
-def announce(study: Study, number: int) -> None:
-    """Log what came of a trial."""
-    trial = study.known()[number]
-    if trial.state == TrialState.FAIL:
-        log.error("Trial %d failed: %s", trial.number, trial.user_attrs["error"])
-    else:
-        values = [f"{name} = {value:.5g}" for name, value in zip(study.names, trial.values or [], strict=False)]
-        log.info("Trial %d %s%s", trial.number, STATES[trial.state], f": {', '.join(values)}" if values else "")
-
-
 def find_best(study: Study) -> list[FrozenTrial]:
     """The best trial; of several objectives the Pareto front: the trials that no other beats in all of them at once."""
     found = sorted(study.best_trials, key=lambda trial: (trial.values, trial.number))
-    once = {trial.user_attrs["folder"]: trial for trial in reversed(found)}  # of equal trials the first
-    return list(reversed(once.values()))[: None if len(study.directions) > 1 else 1]
+    first = {trial.user_attrs["folder"]: trial for trial in reversed(found)}  # of equal trials
+    return list(reversed(first.values()))[: None if len(study.directions) > 1 else 1]
 
 
 def write(study: Study, folder: Path) -> None:
-    """Write all trials, and the best ones, whole or not at all."""
-    trials = study.known()
-    rows = [_row(trial, study.names) for trial in trials]
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, list(dict.fromkeys(key for row in rows for key in row)))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(folder / TRIALS, table.getvalue())
-    found = {
-        "objectives": dict(study.user_attrs["search"]["objectives"]),
-        "trials": dict(Counter(STATES[trial.state] for trial in trials)),
-        "best": [
-            {
-                "trial": trial.number,
-                "values": dict(zip(study.names, trial.values, strict=True)),
-                "params": trial.params,
-                "folder": trial.user_attrs["folder"],
-            }
-            for trial in find_best(study)
-        ],
-    }
+    """Write all trials, and the best ones, each file whole or not at all."""
+    trials, rows = study.known(), []
+    for trial in trials:
+        row = {"trial": trial.number, "state": STATES[trial.state]}
+        row |= dict.fromkeys(study.names) | dict(zip(study.names, trial.values or (), strict=False))
+        rows.append(row | trial.params | {"folder": trial.user_attrs["folder"]})
+    write_text(folder / TRIALS, pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\r\n"))
+    best = [
+        {
+            "trial": trial.number,
+            "values": dict(zip(study.names, trial.values, strict=True)),
+            "params": trial.params,
+            "folder": trial.user_attrs["folder"],
+        }
+        for trial in find_best(study)
+    ]
+    counts = Counter(STATES[trial.state] for trial in trials)
+    found = {"objectives": dict(study.user_attrs["search"]["objectives"]), "trials": dict(counts), "best": best}
     write_text(folder / BEST, OmegaConf.to_yaml(OmegaConf.create(found)))
 
 
-def _row(trial: FrozenTrial, names: Sequence[str]) -> dict[str, Any]:
-    values = dict(zip(names, trial.values or [None] * len(names), strict=True))
-    folder = trial.user_attrs["folder"]
-    return {"trial": trial.number, "state": STATES[trial.state], **values, **trial.params, "folder": folder}
-
-
 def show(study: Study, folder: Path) -> None:
-    """Print the best trials, for one objective those next to it too, and where all of them stand."""
-    out = console()
-    several = len(study.directions) > 1
-    complete = [trial for trial in study.known() if trial.state == TrialState.COMPLETE]
-    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-    shown = find_best(study) if several else sorted(complete, key=lambda trial: sign * trial.values[0])
-    table = Table(title="Pareto front" if several else "Best trials")
-    for column in ("trial", *study.names, *(shown[0].params if shown else ())):
-        table.add_column(column, justify="right", overflow="fold")
-    for trial in shown[:MOST]:
-        cells = [*trial.values, *trial.params.values()]
-        texts = [f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in cells]
-        table.add_row(str(trial.number), *texts)
-    if shown:
-        out.print(table)
-    states = Counter(STATES[trial.state] for trial in study.known())
-    counts = ", ".join(f"{n} {state}" for state, n in states.items())
-    out.print(f"{counts}. {folder / BEST} holds the best, {TRIALS} all.", soft_wrap=True)
-
-
-def check(study: Study) -> None:
-    """Have the command end with exit code 1 if a trial has failed.
+    """Print the best trials, and how all of them ended.
 
     Raises:
-        UsageError: naming the failed ones.
+        UsageError: if a trial has failed, for exit code 1.
     """
-    trials = study.known()
-    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
-    if failed:
+    out, trials, best = console(), study.known(), find_best(study)
+    if best:
+        table = Table(title="Pareto front" if len(study.directions) > 1 else "Best trial")
+        for column in ("trial", *study.names, *best[0].params):
+            table.add_column(column, justify="right", overflow="fold")
+        for trial in best[:MOST]:
+            values = [*trial.values, *trial.params.values()]
+            texts = [f"{value:.5g}" if isinstance(value, float) else str(value) for value in values]
+            table.add_row(str(trial.number), *texts)
+        out.print(table)
+    counts = Counter(STATES[trial.state] for trial in trials)
+    states = ", ".join(f"{n} {state}" for state, n in counts.items())
+    out.print(f"{states}. {folder / BEST} holds the best, {TRIALS} all.", soft_wrap=True)
+    if failed := [trial for trial in trials if trial.state == TrialState.FAIL]:
         numbers = ", ".join(str(trial.number) for trial in failed)
         error = failed[0].user_attrs["error"]
         raise UsageError(f"{len(failed)} of {len(trials)} trials failed (number {numbers}), the first: {error}")

@@ -21,7 +21,7 @@ from genlab.config.build import build
 from genlab.config.values import convert
 from genlab.errors import UsageError
 from genlab.locks import lock_file
-from genlab.run.identity import Outcome, read_outcome
+from genlab.run.summary import Outcome, read_outcome
 from genlab.search import results
 from genlab.search.space import parse
 from genlab.search.study import FILE, Objectives, Study, open_study
@@ -41,11 +41,7 @@ class Settings(NamedTuple):
 
     @classmethod
     def checked(cls, **given: Any) -> "Settings":
-        """Make sense of what is given.
-
-        Raises:
-            UsageError: for an unknown key or an impossible value.
-        """
+        """Convert what is given; raises a UsageError for an unknown key or an impossible value."""
         for key in given.keys() ^ cls._fields:
             raise UsageError(f"hydra.sweeper takes {', '.join(cls._fields)}, and {key} is missing or unknown.")
         kinds = get_type_hints(cls, include_extras=True)
@@ -113,14 +109,14 @@ class Search:
                 self._try(study, batch)
                 results.write(study, self.folder)
             results.show(study, self.folder)
-        results.check(study)
 
     def _next(self, study: Study) -> list[FrozenTrial]:
         """The trials that were stopped, and new ones up to a full batch; none at the end."""
         trials = study.known()
         batch = [self._place(study, trial.number) for trial in trials if trial.state == TrialState.RUNNING]
+        n_asked = sum(trial.state != TrialState.WAITING for trial in trials)
         n_trials = 0 if "exhausted" in study.user_attrs else self.settings.n_trials
-        for number in range(len(trials), n_trials):
+        for number in range(n_asked, n_trials):
             if batch and number % self.settings.n_jobs == 0:
                 break
             study.sampler = self.settings.new_sampler(number)
@@ -128,7 +124,7 @@ class Search:
                 study.ask(self.space.distributions)
             except (ValueError, ImportError) as error:
                 raise UsageError(f"{type(study.sampler).__name__} can't search this: {error}") from error
-            batch.append(self._place(study, number))  # comes last: see `mend`
+            batch.append(self._place(study, number))
         return batch
 
     def _place(self, study: Study, number: int) -> FrozenTrial:
@@ -191,12 +187,11 @@ class Search:
                 f"The first complete trial has no {lacking} to search by. "
                 f"hydra.sweeper.objectives takes: {', '.join(dict(results.list_numbers(run.summary)))}."
             )
-        results.announce(study, trial.number)
 
 
 def _wait_for(run_dir: Path) -> None:
     """Wait for a process that goes on with a trial after its search was killed."""
-    busy = f"A process of an earlier start is still training in {run_dir}"
+    waiting = f"A process of an earlier start is still training in {run_dir}: the search waits for it."
     if (run_dir / ".lock").exists():
-        with lock_file(run_dir / ".lock", waiting=f"{busy}: the search waits for it."):
+        with lock_file(run_dir / ".lock", waiting=waiting):
             pass

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import (
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from genlab.errors import UsageError
-from genlab.run.identity import IRRELEVANT
+from genlab.run.identity import bears_on_result
 
 EXAMPLE = "'model.latent_dim=choice(8,32,128)' or 'model.optimizer.lr=tag(log,interval(1e-5,1e-2))'"
 
@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str]) -> Space:
     space = Space([], {}, {})
     for override in OverridesParser.create().parse_overrides(list(arguments)):
         key = override.get_key_element()
-        bears = override.key_or_group.split(".")[0].split("/")[0] not in IRRELEVANT
+        bears = bears_on_result(override.key_or_group)
         if key in space.typed:
             raise UsageError(f"{key} is given twice: type it once.")
         if bears:
@@ -62,57 +62,34 @@ def parse(arguments: Sequence[str]) -> Space:
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
     sweep: Any = override.value()
-    kinds: dict[type, Any] = {ChoiceSweep: _categories, IntervalSweep: _interval, RangeSweep: _range}
-    if type(sweep) not in kinds:
-        raise UsageError(
-            f"{key}={override.get_value_string()} can't be searched: list the values, as {key}=choice(A,B), in quotes."
-        )
+    given = f"{key}={override.get_value_string()}"
+    if not isinstance(sweep, ChoiceSweep | IntervalSweep | RangeSweep):
+        raise UsageError(f"{given} can't be searched: list the values, as {key}=choice(A,B), in quotes.")
+    log = "log" in sweep.tags
     if unknown := sweep.tags - {"log"}:
         raise UsageError(f"{key} has the tag {min(unknown)}, which says nothing here: the only one is log.")
-    distribution: BaseDistribution = kinds[type(sweep)](key, sweep, "log" in sweep.tags)
-    return distribution
-
-
-def _categories(key: str, sweep: ChoiceSweep, log: bool) -> BaseDistribution:
-    if log:
-        raise UsageError(
-            f"{key} can't have the tag log, as categories have no order: type '{key}=tag(log,interval(A,B))'."
-        )
-    return CategoricalDistribution(list(dict.fromkeys(_category(element) for element in sweep.list)))
+    if isinstance(sweep, ChoiceSweep):
+        if log:
+            raise UsageError(f"{key} can't have the tag log, as categories have no order: take tag(log,interval(A,B)).")
+        return CategoricalDistribution(list(dict.fromkeys(map(_category, sweep.list))))
+    if isinstance(sweep, IntervalSweep):
+        low, high, step = sweep.start, sweep.end, None
+        assert low is not None
+        assert high is not None
+    else:
+        values = sorted(sweep.range()) if sweep.step else []
+        if not values:
+            raise UsageError(f"{given} can't be searched: there is no value in it.")
+        low, high, step = values[0], values[-1], abs(sweep.step)
+    try:
+        if isinstance(low, int):
+            return IntDistribution(low, int(high), log=log, step=int(step or 1))
+        return FloatDistribution(low, high, log=log, step=step)
+    except ValueError as error:
+        raise UsageError(f"{given} can't be searched: {error}") from error
 
 
 def _category(element: ParsedElementType) -> int | float | str:
     """Numbers as they are, all else as it is typed."""
     is_number = isinstance(element, int | float) and not isinstance(element, bool)
     return element if is_number else Transformer.str(element)  # type: ignore[return-value]
-
-
-def _interval(key: str, sweep: IntervalSweep, log: bool) -> BaseDistribution:
-    low, high = sweep.start, sweep.end
-    assert low is not None
-    assert high is not None
-    if not low < high:
-        raise UsageError(f"{key}=interval({low:g},{high:g}) holds nothing: the lower end comes first.")
-    _check_log(key, low, log)
-    if isinstance(low, int):
-        return IntDistribution(low, int(high), log=log)
-    return FloatDistribution(low, high, log=log)
-
-
-def _range(key: str, sweep: RangeSweep, log: bool) -> BaseDistribution:
-    if sweep.step == 0:
-        raise UsageError(f"{key}=range(...) has a step of 0: give another.")
-    values = sorted(sweep.range())
-    if not values:
-        raise UsageError(f"{key}=range({sweep.start},{sweep.stop},{sweep.step}) is empty: the lower end comes first.")
-    if log and (not isinstance(values[0], int) or sweep.step not in (1, -1)):
-        raise UsageError(f"{key} can't have both a step and the tag log: type '{key}=tag(log,interval(A,B))'.")
-    _check_log(key, values[0], log)
-    if isinstance(values[0], int):
-        return IntDistribution(values[0], values[-1], log=log, step=abs(int(sweep.step)))
-    return FloatDistribution(values[0], values[-1], step=abs(sweep.step))
-
-
-def _check_log(key: str, low: float, log: bool) -> None:
-    if log and low <= 0:
-        raise UsageError(f"{key} has the tag log, and its lower end {low:g} has no logarithm: type one above 0.")

@@ -4,26 +4,23 @@ Optuna's journal is a text file to which lines are added. It needs no database, 
 (network disks), and can be read by an eye.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from genlab.errors import UsageError
-from genlab.locks import lock_file
+from genlab.run.identity import bears_on_result
 
 FILE = "study.log"
 NAME = "search"  # of the study in it; Hyperband draws its brackets by it
 Objectives = dict[str, Literal["minimize", "maximize"]]
-CREATE_TRIAL = 4  # the operation's number in the file's format
 
 
 class Study(optuna.Study):
@@ -58,26 +55,11 @@ class Study(optuna.Study):
             self._storage.set_trial_intermediate_value(trial._trial_id, step, score)
 
 
-class JournalLock:
-    """Goes with the process. Optuna's own stay behind when their holder is killed, for at least half a minute."""
-
-    def __init__(self, file: Path) -> None:
-        self._file, self._held = Path(f"{file}.lock"), ExitStack()
-
-    def acquire(self) -> bool:
-        """Wait for the lock."""
-        self._held.enter_context(lock_file(self._file, seconds=-1))
-        return True
-
-    def release(self) -> None:
-        """Let others write."""
-        self._held.close()
-
-
-@contextmanager
-def _explain_damage(file: Path) -> Iterator[None]:
+def open_journal(file: Path) -> JournalStorage:
+    """Open the file of a study; a UsageError says that it is damaged."""
     try:
-        yield
+        lock = JournalFileOpenLock(str(file.with_suffix("")))  # earlier versions have left a study.log.lock
+        return JournalStorage(JournalFileBackend(str(file), lock))
     except (ValueError, KeyError) as error:
         raise UsageError(
             f"{file} is damaged ({error}): remove it, and the search begins anew; trials whose folders are there need "
@@ -85,78 +67,40 @@ def _explain_damage(file: Path) -> Iterator[None]:
         ) from error
 
 
-def open_journal(file: Path) -> JournalStorage:
-    """Open the file of a study.
-
-    Raises:
-        UsageError: if it can't be read.
-    """
-    with _explain_damage(file):
-        return JournalStorage(JournalFileBackend(str(file), JournalLock(file)))  # type: ignore[arg-type]
-
-
 def open_study(
     folder: Path, objectives: Objectives, typed: dict[str, str], sampler: BaseSampler, pruner: BasePruner
 ) -> Study:
-    """Begin a study in a folder, or go on with the one that is there.
-
-    Args:
-        folder: the sweep's.
-        objectives: `minimize` or `maximize` for each.
-        typed: what bears on the result.
-        sampler: chooses the parameters.
-        pruner: tells which trials are hopeless.
-
-    Raises:
-        UsageError: if the folder holds trials of another search.
-    """
-    file = folder / FILE
-    with _explain_damage(file):
-        mend(file)
-    directions = list(objectives.values())
-    study = _create(open_journal(file), directions, sampler, pruner)
-    search = {"objectives": [list(pair) for pair in objectives.items()], "typed": typed}  # as JSON gives it back
-    known = study.user_attrs.get("search")
+    """Begin a study in a sweep's folder, or go on with the one that is there, unless it has `typed` something else."""
+    file, search = folder / FILE, {"objectives": [list(pair) for pair in objectives.items()], "typed": typed}
+    if file.is_file() and not (written := file.read_bytes()).endswith(b"\n"):
+        os.truncate(file, written.rfind(b"\n") + 1)  # half a line, of a full disk, to which Optuna would append
+    journal = open_journal(file)
+    options: dict[str, Any] = {"study_name": NAME, "directions": list(objectives.values()), "storage": journal}
+    optuna.create_study(**options, load_if_exists=True)
+    study = Study(NAME, journal, sampler, pruner)
+    if known := study.user_attrs.get("search"):  # earlier versions have recorded paths too
+        known = known | {"typed": {key: value for key, value in known["typed"].items() if bears_on_result(key)}}
     if known != search:
         if any(trial.state.is_finished() for trial in study.known()):
             raise UsageError(f"{folder} holds another search: {_difference(known or {}, search)}.")
-        optuna.delete_study(study_name=NAME, storage=study._storage)  # nothing has come of it yet
-        study = _create(study._storage, directions, sampler, pruner)
+        optuna.delete_study(study_name=NAME, storage=journal)  # nothing has come of it yet
+        optuna.create_study(**options)
+        study = Study(NAME, journal, sampler, pruner)
         study.set_user_attr("search", search)
+    for trial in study.known():
+        if trial.state == TrialState.RUNNING and "folder" not in trial.user_attrs:
+            # Its search was killed while it chose its parameters. `ask` takes it up again, and chooses the others.
+            journal.set_trial_state_values(trial._trial_id, TrialState.WAITING)
     return study
-
-
-def _create(journal: BaseStorage, directions: list[Any], sampler: BaseSampler, pruner: BasePruner) -> Study:
-    """Open the study in a journal, or begin it."""
-    optuna.create_study(study_name=NAME, storage=journal, directions=directions, load_if_exists=True)
-    return Study(NAME, journal, sampler, pruner)
-
-
-def load_study(file: Path, pruner: BasePruner) -> Study:
-    """Open a study that is there, to report to."""
-    return Study(NAME, open_journal(file), pruner=pruner)
-
-
-def mend(file: Path) -> None:
-    """Drop what a kill has left unfinished: half a line, to which Optuna would append the next one, and a trial that
-    was not yet given all of its parameters, which Optuna would never give it. That is the last one, and has no folder.
-    """
-    if not file.is_file():
-        return
-    with lock_file(Path(f"{file}.lock"), seconds=-1), file.open("r+b") as opened:
-        lines = [line for line in opened if line.endswith(b"\n")]
-        entries = [json.loads(line) for line in lines]
-        newest = max((n for n, entry in enumerate(entries) if entry["op_code"] == CREATE_TRIAL), default=len(lines))
-        is_placed = any("folder" in entry.get("user_attr", {}) for entry in entries[newest:])
-        opened.truncate(sum(map(len, lines if is_placed else lines[:newest])))
 
 
 def _difference(known: dict[str, Any], asked: dict[str, Any]) -> str:
     """Say where two searches differ, and what to do."""
-    for part in ("objectives", "typed"):
-        before, now = dict(known.get(part, [])), dict(asked[part])
-        for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                was, is_now = (repr(side[key]) if key in side else "not given" for side in (before, now))
-                return f"there {key} is {was}, and now {is_now}; type it as before, or another sweep=NAME"
-    return "its objectives stand in another order; type them as before, or another sweep=NAME"
+    before, now = (dict(side.get("objectives", [])) | side.get("typed", {}) for side in (known, asked))
+    differing = [
+        f"{key} is {before.get(key, 'not given')}, and now {now.get(key, 'not given')}"
+        for key in before | now
+        if before.get(key) != now.get(key)
+    ]
+    there = "; ".join(differing) or "its objectives stand in another order"
+    return f"there {there}; type it as before, or another sweep=NAME"

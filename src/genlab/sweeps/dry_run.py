@@ -20,11 +20,7 @@ from genlab.trainer.schedule import why_unscored
 
 
 def dry_run(config: dict[str, Any]) -> DryRun:
-    """Build what a run is made of, without data, loggers or a step.
-
-    Args:
-        config: resolved, plain containers.
-    """
+    """Build what a run is made of, as its resolved configuration says, without data or a step."""
     cfg = OmegaConf.create(config)
     try:
         check_config(cfg)
@@ -33,7 +29,7 @@ def dry_run(config: dict[str, Any]) -> DryRun:
         build(cfg.data)
         with explain_memory_errors(cfg):
             check_size(cfg)
-            model = _model(cfg)
+            model = _build_model(cfg)
         try_optimizers(model)
         unscored = _check_callbacks(cfg, model)
     except Exception as error:
@@ -45,30 +41,21 @@ def dry_run(config: dict[str, Any]) -> DryRun:
     return DryRun(None, sum(p.numel() for p in model.parameters()), n_bytes, unscored)
 
 
-def _model(cfg: DictConfig) -> Any:
-    """The model: without memory, on PyTorch's meta device; what can't be built there is tried on the CPU."""
+def _build_model(cfg: DictConfig, device: str = "meta") -> Any:
+    """Build the model without memory, on PyTorch's meta device; what can't be built there is tried on the CPU."""
     try:
-        return _checked_model(cfg, "meta")
-    except UsageError:
-        raise
-    except Exception:
-        return _checked_model(cfg, "cpu")
-
-
-def _checked_model(cfg: DictConfig, device: str) -> Any:
-    """Build a model, and see that its networks fit together."""
-    with torch.device(device):
-        model = build(cfg.model)
-        check_shapes(model)
-    return model
+        with torch.device(device):
+            model = build(cfg.model)
+            check_shapes(model)
+        return model
+    except Exception as error:
+        if device == "cpu" or isinstance(error, UsageError):
+            raise
+        return _build_model(cfg, "cpu")
 
 
 def _check_callbacks(cfg: DictConfig, model: Any) -> str | None:
-    """Build callbacks, loggers and trainer, and let the callbacks look at the model.
-
-    Returns:
-        Why there will be no score.
-    """
+    """Build callbacks, loggers and trainer, have the callbacks check the model, and return why there is no score."""
     for node in (cfg.get("logger") or {}).values():
         build(node)
     callbacks = [build(node) for node in cfg.callbacks.values()]

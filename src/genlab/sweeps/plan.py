@@ -31,7 +31,7 @@ class DryRun(NamedTuple):
 
 @dataclass
 class SweepRun:
-    """A run of a sweep, which its printed texts call a cell, and how it fares in this launch."""
+    """A run of a sweep, and how it fares in this launch."""
 
     overrides: list[str]  # that the sweeper has chosen
     folder: Path
@@ -88,10 +88,8 @@ def _compose(loader: ConfigLoader, master: DictConfig, overrides: list[str], num
 
 def _flags(arguments: Sequence[str]) -> list[str]:
     """Hydra's flags that say where configurations are."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    names = {"--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd"}
-    for name, short in names.items():
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for name, short in (("--config-path", "-cp"), ("--config-name", "-cn"), ("--config-dir", "-cd")):
         parser.add_argument(name, short)
-    known, _ = parser.parse_known_args(list(arguments))
-    given = {name: getattr(known, name[2:].replace("-", "_")) for name in names}
-    return [f"{name}={value}" for name, value in given.items() if value is not None]
+    given = vars(parser.parse_known_args(arguments)[0])
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]

@@ -7,24 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
 from genlab.errors import UsageError
-from genlab.files import write_text
 from genlab.interrupts import STOPS, stops
 from genlab.locks import lock_file
-from genlab.plain import to_json
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome, write_summary
 from genlab.sweeps.plan import SweepRun
-from genlab.sweeps.process import ProcessServer, kill_all, run_script
-from genlab.sweeps.resources import Demand, Lease, Pool
+from genlab.sweeps.process import kill_all, run_script
+from genlab.sweeps.resources import Demand, Pool
 from genlab.sweeps.table import SweepTable
 
 SECONDS = 0.5  # between two looks at the processes
-PATIENCE = 20.0  # seconds after which a process is known to have started
 STOPPED = {code for number in STOPS for code in (128 + number, -number)}
+COMMAND = re.compile(r"^\$ python .*\n", re.MULTILINE)  # with which a start begins in console.log
 ERROR = re.compile(r"error: |[\w.]*(Error|Exception|Exit|Interrupt)(: |$)")
 
 
@@ -33,18 +30,8 @@ class Work(NamedTuple):
 
     run: SweepRun
     process: BaseProcess
-    lease: Lease
+    gpus: tuple[str, ...]
     start: float
-    console: Path
-    console_start: int  # its length before
-
-    def listens(self) -> bool:
-        """Whether the process has come so far that a signal reaches it: its server ignores them.
-
-        It says so in its console file, unless the disk does not take that.
-        """
-        has_printed = self.console.is_file() and self.console.stat().st_size > self.console_start
-        return has_printed or monotonic() - self.start > PATIENCE
 
 
 class Runner:
@@ -53,38 +40,36 @@ class Runner:
     The first SIGINT, SIGTERM or SIGHUP has all of them save and stop; a second SIGINT kills them.
     """
 
-    def __init__(self, server: ProcessServer, script: str, n_threads: int, table: SweepTable) -> None:
-        self.server, self.script, self.n_threads, self.table = server, script, n_threads, table
+    def __init__(self, context: Any, script: str, n_threads: int, table: SweepTable) -> None:
+        self.context, self.script, self.n_threads, self.table = context, script, n_threads, table
         self.stopped_by = 0  # the signal
-        self._kill = False
+        self._kill = self._is_told = False
         self._at_work: list[Work] = []
-        self._told: set[int | None] = set()  # process ids
 
     def run(self, waiting: list[tuple[SweepRun, Demand]], pool: Pool) -> None:
-        """Run what waits until all have ended, or until a signal has stopped them."""
+        """Run what waits, in its order, until all have ended, or until a signal has stopped them."""
         with self._signals(), self.table:
             while True:
-                while not self.stopped_by and (found := pool.take_next(waiting)):
-                    self._start(*found)
+                while waiting and not self.stopped_by and (gpus := pool.take(waiting[0][1].n_gpus)) is not None:
+                    self._start(waiting.pop(0)[0], gpus)
                 if not self._at_work:
                     return
                 wait([work.process.sentinel for work in self._at_work], timeout=SECONDS)
-                self._stop_if_told()
+                if self.stopped_by:
+                    self._stop()
                 for work in [work for work in self._at_work if work.process.exitcode is not None]:
                     self._end(work)
-                    pool.give_back(work.lease)
+                    pool.give_back(work.gpus)
                 self.table.refresh()
 
-    def _start(self, run: SweepRun, lease: Lease) -> None:
-        console = run.folder / "console.log"
-        before = console.stat().st_size if console.is_file() else 0
-        environment = dict(os.environ)
-        environment |= {name: str(self.n_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        if lease.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(lease.gpus)
-        command = (self.script, run.command_line(), console, environment, self.n_threads)
-        process = self.server.call(run_script, *command)
-        self._at_work.append(Work(run, process, lease, monotonic(), console, before))
+    def _start(self, run: SweepRun, gpus: tuple[str, ...]) -> None:
+        environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.n_threads))
+        if gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        command = (self.script, run.command_line(), run.folder / "console.log", environment, self.n_threads)
+        process = self.context.Process(target=run_script, args=command)
+        process.start()
+        self._at_work.append(Work(run, process, gpus, monotonic()))
         run.state = "running"
         self.table.add_start(run)
 
@@ -93,22 +78,20 @@ class Runner:
         if exit_code:
             kill_all(work.process)  # what is left of its group may hold a GPU
         run.seconds = monotonic() - work.start
-        run.state, run.error = read_exit_status(run, exit_code, work.console_start, self._kill)
+        run.state, run.error = read_exit_status(run, exit_code, self._kill)
         if run.state == "failed":
             record_failure(run)
         self._at_work.remove(work)
         self.table.add_end(run)
 
-    def _stop_if_told(self) -> None:
-        if not self.stopped_by:
-            return
+    def _stop(self) -> None:
         self.table.add_signal(self.stopped_by, self._kill)
         for work in self._at_work:
             if self._kill:
                 kill_all(work.process)
-            elif work.process.pid not in self._told and work.listens():
+            elif not self._is_told:
                 work.process.terminate()
-                self._told.add(work.process.pid)
+        self._is_told = True
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -124,20 +107,15 @@ class Runner:
         self.stopped_by = self.stopped_by or number
 
 
-def read_exit_status(run: SweepRun, exit_code: int, console_start: int, killed: bool) -> tuple[str, str | None]:
-    """Return the state of a run whose process has ended, and why it failed.
-
-    Args:
-        run: what has run.
-        exit_code: negative if a signal has ended it.
-        console_start: where in its `console.log` this process began to write.
-        killed: by the launcher.
-    """
+def read_exit_status(run: SweepRun, exit_code: int, killed: bool) -> tuple[str, str | None]:
+    """Return the state of a run whose process has ended (or was `killed` by the launcher), and why it failed."""
     if exit_code == 0:
         return ("pruned" if read_outcome(run.folder).status == "pruned" else "completed"), None
     if killed or exit_code in STOPPED:
         return "interrupted", None
-    lines = _read_printed(run.folder / "console.log", console_start)
+    console = run.folder / "console.log"
+    printed = console.read_text(encoding="utf-8", errors="replace") if console.is_file() else ""
+    lines = [line for line in COMMAND.split(printed)[-1].splitlines() if line.strip()]
     error = next((line.removeprefix("error: ").strip() for line in reversed(lines) if ERROR.match(line)), None)
     return "failed", error or _explain(exit_code, lines)
 
@@ -147,18 +125,7 @@ def record_failure(run: SweepRun) -> None:
     if not run.is_training or read_outcome(run.folder).status == "failed":
         return
     with suppress(UsageError, OSError), lock_file(run.folder / ".lock"):
-        summary = dict(read_outcome(run.folder).summary) | {"status": "failed", "error": run.error}
-        write_text(run.folder / "summary.json", to_json(summary))
-
-
-def _read_printed(console: Path, start: int) -> list[str]:
-    try:
-        with console.open("rb") as file:
-            file.seek(start)
-            _command, *lines = file.read().decode(errors="replace").splitlines()
-            return [line for line in lines if line.strip()]
-    except (OSError, ValueError):
-        return []
+        write_summary(run.folder, status="failed", error=run.error)
 
 
 def _explain(exit_code: int, lines: list[str]) -> str:

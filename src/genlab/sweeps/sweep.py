@@ -1,6 +1,5 @@
-"""A sweep on this machine, from the claim on its folder to the tables at its end."""
+"""A sweep on this machine, from the lock on its folder to what is printed at its end."""
 
-import logging
 import os
 import shlex
 import signal
@@ -19,21 +18,14 @@ from genlab.command_line import quoted
 from genlab.config.values import convert
 from genlab.console import console
 from genlab.errors import UsageError
-from genlab.files import write_text
-from genlab.foreign import Unreadable, parse_yaml, printable, read_mapping
 from genlab.locks import lock_file
-from genlab.run.identity import read_outcome
+from genlab.run.summary import read_outcome
 from genlab.sweeps.plan import DryRun, SweepRun, plan
 from genlab.sweeps.preflight import estimate_cost, preflight
-from genlab.sweeps.process import ProcessServer
-from genlab.sweeps.resources import Pool, check_gpus, check_number, count_threads, make_pool, name_gpus, read_demand
+from genlab.sweeps.process import start_server
+from genlab.sweeps.resources import check_number, count_threads, make_pool, name_gpus, read_demand
 from genlab.sweeps.runner import Runner
-from genlab.sweeps.table import SweepTable, list_failures, rank
-
-LOCK = ".sweep.lock"
-OWNER = "sweep.yaml"
-
-log = logging.getLogger(__name__)
+from genlab.sweeps.table import SweepTable, list_failures
 
 
 class RunReturn(JobReturn):
@@ -43,16 +35,9 @@ class RunReturn(JobReturn):
 
 
 class LocalSweep:
-    """All runs of a command with `-m`, in one batch or in several, as the sweeper decides.
+    """All runs of a command with `-m`, whose configuration is `master`, in one batch or in several.
 
-    Args:
-        loader: Hydra's.
-        master: the configuration of the sweep.
-        n_jobs: see `hydra_plugins.genlab_launcher`.
-        gpus_per_job: the same.
-
-    Raises:
-        UsageError: for values that can't be, or a folder that is not this sweep's, before anything is written.
+    Impossible values of its keys are refused before anything is written.
     """
 
     def __init__(self, loader: ConfigLoader, master: DictConfig, n_jobs: Any, gpus_per_job: Any) -> None:
@@ -60,7 +45,7 @@ class LocalSweep:
         self._n_jobs = check_number("n_jobs", n_jobs)
         self._gpus_per_job = check_number("gpus_per_job", gpus_per_job)
         self._preflight = convert("preflight", master.get("preflight", "skip"), Literal["run", "skip"]) == "run"
-        convert("retry_failed", master.get("retry_failed", True), bool)
+        self._retry_failed = convert("retry_failed", master.get("retry_failed", True), bool)
         if master.get("resume") not in (None, "auto"):
             raise UsageError(
                 f"resume={master.resume} names one run, and -m starts many: go on with a sweep by sweep=NAME and the "
@@ -68,9 +53,8 @@ class LocalSweep:
             )
         self.loader, self.master = loader, master
         self.folder = Path(master.hydra.sweep.dir).absolute()
-        owner = {"job": master.hydra.job.name, "sweeper": str(master.hydra.runtime.choices["hydra/sweeper"])}
-        self._lock = claim(self.folder, owner)
-        self._server = ProcessServer()
+        self._lock = lock_sweep(self.folder)
+        self._context = start_server()
         self._console = console() if sys.stdout.isatty() else console(width=200)  # a file has room for long names
         self._gpus: list[str] | None = None  # not known yet
         self.runs: list[SweepRun] = []  # of all batches
@@ -82,79 +66,85 @@ class LocalSweep:
             UsageError: if runs can't be built, before the first one starts.
             SystemExit: with 128 and the signal's number, if a signal has stopped the sweep.
         """
-        is_first = not self.runs
         planned = plan(self.loader, self.master, batch, first)
         runs = {run.folder: run for run in planned}
-        self.runs += [run for folder, run in runs.items() if folder not in {r.folder for r in self.runs}]
-        todo = [run for run in runs.values() if not _settle(run)]
-        dry_runs = self._prepare(todo)
-        configs, n_gpus = [run.config for run in todo], len(self._gpus or ())
-        check_gpus(self._gpus_per_job, n_gpus, configs)
-        demands = [read_demand(config, n_gpus, self._gpus_per_job) for config in configs]
-        pool = make_pool(self._n_jobs, self._gpus or (), demands)
-        n_threads = count_threads(pool, demands)
-        if is_first:
-            self._print(*estimate_cost(list(runs.values()), dry_runs, self.folder, _at_once(pool, n_threads)))
-        if todo:
-            script = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or sys.argv[0])  # noqa: PTH100
-            runner = Runner(self._server, script, n_threads, SweepTable(self._console, list(runs.values())))
-            runner.run(list(zip(todo, demands, strict=True)), pool)
-            self._leave_if_stopped(runner.stopped_by)
-        return [self._tell(runs[run.folder]) for run in planned]
+        known = {run.folder for run in self.runs}
+        self.runs += [run for run in runs.values() if run.folder not in known]
+        if todo := [run for run in runs.values() if not self._is_settled(run)]:
+            self._run(list(runs.values()), todo)
+        return [self._report(runs[run.folder]) for run in planned]
 
     def end(self) -> int:
         """Print what has come of it; returns the exit code."""
-        for table in rank(self.runs):
-            self._console.print(table)
         states = Counter(run.state for run in self.runs)
         counts = ", ".join(f"{n} {state}" for state, n in states.items())
         self._print(*list_failures(self.runs), f"{counts}: {self.folder}")
         self._lock.close()
         return 0 if states.keys() <= {"completed", "pruned"} else 1
 
-    def _prepare(self, todo: Sequence[SweepRun]) -> list[DryRun]:
-        """Before the first batch: look at the machine, and try the runs out.
+    def _is_settled(self, run: SweepRun) -> bool:
+        """Whether a run needs no process: it is complete, or it has failed before and is to be left."""
+        known = read_outcome(run.folder)
+        if not run.is_training:
+            return False
+        if known.is_final and known.summary.get("fingerprint") == run.fingerprint:
+            run.state = known.status
+        elif known.status == "failed" and not self._retry_failed:
+            run.state, run.error = "failed", f"{known.error} (failed before, and left as retry_failed=false)"
+        return run.state != "waiting"
 
-        Raises:
-            UsageError: with a line for each run that can't be built.
-        """
-        if self._gpus is not None or not todo:
-            return []
-        configs = [run.config for run in todo] if self._preflight else []
-        n_gpus, *dry_runs = preflight(self._server, configs)
-        self._gpus = name_gpus(n_gpus)
+    def _run(self, runs: list[SweepRun], todo: list[SweepRun]) -> None:
+        """Run what there is to do in a batch."""
+        dry_runs = None
+        if self._gpus is None:
+            n_gpus, dry_runs = preflight(self._context, [run.config for run in todo] if self._preflight else [])
+            self._gpus = name_gpus(n_gpus)
+            self._check(todo, dry_runs)
+        demands = [read_demand(run.config, len(self._gpus), self._gpus_per_job) for run in todo]
+        pool = make_pool(self._n_jobs, self._gpus, demands)
+        n_threads = count_threads(pool, demands)
+        if dry_runs is not None:
+            where = f"GPUs {', '.join(pool.gpus)}" if pool.gpus else f"CPU, {n_threads} thread(s) a process"
+            self._print(*estimate_cost(runs, dry_runs, self.folder), f"at most {pool.n_jobs} at a time, on {where}")
+        script = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or sys.argv[0])  # noqa: PTH100
+        runner = Runner(self._context, script, n_threads, SweepTable(self._console, runs))
+        runner.run(list(zip(todo, demands, strict=True)), pool)
+        if runner.stopped_by:
+            self._print_command(signal.Signals(runner.stopped_by).name)
+            self.end()
+            raise SystemExit(128 + runner.stopped_by)
+
+    def _check(self, todo: list[SweepRun], dry_runs: list[DryRun]) -> None:
+        """Refuse runs that can't be built, and those without a score in a search that goes by it."""
         sweeper: Any = self.master.hydra.get("sweeper") or {}
-        if "objectives" in sweeper and "score" in (sweeper["objectives"] or ("score",)):
-            why = "the search goes by the score, and there will be none"
-            dry_runs = [r._replace(error=f"{why}: {r.unscored}") if r.unscored else r for r in dry_runs]
-        wrong = [f"  {run.label}: {r.error}" for run, r in zip(todo, dry_runs, strict=False) if r.error]
-        if wrong:
-            self._print(*wrong)
+        by_score = "objectives" in sweeper and "score" in (sweeper["objectives"] or ("score",))
+        errors = []
+        for run, found in zip(todo, dry_runs, strict=False):
+            unscored = f"the search goes by the score, and there will be none: {found.unscored}"
+            if error := unscored if by_score and found.unscored else found.error:
+                errors.append(f"  {run.label}: {error}")
+        if errors:
+            self._print(*errors)
             raise UsageError(
-                f"{len(wrong)} of {len(todo)} cells can't be built, as said above, and none has been started: mend "
+                f"{len(errors)} of {len(todo)} runs can't be built, as said above, and none has been started: mend "
                 "them, or run the others with preflight=skip."
             )
-        return dry_runs
 
-    def _leave_if_stopped(self, number: int) -> None:
+    def _print_command(self, name: str) -> None:
         """Print the command that goes on: the same one; where the folder is named by the date, also the name."""
-        if not number:
-            return
         words = ["python", *sys.argv]
         if not any(word.lstrip("+").startswith(("sweep=", "hydra.sweep.dir=")) for word in words):
             key, value = ("sweep", self.folder.name) if "sweep" in self.master else ("hydra.sweep.dir", self.folder)
             words.append(f"{key}={quoted(value)}")
-        name = signal.Signals(number).name
         self._print(f"Stopped by {name}. To go on where it has stopped, type", f"  {shlex.join(words)}")
-        self.end()
-        raise SystemExit(128 + number)
 
-    def _tell(self, run: SweepRun) -> JobReturn:
+    def _report(self, run: SweepRun) -> JobReturn:
+        """Return what the sweeper is told of a run."""
         result = RunReturn(run.overrides, OmegaConf.create(run.config), run.hydra, str(Path.cwd()))
         result.task_name = self.master.hydra.job.name
-        done = run.state in ("completed", "pruned")
-        result.status = JobStatus.COMPLETED if done else JobStatus.FAILED
-        result.return_value = read_outcome(run.folder).score if done else None
+        is_done = run.state in ("completed", "pruned")
+        result.status = JobStatus.COMPLETED if is_done else JobStatus.FAILED
+        result.return_value = read_outcome(run.folder).score if is_done else None
         return result
 
     def _print(self, *lines: str) -> None:
@@ -162,65 +152,25 @@ class LocalSweep:
             self._console.print(line, soft_wrap=True)
 
 
-def _settle(run: SweepRun) -> bool:
-    """Whether a run needs no process: it is complete, or it has failed before and is to be left."""
-    known = read_outcome(run.folder)
-    if not run.is_training:
-        return False
-    if known.is_final and known.summary.get("fingerprint") == run.fingerprint:
-        run.state = known.status
-    elif known.status == "failed" and not convert("retry_failed", run.config.get("retry_failed", True), bool):
-        run.state, run.error = "failed", f"{known.error} (failed before, and left as retry_failed=false)"
-    return run.state != "waiting"
-
-
-def _at_once(pool: Pool, n_threads: int) -> str:
-    room = f"{pool.n_jobs} at a time" if pool.n_jobs else "as many at a time as there is room for"
-    where = f"GPUs {', '.join(pool.gpus)}" if pool.gpus else f"CPU, {n_threads} thread(s) a process"
-    return f"{room}, on {where}"
-
-
-def claim(folder: Path, owner: dict[str, str]) -> ExitStack:
-    """Make a folder the sweep's, or take it up again.
-
-    Args:
-        folder: it is made.
-        owner: what has to be equal for a sweep to go on: the job and the sweeper.
-
-    Returns:
-        What holds the lock until it is closed; it goes with this process, however that ends.
+def lock_sweep(folder: Path) -> ExitStack:
+    """Make a sweep's folder; returns what holds its lock until it is closed, or until this process ends.
 
     Raises:
-        UsageError: if something else is in the folder, or if another launcher is at work there.
+        UsageError: if the folder is that of a run, if it can't be made, or if another launcher is at work there.
     """
-    _check_owner(folder, owner)
+    if (folder / "config.yaml").is_file():
+        raise UsageError(
+            f"{folder} holds a run and no sweep: choose another name with sweep=NAME, or another folder with "
+            "hydra.sweep.dir=PATH."
+        )
     busy = (
         f"Another launcher is at work on the sweep {folder}: wait until it has ended, stop it, or choose another name "
         "with sweep=NAME."
     )
-    held = ExitStack()
+    lock = ExitStack()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held.enter_context(lock_file(folder / LOCK, busy))
-        write_text(folder / OWNER, OmegaConf.to_yaml(OmegaConf.create(owner)))
+        lock.enter_context(lock_file(folder / ".sweep.lock", busy))
     except OSError as error:
         raise UsageError(f"The sweep's folder {folder} can't be written to: {error}.") from error
-    return held
-
-
-def _check_owner(folder: Path, owner: dict[str, str]) -> None:
-    another = "choose another name with sweep=NAME, or another folder with hydra.sweep.dir=PATH."
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, so no sweep can be in it: {another}")
-    if (folder / OWNER).is_file():
-        try:
-            theirs = read_mapping(folder, OWNER, parse_yaml, printable)
-        except Unreadable as reason:
-            log.warning("%s: %s. It is written again.", folder, reason)
-            return
-        for key, mine in owner.items():
-            if theirs.get(key) != mine:
-                raise UsageError(f"{folder} holds a sweep whose {key} is {theirs.get(key)}, not {mine}: {another}")
-    elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
-        content = "a run" if (folder / "config.yaml").is_file() else "other files"
-        raise UsageError(f"{folder} holds {content} and no sweep: {another}")
+    return lock
