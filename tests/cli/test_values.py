@@ -145,20 +145,14 @@ def test_every_key_of_a_script_has_a_type(script):
 
 
 OWN = [  # keys of the other scripts
-    (
-        "eval",
-        ["metrics.n_samples=many"],
-        "metrics.n_samples=many is not possible: it must be "),
+    ("eval", ["metrics.n_samples=many"], "metrics.n_samples=many is not possible: it must be a whole number"),
+    ("eval", ["metrics.measures.kernel.n_subsets=x"], "metrics.measures.kernel.n_subsets=x is not possible"),
     ("eval", ["weights=foo"], "There is no value of weights 'foo'. Valid: ema, raw."),
-    (
-        "sample",
-        ["run=5", "mode.n_rows=lots"],
-        "mode.n_rows=lots is not possible: it must be "),
+    ("sample", ["run=5", "mode.n_rows=lots"], "mode.n_rows=lots is not possible: it must be a whole number"),
+    ("sample", ["run=5", "weights=foo"], "There is no value of weights 'foo'. Valid: ema, raw."),
     ("sample", ["run=5", "seed=x"], f"seed=x is not possible: {SEED}"),
-    (
-        "prepare",
-        ["data.limit=some"],
-        "data.limit=some is not possible: it must be "),
+    ("prepare", ["data.limit=some"], "data.limit=some is not possible: it must be null or a whole number"),
+    ("prepare", ["data.channels=two"], "There is no value of data.channels 'two'. Valid: 1, 3."),
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
     ("report", ["sweep=x", "to=paper"], "There is no value of to 'paper'. Valid: null, wandb."),
 ]
