@@ -1,6 +1,6 @@
 """Which run is resumed, from which checkpoint, with which configuration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from genlab.config.build import check_config
 from genlab.config.record import record_config
 from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
-from genlab.foreign import check_folder
+from genlab.foreign import check_folder, leaves
 from genlab.redaction import redact_all as map_texts
 from genlab.run.adopt import adopt, check_places
 from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
@@ -154,21 +154,13 @@ def _check_own(run: Path, where: Path, other: Path) -> None:
 def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
     """See that model, data and seed are those of a run."""
     for part in ("model", "data", "seed"):
-        mine, theirs = (dict(_leaves(c[part], part)) for c in (config, stored))
+        mine, theirs = (dict(leaves(c[part], part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
             if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name"):
                 raise UsageError(
                     f"{folder} holds a run with {key}={theirs.get(key)} and {key}={mine.get(key)} is asked for: its "
                     "weights would not fit. Choose another folder with hydra.run.dir=PATH."
                 )
-
-
-def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and node:
-        for name, value in node.items():
-            yield from _leaves(value, f"{key}.{name}")
-    else:
-        yield key, node
 
 
 def _limit_reached(config: DictConfig, state: dict[str, Any]) -> tuple[str, int] | None:
