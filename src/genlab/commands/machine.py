@@ -28,11 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def check_machine(trainer: DictConfig) -> None:
-    """Refuse a trainer that needs what the machine has not; say where `trainer=ddp` falls back to the CPU.
-
-    Raises:
-        UsageError: with what to type instead.
-    """
+    """Refuse a trainer that needs what the machine has not; say where `trainer=ddp` falls back to the CPU."""
     accelerator = str(trainer.get("accelerator", "auto"))
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     available = {"auto": True, "cpu": True, "gpu": cuda or mps, "cuda": cuda, "mps": mps}
@@ -59,11 +55,7 @@ def has_several_processes(trainer: DictConfig) -> bool:
 
 
 def check_devices(trainer: DictConfig) -> None:
-    """Refuse a number of devices or machines that can't be: processes would wait for others for half an hour.
-
-    Raises:
-        UsageError: with what to type instead.
-    """
+    """Refuse a number of devices or machines that can't be: processes would wait for others for half an hour."""
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     devices: Any = trainer.get("devices", "auto")
     if devices != "auto":

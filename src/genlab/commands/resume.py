@@ -1,6 +1,6 @@
 """Which run is resumed, from which checkpoint, with which configuration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from genlab.config.build import check_config
 from genlab.config.record import record_config
 from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
-from genlab.foreign import check_folder
+from genlab.foreign import check_folder, leaves
+from genlab.redaction import redact_all as map_texts
 from genlab.run.adopt import adopt, check_places
 from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
 from genlab.run.identity import fingerprint, run_folder
@@ -91,16 +92,13 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
 
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:
     """The configuration with one of its paths elsewhere, and all that lies below it."""
-    old = OmegaConf.to_container(config.paths)[key]  # type: ignore[call-overload,index]
+    plain: Any = OmegaConf.to_container(config)
+    old = plain["paths"][key]
 
-    def there(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: there(part) for name, part in value.items()}
-        if isinstance(value, list):
-            return [there(part) for part in value]
-        return new + value[len(old) :] if isinstance(value, str) and f"{value}/".startswith(f"{old}/") else value
+    def moved(text: str) -> str:
+        return new + text[len(old) :] if f"{text}/".startswith(f"{old}/") else text
 
-    return OmegaConf.create(there(OmegaConf.to_container(config)))
+    return OmegaConf.create(map_texts(plain, moved))
 
 
 def _changed(config: DictConfig, typed: Sequence[str], command: DictConfig) -> DictConfig:
@@ -145,7 +143,7 @@ def _check_changeable(override: Override, config: DictConfig) -> None:
 
 
 def _check_own(run: Path, where: Path, other: Path) -> None:
-    """Raise a UsageError if checkpoints that lie elsewhere are those of another run."""
+    """See that checkpoints that lie elsewhere are not those of another run."""
     if where != run / "checkpoints" and other.absolute() != run.absolute():
         raise UsageError(
             f"callbacks.checkpoint.dirpath={where} holds checkpoints of another run, {other}: choose another folder, "
@@ -154,23 +152,15 @@ def _check_own(run: Path, where: Path, other: Path) -> None:
 
 
 def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
-    """Raise a UsageError if model, data or seed differ from those of a run, naming the first key."""
+    """See that model, data and seed are those of a run."""
     for part in ("model", "data", "seed"):
-        mine, theirs = (dict(_leaves(c[part], part)) for c in (config, stored))
+        mine, theirs = (dict(leaves(c[part], part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
             if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name"):
                 raise UsageError(
                     f"{folder} holds a run with {key}={theirs.get(key)} and {key}={mine.get(key)} is asked for: its "
                     "weights would not fit. Choose another folder with hydra.run.dir=PATH."
                 )
-
-
-def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and node:
-        for name, value in node.items():
-            yield from _leaves(value, f"{key}.{name}")
-    else:
-        yield key, node
 
 
 def _limit_reached(config: DictConfig, state: dict[str, Any]) -> tuple[str, int] | None:

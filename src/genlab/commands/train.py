@@ -111,11 +111,7 @@ def _join_sweep(cfg: DictConfig) -> None:
 
 
 def _is_settled(before: Outcome, run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
-    """Whether the run in a folder has come to its end.
-
-    Raises:
-        UsageError: if it has failed, and failed ones are to be left.
-    """
+    """Whether the run in a folder has come to its end; a UsageError if it has failed, and failed ones are left."""
     if before.status == "failed" and not cfg.retry_failed:
         raise UsageError(f"{run_dir} has failed before and is left, as retry_failed=false: {before.error}")
     if before.is_settled(own):

@@ -58,13 +58,9 @@ PROFILERS = {
 
 
 def check_trainer(cfg: DictConfig) -> None:
-    """Refuse what the trainer of a configuration can't do, and set, in place, what Lightning would choose otherwise.
+    """Refuse what the trainer of a checked configuration can't do, with a UsageError that names the key to use instead.
 
-    Args:
-        cfg: all of it, its values checked already.
-
-    Raises:
-        UsageError: with the key to use instead.
+    Strategy and profiler, which Lightning would choose otherwise, are set in place.
     """
     trainer: Any = cfg.trainer
     _check_other_keys(cfg)

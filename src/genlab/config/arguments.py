@@ -26,28 +26,21 @@ BUSY = ("genlab", "lightning", "torchvision")  # packages with classes that read
 
 
 class Arguments(NamedTuple):
-    """What a class takes.
+    """What a class takes."""
 
-    Attributes:
-        kinds: annotations by name; `Any` where there is none.
-        rest: annotation of all other names; None if it takes no others.
-    """
-
-    kinds: Mapping[str, Any]
-    rest: Any
+    kinds: Mapping[str, Any]  # annotations by name; `Any` where there is none
+    rest: Any  # annotation of all other names; None if it takes no others
 
 
 def convert_arguments(node: Any, keep_references: bool = False, kind: Any = None) -> None:
     """Convert, in place, each value of a configuration to what the class takes that it goes to, at any depth.
 
+    Raises a UsageError for a value that can't be, an object out of place, or an argument that its class does not take.
+
     Args:
         node: the whole configuration or a part of it. All of its `_target_` are allowed.
         keep_references: whether what refers to something else is checked alone.
-        kind: what the part is to be, an annotation; by its key if left out.
-
-    Raises:
-        UsageError: for a value that can't be, an object that has no place there, or an argument that its class does not
-            take.
+        kind: the annotation of the part; by its key if left out.
     """
     if isinstance(node, ListConfig):
         for i in range(len(node)):
@@ -124,13 +117,7 @@ def _strange(node: DictConfig, names: list[str], valid: list[str]) -> UsageError
 
 
 def _check_role(node: DictConfig, kind: Any) -> None:
-    """See that an object is of the kind that its place takes.
-
-    Args:
-        node: with an allowed `_target_`.
-        kind: the annotation of its place: a class, or a callable that returns one, which a partial is; None if all is
-            known of its place by its key.
-    """
+    """See that an object is of the kind that its place takes, by the annotation of that, or else by its key."""
     key, found = node._get_full_key(None), get_object(node["_target_"])
     is_partial = convert(f"{key}._partial_", node.get("_partial_", False), bool)
     if "_partial_" in node and node["_partial_"] is not is_partial:

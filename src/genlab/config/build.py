@@ -73,12 +73,8 @@ def _resolved(node: Any) -> Any:
 def check_config(cfg: DictConfig, keep_references: bool = False) -> None:
     """Convert, in place, all values of an entry script's configuration to what they are to be.
 
-    Args:
-        cfg: the configuration.
-        keep_references: whether what refers to something else stays as it was typed, so that it can be recorded.
-
-    Raises:
-        UsageError: for a target outside of the allow-list, an unknown argument, or a value that can't be.
+    With `keep_references` what refers to something else stays as it was typed, so that it can be recorded. Raises a
+    UsageError for a target outside of the allow-list, an unknown argument, or a value that can't be.
     """
     check_keys(cfg, keep_references)
     for group in ("callbacks", "logger", "metrics.measures"):

@@ -37,12 +37,7 @@ KEYS: dict[str, Any] = {
 def check_keys(cfg: DictConfig, keep_references: bool = False) -> None:
     """Convert, in place, those of `KEYS` that the configuration of an entry script has.
 
-    Args:
-        cfg: the configuration.
-        keep_references: whether what refers to something else is checked alone.
-
-    Raises:
-        UsageError: for a value that a key can't take.
+    With `keep_references` what refers to something else is checked alone. A value that can't be is a UsageError.
     """
     for key, kind in KEYS.items():
         parent, _, name = key.rpartition(".")
@@ -57,10 +52,7 @@ def check_keys(cfg: DictConfig, keep_references: bool = False) -> None:
 
 
 def assign(node: DictConfig, name: str, old: Any, new: Any, keep_references: bool) -> None:
-    """Set an entry of a node from its resolved value to a new one, if they differ.
-
-    Where `keep_references` is true an entry that refers to something else is left.
-    """
+    """Change an entry from its resolved value to a new one; with `keep_references`, not what refers to something."""
     if OmegaConf.is_config(new):
         return
     plain = OmegaConf.to_container(old) if OmegaConf.is_config(old) else old

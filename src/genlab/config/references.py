@@ -29,11 +29,7 @@ class References:
         self._config, self._left = config, MOST
 
     def check(self, parts: Iterable[str]) -> None:
-        """Look at some parts of the configuration.
-
-        Raises:
-            UsageError: for a reference that is not honoured, or a variable that is needed and not set.
-        """
+        """Raise a UsageError for a reference that is not honoured, or a variable that is needed and not set."""
         for part in parts:
             for key, text in texts_below(self._config.get(part), part):
                 try:
