@@ -100,7 +100,7 @@ def test_what_was_prepared_is_found_when_its_files_are_gone(empty, photos, caplo
     caplog.set_level(logging.INFO)
     source = folder(photos)
     assert torch.equal(source(16, 3)["train"].images[:], before)
-    assert "The files of photos are gone" in caplog.text
+    assert "photos is taken as it was prepared earlier" in caplog.text
     assert source.manifest["left_out"] == {".heic": 1}
     for other in (lambda: folder(photos)(17, 3), lambda: folder(photos, val_share=0.3)(16, 3)):
         with pytest.raises(UsageError, match=r"does not exist|holds no files"):

@@ -132,7 +132,7 @@ class PreparedSource(Source, ABC):
             except (OSError, ValueError, KeyError, TypeError):
                 continue
             if is_same and (found := read_cache(file.parent, manifest["made_from"])):
-                log.info("The files of %s are gone: the images are taken that were prepared of them.", self.name)
+                log.info("%s is taken as it was prepared earlier, without its files.", self.name)
                 return found
         return None
 
