@@ -91,11 +91,11 @@ def test_a_sweep_over_long_names_of_any_script_has_folders_of_at_most_143_bytes(
     typed = ["data=folder", "data.size=8", f"data.root={tmp_path}/{LONG}/eins,{tmp_path}/{LONG}/zwei"]
     result = type_in("prepare", "-m", *typed, "hydra.sweep.dir=sweep", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    cells = [path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()]
-    assert len(cells) == 2
-    for cell in cells:
-        assert re.fullmatch(r"data\.root-\S+\.\.\S+(eins|zwei)_[0-9a-f]{8}", cell), cell
-        assert len(os.fsencode(cell)) <= 143
+    names = [path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()]
+    assert len(names) == 2
+    for name in names:
+        assert re.fullmatch(r"data\.root-\S+\.\.\S+(eins|zwei)_[0-9a-f]{8}", name), name
+        assert len(os.fsencode(name)) <= 143
 
 
 def test_the_longest_name_that_a_folder_of_images_may_have_fits_its_prepared_images(tmp_path):
@@ -106,7 +106,7 @@ def test_the_longest_name_that_a_folder_of_images_may_have_fits_its_prepared_ima
     assert all(len(os.fsencode(path.name)) <= 143 for path in (tmp_path / "data/prepared").iterdir())
 
 
-def test_cells_are_named_by_what_differs_and_known_by_their_hash(tmp_path):
+def test_runs_are_named_by_what_differs_and_known_by_their_hash(tmp_path):
     common = ["-m", "sweep=s", *BARE, "preflight=skip"]
     assert type_in("train", *common, "model=ae,vae", cwd=tmp_path).returncode == 0
     folder = tmp_path / "logs/train/sweeps/s"

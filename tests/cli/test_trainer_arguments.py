@@ -224,5 +224,5 @@ def test_the_preflight_of_a_sweep_finds_the_same(tmp_path):
     result = swept(*FEW, *arguments, "sweep=s", cwd=tmp_path)
     assert "trainer.gradient_clip_val=1 is not possible here: type +model.clip.discriminator=1" in result.stdout
     assert "1 of 2 runs can't be built" in result.stderr
-    cell = OmegaConf.to_container(config("trainer=cpu", "model=vae", "trainer.gradient_clip_val=1"), resolve=True)
-    assert dry_run(cell).error is None
+    resolved = OmegaConf.to_container(config("trainer=cpu", "model=vae", "trainer.gradient_clip_val=1"), resolve=True)
+    assert dry_run(resolved).error is None

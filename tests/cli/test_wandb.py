@@ -119,7 +119,7 @@ def test_a_missing_package_is_said_before_training(tmp_path):
     assert_refused(result, "logger=wandb needs the package wandb", "pip install")
 
 
-def test_a_sweep_is_told_of_it_before_its_first_cell(tmp_path):
+def test_a_sweep_is_told_of_it_before_its_first_run(tmp_path):
     tag = f"tags=[{'t' * 80}]"
     result = type_in("train", "-m", "model=ae,vae", *BARE, "logger=wandb", tag, cwd=tmp_path)
     assert_refused(result, "2 of 2 runs can't be built")
