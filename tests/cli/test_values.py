@@ -186,7 +186,7 @@ TYPED = [
     (["model.latent_dim=1e9"], "The machine has no memory left for another "),
     (["model.latent_dim=1e18"], "The machine has no memory left"),
     (["model=ae", "model.latent_dim=1e9"], "The machine has no memory left for another "),
-    (["data.limit=0"], "data.limit=0 is not possible: it must be a whole number of at least 1."),
+    (["data.limit=0"], "data.limit=0 is not possible: it must be null or a whole number of at least 1."),
     (["+model.optimizer.betas=[2,2]"], "model.optimizer can't be used: Invalid beta parameter at index 0: 2"),
     (["data=folder", "data.root=2024"], "data.root=2024 does not exist: type the folder in which the images are."),
 ]
