@@ -1,13 +1,14 @@
 """The page: what it says, handed to a template that says how."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from genlab.console import duration
 from genlab.foreign import printable
 from genlab.names import shorten
 from genlab.report.figures import Drawing
@@ -74,7 +75,7 @@ def _head(table: Table) -> dict[str, Any]:
     starts = [start[:16].replace("T", " ") for start in found("started")]
     return {
         "when": " to ".join(dict.fromkeys((*starts[:1], *starts[-1:]))),
-        "time": timedelta(seconds=round(min(table.frame["seconds"].sum(), 1e9))),
+        "time": duration(table.frame["seconds"].sum()),
         "images": table.frame["images_seen"].sum(),
         "commits": found("git_commit"),
         "versions": {key.removeprefix("versions."): ", ".join(found(key)) for key in versions},
