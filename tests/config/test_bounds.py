@@ -20,9 +20,9 @@ from genlab.errors import UsageError
         (PositiveInt, [1, 7, "3"], [0, -1, 1.5, "two", True, None], "a whole number of at least 1"),
         (NonNegativeInt, [0, 2], [-1, 0.5], "a whole number of at least 0"),
         (AtLeastTwo, [2], [1], "a whole number of at least 2"),
-        (PositiveFloat, [1e-9, 3], [0, -0.1, "wide", float("nan")], "a number above 0"),
-        (NonNegativeFloat, [0, 0.5], [-1e-9, "much"], "a number of at least 0"),
-        (Share, [0, 0.5, 1], [-0.1, 1.1, "some"], "a number from 0 to 1"),
+        (PositiveFloat, [1e-9, 3], [0, -0.1, "wide", float("nan"), float("inf")], "a finite number above 0"),
+        (NonNegativeFloat, [0, 0.5], [-1e-9, "much"], "a finite number of at least 0"),
+        (Share, [0, 0.5, 1], [-0.1, 1.1, "some"], "a finite number from 0 to 1"),
         (PositiveInt | None, [1, None], [0], "null or a whole number of at least 1"),
     ],
 )

@@ -191,7 +191,7 @@ def _mapping(key: str, value: Any, options: Sequence[Any]) -> Any:
 def _refusal(key: str, value: Any, options: Sequence[Any], bounds: Sequence[BaseMetadata] = ()) -> UsageError:
     """Say what a key takes."""
     said = _said(bounds)
-    scalars = SCALARS | ({int: f"a whole number{said}", float: f"a number{said}"} if said else {})
+    scalars = SCALARS | ({int: f"a whole number{said}", float: f"a finite number{said}"} if said else {})
     choices = [text(choice) for option in options if get_origin(option) is Literal for choice in get_args(option)]
     possible = [what for kind, what in scalars.items() if kind in options]
     if choices and set(possible) <= {SCALARS[NoneType]}:
