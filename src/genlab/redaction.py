@@ -60,13 +60,18 @@ def redact(text: str) -> str:
     return USER.sub("***", refer(text))
 
 
-def redact_all(node: Any, redact: Callable[[str], str] = redact) -> Any:
-    """Return plain containers with all texts redacted; keys stay as they are."""
+def map_texts(node: Any, change: Callable[[str], str]) -> Any:
+    """Return plain containers with all texts changed; keys stay as they are."""
     if isinstance(node, dict | DictConfig):
-        return {key: redact_all(value, redact) for key, value in node.items()}
+        return {key: map_texts(value, change) for key, value in node.items()}
     if isinstance(node, list | tuple | ListConfig):
-        return [redact_all(value, redact) for value in node]
-    return redact(node) if isinstance(node, str) else node
+        return [map_texts(value, change) for value in node]
+    return change(node) if isinstance(node, str) else node
+
+
+def redact_all(node: Any) -> Any:
+    """Return plain containers without secrets."""
+    return map_texts(node, redact)
 
 
 class Formatter(logging.Formatter):

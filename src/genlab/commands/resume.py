@@ -14,7 +14,7 @@ from genlab.config.record import record_config
 from genlab.data import ImageDataModule
 from genlab.errors import UsageError, unknown
 from genlab.foreign import check_folder, leaves
-from genlab.redaction import redact_all as map_texts
+from genlab.redaction import map_texts
 from genlab.run.adopt import adopt, check_places
 from genlab.run.checkpoint import checkpoint_folder, checkpoints_in, explain_damage, read_newest
 from genlab.run.identity import fingerprint, run_folder

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from genlab.errors import UsageError
-from genlab.redaction import redact, redact_all, refer
+from genlab.redaction import map_texts, redact, refer
 
 PASSWORD = re.compile(r"://[^/\s@$:]*:[^/\s@$]+@")  # in an address
 
@@ -31,7 +31,7 @@ def record(text: str) -> str:
 
 def record_config(config: Any) -> Any:
     """Return a configuration as it may stand in a run's files, as plain containers; raises what `record` raises."""
-    return redact_all(resolve(config), record)
+    return map_texts(resolve(config), record)
 
 
 def as_typed(overrides: Any) -> list[str]:
