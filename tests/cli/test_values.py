@@ -110,7 +110,7 @@ REFUSED = [  # what is typed, and the sentence
     (["trainer.max_epochs=2.5"], "trainer.max_epochs=2.5 is not possible: it must be null or a whole number."),
     (["trainer.detect_anomaly=often"], "trainer.detect_anomaly=often is not possible: it must be true or false."),
     (["trainer.deterministic=maybe"], "trainer.deterministic=maybe is not possible: it must be null or true or false"),
-    (["callbacks.health.min_diversity=low"], "callbacks.health.min_diversity=low is not possible: it must be a finite number"),
+    (["callbacks.health.min_diversity=low"], "callbacks.health.min_diversity=low is not possible: it must be a finite"),
     (["+model.depth=3"], "model.depth: genlab.models.VAE got an unexpected keyword argument 'depth'. It takes: image_"),
     (["+callbacks.ema.decay=0.9"], "callbacks.ema.decay: genlab.callbacks.EMA got an unexpected keyword argument"),
     (["+data.root=photos"], "data.root: genlab.data.ImageDataModule got an unexpected keyword argument 'root'."),

@@ -17,7 +17,7 @@ from genlab.foreign import check_folder
 from genlab.names import LONGEST, file_name, shorten
 from genlab.redaction import redact
 
-OF_SWEEP = ("hydra", "paths", "preflight", "resume", "retry_failed", "sweep")  # where files lie, which runs a sweep starts
+OF_SWEEP = ("hydra", "paths", "preflight", "resume", "retry_failed", "sweep")  # which runs, and where
 IRRELEVANT = (*OF_SWEEP, "logger", "tags")  # what does not bear on the result
 PRUNE = "callbacks.prune"  # reports scores to a search, which adds it
 
