@@ -76,10 +76,10 @@ def test_a_folder_that_holds_a_run_is_never_used_again(vae_run):
 
 def test_a_failed_run_says_so_and_why(tmp_path):
     with pytest.raises(UsageError):
-        train(config(*TINY, "model.latent_dim=0", run_dir=tmp_path))
+        train(config(*TINY, "data.batch_size=5000", run_dir=tmp_path))
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["status"] == "failed"
-    assert "model.latent_dim=0" in summary["error"]
+    assert "data.batch_size=5000" in summary["error"]
 
 
 def test_an_interrupted_run_says_so(tmp_path, monkeypatch):

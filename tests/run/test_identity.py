@@ -159,11 +159,11 @@ def test_a_run_that_goes_on_with_another_configuration_is_not_taken_for_what_it_
 
 
 def test_a_failed_run_is_tried_again_unless_it_is_to_be_left(tmp_path):
-    wrong = ("model.latent_dim=0", "resume=auto")
+    wrong = ("data.batch_size=5000", "resume=auto")
     for _ in range(2):
-        with pytest.raises(UsageError, match=r"^model\.latent_dim=0 "):
+        with pytest.raises(UsageError, match=r"^data\.batch_size=5000 "):
             train(config(*SHORT, *wrong, run_dir=tmp_path))
-    with pytest.raises(UsageError, match=r"is left, as retry_failed=false: UsageError: model\.latent_dim=0 "):
+    with pytest.raises(UsageError, match=r"is left, as retry_failed=false: UsageError: data\.batch_size=5000 "):
         train(config(*SHORT, *wrong, "retry_failed=false", run_dir=tmp_path))
     assert read_outcome(tmp_path).status == "failed"
 

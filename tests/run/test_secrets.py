@@ -116,7 +116,7 @@ def test_no_launcher_writes_a_secret_or_resolves_what_is_read_from_the_environme
         *("+typed_note=" + KEY, *ways("${oc.env:MY_TOKEN}", "named"), *ways("${oc.env:HIDDEN}", "plain")),
         *("+mixed='${oc.env:HIDDEN} in ${data.size} ${oc.env:MY_SECRET}'", "+again=${mixed}", f"+open={OPEN}"),
         "hydra.help.footer='${oc.env:HIDDEN}, of Hydra'",
-        "data.binarize=null,'${oc.env:MY_TOKEN}'",  # there is no such way, says the error
+        "callbacks.frechet.reference=val,'${oc.env:MY_TOKEN}'",  # there is no such split, says the error
         cwd=home,
         MY_TOKEN=TOKEN,
         PYTHONPATH=str(ROOT / "src"),  # submitit's job does not start from our script

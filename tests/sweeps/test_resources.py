@@ -61,8 +61,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0, "0 is not possible: it must be a whole number of at least 1"),
-        (-1, "-1 is not possible: it must be a whole number of at least 1"),
+        (0, "0 is not possible: it must be null or a whole number of at least 1"),
+        (-1, "-1 is not possible: it must be null or a whole number of at least 1"),
         ("two", "two is not possible: it must be null or a whole number"),
         (1.5, r"1\.5 is not possible: it must be null or a whole number"),
         (True, "true is not possible: it must be null or a whole number"),

@@ -1,8 +1,10 @@
 """A person's own images: any tree of folders, or a .zip of one."""
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ class Folder(PreparedSource):
         super().__init__(**preparation)
         self.root = Path(root).expanduser()
         self.val_share, self.test_share = val_share, test_share
-        self.name = self.root.resolve().stem
+        self.name = Path(os.path.realpath(self.root)).stem  # which does not mind a loop of links
 
     @cached_property
     def files(self) -> Files:
@@ -52,8 +54,10 @@ class Folder(PreparedSource):
         return {"val_share": self.val_share, "test_share": self.test_share}
 
     def versions(self) -> list[str]:
-        is_there = self.root.is_file() or any(self.root.glob("*"))  # a disk that is not mounted is an empty folder
-        return self.files.versions if is_there else []
+        with suppress(OSError):  # `files` says why it can't be read
+            if not self.root.exists() or (self.root.is_dir() and not any(self.root.iterdir())):
+                return []  # a disk that is not mounted is an empty folder
+        return self.files.versions
 
     def notes(self) -> dict[str, Any]:
         return {"left_out": self.files.left_out, "split_folders": self.layout.folders, "parts": self.layout.parts}
