@@ -46,6 +46,7 @@ def test_it_stops_before_the_next_batch():
     assert done == [0, 1]
 
 
+@pytest.mark.slow
 def test_two_processes_take_turns_see_all_results_in_order_and_stop_together(tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "worker.py"]

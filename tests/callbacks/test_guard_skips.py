@@ -105,6 +105,7 @@ def test_so_many_in_a_row_end_the_run_and_fewer_do_not(tmp_path):
     assert skipping.n_skipped == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["ae", "gan"])
 def test_it_is_logged_counted_warned_of_once_and_resumed_exactly(model, tmp_path, monkeypatch, caplog):
     started = ImageModel.on_train_batch_start

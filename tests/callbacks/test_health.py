@@ -91,6 +91,7 @@ def test_a_gan_that_only_makes_one_image_or_two_is_said_to_have_collapsed(n_code
     assert "model.objective.penalties.r1=r1" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_same_gan_with_codes_from_its_prior_is_healthy(tmp_path):
     health = Health(str(tmp_path), grace=3000)
     trained("gan", *LEARNS, callbacks=[health])

@@ -50,6 +50,7 @@ def plain(tmp_path_factory, data):
     return cwd / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [PLAIN, SECRET, "\ufeff# a comment\n" + PLAIN])
 def test_ordinary_words_in_env_change_nothing_that_is_recorded(lines, plain, data, tmp_path):
     (tmp_path / ".env").write_text(lines)
@@ -75,6 +76,7 @@ def test_env_sets_variables_and_the_shell_wins(tmp_path):
         assert_refused(result, f"data.root={root} does not exist")
 
 
+@pytest.mark.slow
 def test_another_line_in_env_leaves_the_cells_of_a_sweep_as_they_are(data, tmp_path):
     sweep = ("-m", *T, "sweep=mine", "seed=0,1", "+note=${oc.env:HIDDEN}", "preflight=skip", f"paths.data_dir={data}")
     for lines in ("HIDDEN=a\n", "HIDDEN=b\nRUN_NAME=frechet\nMY_TOKEN=shibboleth\nAUTH=digits\n"):
@@ -86,6 +88,7 @@ def test_another_line_in_env_leaves_the_cells_of_a_sweep_as_they_are(data, tmp_p
     assert result.stdout.count("is complete: nothing is left to do") == 2
 
 
+@pytest.mark.slow
 def test_a_run_reads_its_references_again_and_needs_what_it_uses_alone(data, tmp_path):
     put_photos(tmp_path / "photos")
     for name in ("here", "there"):
@@ -115,6 +118,7 @@ def test_a_run_reads_its_references_again_and_needs_what_it_uses_alone(data, tmp
     assert summary["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_a_cell_whose_data_folder_was_recorded_by_its_path_goes_on(data, tmp_path):
     photos = put_photos(tmp_path / "photos")
     typed = (*T, *FOLDER, "hydra.run.dir=run", "resume=auto")

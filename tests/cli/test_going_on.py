@@ -28,6 +28,7 @@ def run(whole, tmp_path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -88,6 +89,7 @@ def test_a_damaged_record_of_metrics_loses_what_is_damaged_alone(damage, run, tm
     assert int(after[-1]["step"]) == 11
 
 
+@pytest.mark.slow
 def test_checkpoints_that_lie_elsewhere_are_found_where_they_are_typed(tmp_path):
     elsewhere = (*QUIET, "resume=auto", "hydra.run.dir=run", "callbacks.checkpoint.dirpath=elsewhere")
     for epochs in (1, 2):

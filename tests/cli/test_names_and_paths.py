@@ -33,6 +33,7 @@ def below(folder):
     return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_home_is_expanded_wherever_a_path_is_typed(home, tmp_path):
     images(home / "photos")
     typed = ["data=folder", "data.size=8", "data.root=~/photos", "paths.data_dir=~/data", "output=~/sheet.png"]
@@ -49,6 +50,7 @@ def test_a_home_is_expanded_wherever_a_path_is_typed(home, tmp_path):
         assert_refused(result, f"{key}={home}/nothing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["", " "])
 def test_an_empty_variable_counts_as_unset_and_a_home_in_it_is_expanded(value, home, tmp_path):
     environment = {"DATA_DIR": value, "LOG_DIR": "~/logs", "WANDB_PROJECT": "", "HOME": str(home)}
@@ -85,6 +87,7 @@ def test_a_value_that_is_no_path_and_that_hydra_refuses_is_a_text_unless_it_has_
         assert "Lexer" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_sweep_over_long_names_of_any_script_has_folders_of_at_most_143_bytes(tmp_path):
     for end in ("eins", "zwei"):
         images(tmp_path / LONG / end)
@@ -106,6 +109,7 @@ def test_the_longest_name_that_a_folder_of_images_may_have_fits_its_prepared_ima
     assert all(len(os.fsencode(path.name)) <= 143 for path in (tmp_path / "data/prepared").iterdir())
 
 
+@pytest.mark.slow
 def test_runs_are_named_by_what_differs_and_known_by_their_hash(tmp_path):
     common = ["-m", "sweep=s", *BARE, "preflight=skip"]
     assert type_in("train", *common, "model=ae,vae", cwd=tmp_path).returncode == 0
@@ -122,6 +126,7 @@ def test_runs_are_named_by_what_differs_and_known_by_their_hash(tmp_path):
     assert [name.rpartition("_")[0] for name in new] == ["model-ae_seed-1", "model-vae_seed-1"]
 
 
+@pytest.mark.slow
 def test_a_sweeps_folders_may_be_named_by_their_numbers(tmp_path):
     common = ["-m", "sweep=s", *BARE, "preflight=skip", "hydra.sweep.subdir=${hydra.job.num}"]
     result = type_in("train", *common, "model=ae,vae", cwd=tmp_path)

@@ -31,6 +31,7 @@ def test_labels_with_brackets_are_printed_as_they_are(tmp_path):
     assert "4: :dog:, [b], [cats], [red]" in " ".join(result.stdout.split())
 
 
+@pytest.mark.slow
 def test_a_folder_with_brackets_in_its_name_is_evaluated_and_shown(tmp_path):
     folder = tmp_path / "[bold] [/x]"
     folder.mkdir(parents=True)
@@ -93,6 +94,7 @@ def test_a_colour_is_typed_as_the_message_prints_it(tmp_path):
     assert type_in("prepare", *typed, *shlex.split("data.background='#ff8000'"), cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_as_the_message_prints_it(tmp_path):
     folder = tmp_path / "a=b, it's (1)"
     typed = [*BARE, "callbacks=checkpoint", f"hydra.run.dir={folder}"]
@@ -144,12 +146,14 @@ def test_a_picture_of_no_known_format_or_in_an_impossible_place_is_refused(run, 
     assert_refused(result, "can't be written to file", "out=PATH")
 
 
+@pytest.mark.slow
 def test_a_score_has_its_protocol_once(tmp_path):
     result = type_in("train", *QUICK, "trainer.max_epochs=3", "callbacks.frechet.every_n_epochs=1", cwd=tmp_path)
     scores = [line for line in result.stdout.splitlines() if "val/fd_efficientnet_lite0 = " in line]
     assert ["samples against" in line for line in scores] == [True, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_progress_bar_takes_one_line(columns, tmp_path):
     typed = [*BAR, "model=vaegan", "trainer.max_epochs=12"]

@@ -43,6 +43,7 @@ def run(whole, tmp_path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "going_on",
     [("resume=run", "trainer.max_epochs=2"), ("resume=auto", "hydra.run.dir=run", *FEW, "trainer.max_epochs=2")],

@@ -42,6 +42,7 @@ def scored_steps(run: Path) -> list[int]:
     return [int(row["step"]) for row in rows(run) if row.get("val/fd_efficientnet_lite0")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "steps", "epoch"),
     [
@@ -83,11 +84,13 @@ def test_a_run_that_can_t_end_with_a_validation_says_so_at_the_start(argument, r
     assert not (tmp_path / "run" / "samples").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_with_one_says_nothing_of_it(tmp_path, environment):
     result = type_in("train", *T, "trainer.max_steps=1", cwd=tmp_path, **environment)
     assert "without" not in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", ["+trainer.limit_val_batches=0", "~callbacks.frechet"])
 def test_a_search_by_a_score_that_there_will_not_be_is_refused_before_the_first_trial(argument, tmp_path, environment):
     search = ("-m", "hydra/sweeper=optuna", "sweep=s", "model.latent_dim=choice(2,3)", "hydra.sweeper.n_trials=2")
@@ -97,6 +100,7 @@ def test_a_search_by_a_score_that_there_will_not_be_is_refused_before_the_first_
     assert not list(tmp_path.rglob("checkpoints"))
 
 
+@pytest.mark.slow
 def test_the_sanity_check_leaves_no_trace(tmp_path, environment):
     for steps in (0, 2):
         every = ("callbacks.frechet.every_n_epochs=1", "trainer.max_epochs=2", "callbacks.ema.every_n_steps=1")
@@ -108,6 +112,7 @@ def test_the_sanity_check_leaves_no_trace(tmp_path, environment):
     assert all(torch.equal(value, checked["ema"][name]) for name, value in plain["ema"].items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", ["4", "1000"])
 def test_fewer_batches_than_the_average_waits_for_are_scored_as_trained_all_the_same(every, tmp_path, environment):
     arguments = (*T, f"callbacks.ema.every_n_steps={every}", "+trainer.limit_val_batches=1.0")
@@ -117,6 +122,7 @@ def test_fewer_batches_than_the_average_waits_for_are_scored_as_trained_all_the_
     assert all(torch.equal(value, checkpoint["state_dict"][name]) for name, value in checkpoint["ema"].items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binarize", ["dynamic", "fixed"])
 def test_beside_black_and_white_data_a_bernoulli_vae_is_scored_and_shown_by_draws(binarize, tmp_path, environment):
     arguments = (*T, "model/likelihood=bernoulli", f"data.binarize={binarize}")
@@ -168,6 +174,7 @@ def test_what_a_few_images_are_too_few_for_is_not_applicable_with_the_number_it_
     assert (tmp_path / "eval" / "evaluation" / "neighbours.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vae", "ae", "gan"])
 def test_a_run_on_one_image_can_be_evaluated(model, tmp_path, environment):
     arguments = (*T, f"model={model}", "data.limit=1", "data.batch_size=1", "~callbacks.frechet")
@@ -187,6 +194,7 @@ def test_a_run_on_one_image_can_be_evaluated(model, tmp_path, environment):
         assert {"reconstruction_psnr", "kl_per_dimension", "elbo"} <= found["metrics"].keys()
 
 
+@pytest.mark.slow
 def test_a_folder_with_one_training_image_is_refused_before_the_first_step(digits, tmp_path, environment):
     arguments = (*T, "data=folder", f"data.root={digits / '3'}", "data.size=16", "data.channels=1", "data.batch_size=1")
     result = type_in("train", *arguments, cwd=tmp_path, **environment)
@@ -198,6 +206,7 @@ def test_a_folder_with_one_training_image_is_refused_before_the_first_step(digit
     assert "diversity and distinctness need 2 validation images or more" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_batch_of_one_has_no_mmd_to_train_on(tmp_path, environment):
     result = type_in("train", *T, "model=wae", "data.batch_size=1", cwd=tmp_path, **environment)
     assert_refused(result, "data.batch_size=2")

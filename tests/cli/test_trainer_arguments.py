@@ -160,6 +160,7 @@ def test_a_profile_lies_in_the_run_folder(name, tmp_path):
     assert "profiler: " + name in (tmp_path / "run" / "config.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_several_processes_need_no_strategy(tmp_path):
     result = type_in("train", *T, "model=gan", "trainer.devices=2", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -209,6 +210,7 @@ def test_what_shows_within_a_step_is_answered_with_what_to_type(error, remedy):
         raise RuntimeError("shapes differ")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_takes_them_without_a_plus_as_well(tmp_path):
     assert type_in("train", *T, "callbacks=[summary,checkpoint]", cwd=tmp_path).returncode == 0
     more = ("resume=run", "trainer.max_epochs=2.0")
@@ -219,6 +221,7 @@ def test_a_resumed_run_takes_them_without_a_plus_as_well(tmp_path):
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_the_preflight_of_a_sweep_finds_the_same(tmp_path):
     arguments = ("model=vae,gan", "trainer.gradient_clip_val=1")
     result = swept(*FEW, *arguments, "sweep=s", cwd=tmp_path)

@@ -309,6 +309,7 @@ def test_a_schedule_that_waits_for_a_metric_is_refused_by_the_command(tmp_path):
     assert_refused(result, "model.scheduler=ReduceLROnPlateau is not possible: it waits for a metric")
 
 
+@pytest.mark.slow
 def test_the_preflight_of_a_sweep_finds_the_same(tmp_path):
     result = swept(*FEW, "data.flip=no,perhaps", "seed=0,abc", "sweep=s", cwd=tmp_path)
     assert result.returncode == 1

@@ -74,6 +74,7 @@ def offline(tmp_path, *typed, **variables):
     return folders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "variables"),
     [
@@ -103,12 +104,14 @@ def test_where_wandb_is_disabled_nothing_is_written_or_said(typed, variables, tm
     assert not (tmp_path / "run/wandb_run_id.txt").exists()
 
 
+@pytest.mark.slow
 def test_an_id_that_is_typed_is_the_runs(tmp_path):
     (folder,) = offline(tmp_path, "+logger.wandb.id=my-run")
     assert folder.name.endswith("-my-run")
     assert (tmp_path / "run/wandb_run_id.txt").read_text() == "my-run"
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_said_before_training(tmp_path):
     (tmp_path / "wandb.py").write_text("raise ImportError('no wandb here')")
     code = tmp_path / "sitecustomize.py"
@@ -119,6 +122,7 @@ def test_a_missing_package_is_said_before_training(tmp_path):
     assert_refused(result, "logger=wandb needs the package wandb", "pip install")
 
 
+@pytest.mark.slow
 def test_a_sweep_is_told_of_it_before_its_first_run(tmp_path):
     tag = f"tags=[{'t' * 80}]"
     result = type_in("train", "-m", "model=ae,vae", *BARE, "logger=wandb", tag, cwd=tmp_path)
@@ -126,6 +130,7 @@ def test_a_sweep_is_told_of_it_before_its_first_run(tmp_path):
     assert result.stdout.count("W&B does not take tags") == 2
 
 
+@pytest.mark.slow
 def test_a_long_sweep_name_is_a_short_group(tmp_path):
     name = "s" * 200
     at = f"hydra.run.dir={tmp_path}/{name}/cell"
@@ -135,6 +140,7 @@ def test_a_long_sweep_name_is_a_short_group(tmp_path):
     assert b"s" * 63 + b".." + b"s" * 63 in record.read_bytes()
 
 
+@pytest.mark.slow
 def test_loggers_of_a_resumed_run_come_from_the_command_line(tmp_path):
     run = tmp_path / "run"
     first = type_in("train", *BARE, "callbacks=checkpoint", f"hydra.run.dir={run}", "tags=[a]", cwd=tmp_path)

@@ -118,6 +118,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_an_error_that_is_not_the_users_keeps_its_traceback(tmp_path):
     command = [sys.executable, "-c", BROKEN, str(ROOT / "src" / "train.py"), *QUICK, "hydra.run.dir=run"]
     result = subprocess.run(
@@ -191,6 +192,7 @@ def test_the_example_env_file_names_every_variable_that_a_config_reads():
     assert [name for name in sorted(read) if f"{name}=" not in example] == []
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives_a_failing_one(tmp_path):
     sweep = ("-m", f"hydra.sweep.dir={tmp_path}/sweep", "model=ae,gan", "model.latent_dim=2,0", "preflight=skip")
     result = type_in("train", *sweep, *QUICK, cwd=tmp_path)

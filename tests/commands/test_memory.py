@@ -116,6 +116,7 @@ except UsageError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
 def test_a_machine_that_runs_out_of_memory_within_a_step(tmp_path):
     paths = [path for path in sys.path if path.endswith(("src", "tests"))]

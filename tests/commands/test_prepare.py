@@ -59,6 +59,7 @@ def test_all_that_is_kept_is_looked_at_where_that_is_asked_for(photos, tmp_path,
     prepare(config("data=digits", "verify=true", run_dir=tmp_path, name="prepare"))  # nothing is kept
 
 
+@pytest.mark.slow
 def test_a_gan_trains_on_what_was_prepared_without_decoding_again(photos, tmp_path, caplog, shared_data):
     mine = ("data=folder", f"data.root={photos}", *FEW, f"paths.data_dir={tmp_path / 'data'}")
     caplog.set_level("INFO")
@@ -72,6 +73,7 @@ def test_a_gan_trains_on_what_was_prepared_without_decoding_again(photos, tmp_pa
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_two_processes_train_on_a_data_set_that_the_first_one_decodes(photos, tmp_path):
     mine = ("data=folder", f"data.root='{photos}'", *FEW, "trainer=ddp_cpu", "callbacks=none")
     result = type_in("train", *mine, cwd=tmp_path)

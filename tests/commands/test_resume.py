@@ -55,6 +55,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(whole, step, tmp_pa
     assert_same_end(resumed(copied(whole, tmp_path / "run", step)), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "steps"),
     [
@@ -84,6 +85,7 @@ COUNTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gan", "vaegan"])
 @pytest.mark.parametrize(
     ("overrides", "steps"), COUNTS, ids=lambda value: value[-1] if isinstance(value[0], str) else ""
@@ -94,6 +96,7 @@ def test_so_it_does_in_the_middle_of_d_steps_and_of_accumulation(model, override
         assert_same_end(resumed(copied(whole, tmp_path / f"run{step}", step)), whole)
 
 
+@pytest.mark.slow
 def test_so_it_does_where_steps_and_penalties_draw_augmentations(tmp_path):
     drawing = ("model=gan", "model/augment=diffaugment", "model/objective=wgan_gp", "model.d_steps=3")
     whole = trained(tmp_path / "whole", *drawing)

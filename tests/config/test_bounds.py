@@ -131,6 +131,7 @@ def numbers(node: Any) -> Iterator[tuple[str, str]]:
                 yield from numbers(node[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["model", "data"])
 def test_every_bounded_number_of_every_configuration_is_refused_below_its_bound(group):
     seen = set()

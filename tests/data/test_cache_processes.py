@@ -48,6 +48,7 @@ def building(photos: Path, seconds: float) -> subprocess.Popen:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_build_leaves_nothing_that_looks_finished_and_the_next_one_works(sign, photos):
     process = building(photos, 30)
@@ -59,6 +60,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_finished_and_the_next_on
     assert [path.suffix for path in caches(photos)] == [""]
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_builds_and_the_other_waits(photos, caplog):
     caplog.set_level(logging.INFO)
     process = building(photos, 0.5)

@@ -191,6 +191,7 @@ def test_sixteen_bits_of_colour_are_known_by_the_upper_eight_of_them():
     assert [int(channel.max()) for channel in seen(content, size=8, white_level=4095)] == [0, 128, 240]
 
 
+@pytest.mark.slow
 def test_a_large_image_is_let_in_by_its_number_of_pixels():
     content = encoded(Image.new("L", (40, 30), 7), "PNG")
     with pytest.raises(Image.DecompressionBombWarning, match=r"40 x 30 pixels .* 1199: data\.max_pixels=1200"):

@@ -40,6 +40,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_it_gives_the_score_that_training_logged(vae_run, evaluated):
     (found,) = evaluated(f"run={vae_run.path}")
     assert found.measurements["fd_efficientnet_lite0"].value == pytest.approx(vae_run.score, rel=1e-4)
@@ -48,6 +49,7 @@ def test_it_gives_the_score_that_training_logged(vae_run, evaluated):
     assert found.measurements["fd_efficientnet_lite0"].stamp.as_dict() == protocol
 
 
+@pytest.mark.slow
 def test_a_vae_has_everything_but_classes_of_inception(vae_run, evaluated, tmp_path):
     (found,) = evaluated(f"run={vae_run.path}", "metrics.measures.likelihood.n_importance=3", metrics="full")
     assert found.not_applicable.keys() == {"inception_score"}
@@ -83,6 +85,7 @@ def test_what_does_not_apply_to_a_gan_is_listed(gan_run, evaluated, tmp_path, ca
     assert {path.name for path in (tmp_path / "evaluation").iterdir()} == {"samples.png", "neighbours.png"}
 
 
+@pytest.mark.slow
 def test_several_are_ranked_the_best_first(vae_run, gan_run, evaluated, tmp_path, capsys):
     runs = {"VAE": vae_run, "GAN": gan_run}
     evaluated(f"run=[{vae_run.path},{gan_run.path}]")
@@ -92,6 +95,7 @@ def test_several_are_ranked_the_best_first(vae_run, gan_run, evaluated, tmp_path
     assert len(list((tmp_path / "evaluation").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_other_weights_are_another_protocol(vae_run, evaluated, tmp_path):
     checkpoint = torch.load(vae_run.path / "checkpoints" / "last.ckpt", weights_only=True)
     checkpoint["ema"] = {name: 0.5 * value for name, value in checkpoint["ema"].items()}
@@ -102,6 +106,7 @@ def test_other_weights_are_another_protocol(vae_run, evaluated, tmp_path):
     assert averaged.value != raw.value
 
 
+@pytest.mark.slow
 def test_runs_on_different_data_are_shown_and_not_ranked(vae_run, tmp_path, evaluated, capsys):
     checkpoint = torch.load(vae_run.path / "checkpoints" / "last.ckpt", weights_only=True)
     checkpoint["config"]["data"]["limit"] = 32
@@ -112,6 +117,7 @@ def test_runs_on_different_data_are_shown_and_not_ranked(vae_run, tmp_path, eval
     assert len(json.loads((tmp_path / "evaluation.json").read_text())) == 2
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_is_scored_by_the_same_protocol(folder, evaluated):
     (found,) = evaluated(f"images={folder}", "data=digits", "data.limit=64")
     assert found.kind == "images"
@@ -122,6 +128,7 @@ def test_a_folder_of_images_is_scored_by_the_same_protocol(folder, evaluated):
     assert found.not_applicable.keys() == {"losses", "reconstruction", "codes"}
 
 
+@pytest.mark.slow
 def test_samples_of_a_run_score_the_same_from_a_folder(vae_run, evaluated, tmp_path):
     samples = load_run(str(vae_run.path)).model.sample(32, torch.Generator().manual_seed(0))
     (tmp_path / "samples").mkdir()

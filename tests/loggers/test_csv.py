@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from settings import ROOT
 
 from genlab.loggers import CSVLogger
@@ -67,6 +68,7 @@ def filled(folder, how):
     return [row["step"] for row in read(folder)], [row["b"] for row in read(folder)]
 
 
+@pytest.mark.slow
 def test_rows_that_the_disk_refuses_are_written_later_in_their_order_and_no_half_row_stays(tmp_path):
     (tmp_path / "next").mkdir()
     assert filled(tmp_path / "next", "next row") == (["0", "1", "2", "3"], ["", "", "3.0", ""])

@@ -50,6 +50,7 @@ def test_the_users_own_mode_is_respected(monkeypatch):
     assert choose_mode() == ("offline", "WANDB_MODE=offline")
 
 
+@pytest.mark.slow
 def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_path):
     few = (
         "callbacks.frechet.n_samples=8",

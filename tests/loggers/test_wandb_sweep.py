@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import pytest
 from omegaconf import OmegaConf
 from settings import ROOT, config
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
@@ -9,6 +10,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 SWEEP = OmegaConf.to_container(OmegaConf.create((ROOT / "docs" / "wandb_sweep.yaml").read_text()), resolve=False)
 
 
+@pytest.mark.slow
 def test_each_command_of_the_agent_is_one_that_training_understands():
     values = {name: parameter["values"] for name, parameter in SWEEP["parameters"].items()}
     for combination in product(*values.values()):

@@ -99,6 +99,7 @@ def test_building_an_encoder_draws_nothing_from_the_generator_of_training(look):
     assert not look.rng_moved
 
 
+@pytest.mark.slow
 def test_inceptions_features_and_logits_are_torch_fidelitys_of_two_passes_and_come_of_one(tmp_path, monkeypatch):
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 

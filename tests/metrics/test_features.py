@@ -42,6 +42,7 @@ def test_the_same_image_has_the_same_features_whatever_stands_beside_it(encoder,
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_distance_orders_faults_as_an_eye_does(encoder, digits):
     """Other real digits are nearest, then a data set without half of its classes, then blur, then noise."""
     real, other = digits[:200], digits[200:]

@@ -151,6 +151,7 @@ print(published_weights("inception", sys.argv[1], "weights.pth", sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_ask_at_once_fetch_once(tmp_path):
     environment = os.environ | {"TORCH_HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"), "no_proxy": "127.0.0.1"}
     with ThreadingHTTPServer(("127.0.0.1", 0), _Weights) as server:

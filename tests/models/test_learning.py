@@ -26,6 +26,7 @@ def distances(model, images) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", options("model"))
 def test_a_short_training_brings_samples_and_reconstructions_much_nearer_to_the_data(name):
     cfg = config(

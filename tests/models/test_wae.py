@@ -1,5 +1,6 @@
 """The Wasserstein autoencoder."""
 
+import pytest
 import torch
 
 from genlab.losses import mmd
@@ -25,6 +26,7 @@ def test_a_batch_of_one_image_has_no_mmd():
     assert model().losses(torch.zeros(1, 1, 8, 8))["mmd"] == 0
 
 
+@pytest.mark.slow
 def test_training_on_the_mmd_alone_brings_codes_to_the_prior(generator):
     wae, x = model(), 3 + torch.randn(200, 1, 8, 8, generator=generator)
     optimizer = torch.optim.Adam(wae.encoder.parameters(), lr=1e-3)

@@ -48,6 +48,7 @@ def test_a_damaged_run_is_listed_with_its_reason_beside_a_good_one(name, tmp_pat
     assert "not for others" not in page
 
 
+@pytest.mark.slow
 def test_all_odd_runs_stand_in_one_report_with_its_figures(tmp_path, capsys):
     for n, damage in enumerate([*READABLE.values(), *(damage for damage, _ in UNREADABLE.values())]):
         damage(make_run(tmp_path / f"odd{n}", 2.0 + n, latent_dim=16))

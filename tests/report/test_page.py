@@ -143,6 +143,7 @@ def test_what_went_wrong_is_told(sweep):
     assert "16 completed" in page.text
 
 
+@pytest.mark.slow
 def test_each_run_has_the_command_that_repeats_it(sweep):
     make_run(sweep / "typed", overrides=["model=vae", "tags=[a b]", "sweep=x", "resume=auto", "hydra.run.dir=y"])
     text = Page(write_report(sweep)).text
@@ -162,6 +163,7 @@ def test_a_sweep_without_any_score_is_reported_without_a_ranking(tmp_path):
     assert "nothing is ranked" in page.text
 
 
+@pytest.mark.slow
 def test_a_report_is_written_again_without_the_figures_of_the_one_before(sweep):
     write_report(sweep)
     (sweep / "figures" / "heat_old.png").touch()
@@ -183,6 +185,7 @@ def test_runs_of_training_are_reported_with_their_pictures_and_scores(vae_run, g
     assert len([known for known in page.all("img") if known.get("alt") == "reconstructions"]) == 2  # sheet and panel
 
 
+@pytest.mark.slow
 def test_a_folder_that_can_not_be_written_to_is_said(sweep, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="can't be written to"):
@@ -195,6 +198,7 @@ def test_either_a_sweep_or_runs_have_to_be_named(typed):
         report(config(*typed, name="report"))
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_ranking_and_the_path_and_needs_no_torch(sweep, tmp_path):
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
     named = tmp_path / "logs" / "train" / "sweeps" / "mine"

@@ -23,6 +23,7 @@ from genlab.run.summary import read_summary
 PHOTOS = (*SMALL, "data=folder", "data.batch_size=8")
 
 
+@pytest.mark.slow
 def test_images_that_are_cut_off_while_a_run_reads_them_say_where_and_are_built_again(tmp_path):
     """The system kills the process (SIGBUS), and nothing can catch that."""
     photos = put_photos(tmp_path / "photos")
@@ -49,6 +50,7 @@ def test_images_that_are_cut_off_while_a_run_reads_them_say_where_and_are_built_
     assert read_summary(run)["status"] == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1000, None])
 def test_broken_statistics_of_the_reference_are_made_again(size, tmp_path, caplog):
     scored = [option for option in SMALL if option != "~callbacks.frechet"]

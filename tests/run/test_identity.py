@@ -147,6 +147,7 @@ def test_a_run_that_was_killed_before_it_could_say_that_it_is_complete_says_so(c
     assert read_outcome(complete).status == "completed"
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_with_another_configuration_is_not_taken_for_what_it_was(tmp_path):
     train(config(*SHORT, run_dir=tmp_path))
     own = read_outcome(tmp_path).summary["fingerprint"]
@@ -177,6 +178,7 @@ def test_outcomes_of_folders_without_a_run_or_with_a_damaged_summary(tmp_path):
     assert read_outcome(tmp_path)[:3] == ("running", None, None)
 
 
+@pytest.mark.slow
 def test_two_processes_never_train_in_one_folder(tmp_path):
     holder = f"""
         from pathlib import Path

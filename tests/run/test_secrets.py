@@ -57,6 +57,7 @@ def home(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
     result = type_in(
         "train",
@@ -107,6 +108,7 @@ def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
 OF_OTHERS = [pytest.param(launcher, marks=pytest.mark.slow) for launcher in ("joblib", "submitit_local")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["local", "basic", *OF_OTHERS])
 def test_no_launcher_writes_a_secret_or_resolves_what_is_read_from_the_environment(launcher, home):
     result = (run_script if launcher in ("joblib", "submitit_local") else type_in)(
@@ -147,6 +149,7 @@ def fail(home: Path, name: str) -> subprocess.CompletedProcess[str]:
     return type_in(script, *typed, cwd=home, HOME=str(home), WANDB_MODE="offline", PLAIN=OPEN)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_with_a_secret_on_its_lips_keeps_it(home):
     result = fail(home, "MY_SECRET")
     assert result.returncode == 1
@@ -157,6 +160,7 @@ def test_a_run_that_fails_with_a_secret_on_its_lips_keeps_it(home):
     assert "printed ${oc.env:MY_SECRET}" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), [("PLAIN", OPEN), ("HIDDEN", HIDDEN)])
 def test_what_is_no_secret_is_found_where_a_failing_run_has_put_it(name, value, home):
     result = fail(home, name)

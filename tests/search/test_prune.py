@@ -69,6 +69,7 @@ def test_a_run_that_does_not_lag_behind_reports_every_epoch_and_completes(study,
     assert study.trials[0].intermediate_values[3] == score
 
 
+@pytest.mark.slow
 def test_a_run_that_is_hopeless_at_its_end_is_complete_all_the_same(study, tmp_path, shared_data):
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS), "trainer.max_epochs=1")
     assert read_outcome(tmp_path / "run").status == "completed"
@@ -83,6 +84,7 @@ def test_a_resumed_run_reports_no_epoch_twice(study, tmp_path, shared_data):
     assert study.trials[0].intermediate_values[1] == 123.0
 
 
+@pytest.mark.slow
 def test_a_pruned_run_whose_trial_is_over_can_be_resumed_by_hand(study, tmp_path, shared_data):
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
     study.tell(0, state=TrialState.PRUNED)
@@ -92,6 +94,7 @@ def test_a_pruned_run_whose_trial_is_over_can_be_resumed_by_hand(study, tmp_path
     assert list(study.trials[0].intermediate_values) == [1]
 
 
+@pytest.mark.slow
 def test_what_is_no_open_trial_is_not_pruned(study, tmp_path, shared_data, caplog):
     study.tell(0, 1.0)
     run(tmp_path, shared_data, prune(tmp_path, ALWAYS))
@@ -117,6 +120,7 @@ def test_the_search_has_no_part_in_the_fingerprint_of_a_trial(tmp_path):
     assert fingerprint(config(*SCORED, "~callbacks.samples")) != fingerprint(plain)
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together(study, tmp_path, shared_data):
     few = (*SCORED[:2], *SCORED[4:], "~callbacks.progress", "trainer=ddp_cpu", f"paths.data_dir={shared_data}")
     typed = (*few, prune(tmp_path, ALWAYS), f"hydra.run.dir={tmp_path}/run")

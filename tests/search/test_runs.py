@@ -99,6 +99,7 @@ def test_a_wrong_key_ends_a_search_before_its_first_trial_with_one_sentence(tmp_
     assert line.startswith("error: There is no model key 'latent_dims'. Did you mean 'latent_dim'?")
 
 
+@pytest.mark.slow
 def test_without_optuna_one_sentence_says_what_to_install(tmp_path):
     (tmp_path / "optuna.py").write_text("raise ImportError('none here')")
     typed = ("-m", "hydra/sweeper=optuna", "model.latent_dim=choice(1,2)")

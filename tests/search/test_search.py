@@ -58,6 +58,7 @@ def test_a_search_that_was_killed_after_any_trial_makes_the_choices_of_one_that_
     assert best(tmp_path / "killed") == best(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_study_whose_file_was_cut_off_at_any_byte_loses_nothing_and_ends_with_as_many_trials(tmp_path):
     typed = (X, "model.latent_dim=1,2,3", "hydra.sweeper.n_trials=3")
     search(tmp_path / "whole", parabola, *typed)

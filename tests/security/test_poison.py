@@ -79,6 +79,7 @@ def test_a_checkpoint_whose_configuration_names_a_function_is_refused(script, ru
     assert "asks for 'os.system'" in error(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["!!python/object/apply:os.system ['touch {trap}']", "model: {{_target_: os.system, command: 'touch {trap}'}}"],
@@ -102,6 +103,7 @@ def test_a_tar_file_is_not_unpacked(tmp_path):
     assert not list(tmp_path.parent.rglob("evil.png"))
 
 
+@pytest.mark.slow
 def test_statistics_that_would_run_code_are_made_again(run, trap, tmp_path):
     command = ("train", *TINY, "callbacks.frechet.n_samples=8", "~callbacks.progress", "paths.data_dir=data")
     first = type_in(*command, cwd=tmp_path)

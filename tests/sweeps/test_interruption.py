@@ -41,6 +41,7 @@ def test_a_sweep_that_is_stopped_and_then_killed_ends_as_an_undisturbed_run(tmp_
     assert (run_dir / "metrics.csv").read_text() == (tmp_path / "alone" / "metrics.csv").read_text()
 
 
+@pytest.mark.slow
 def test_a_second_launch_leaves_at_once_and_a_second_ctrl_c_kills_a_run_that_does_not_listen(tmp_path):
     typed = (*FEW, "+mood=sleeps,fine", "preflight=skip", "sweep=s", "hydra.launcher.n_jobs=1")
     folder = tmp_path / "logs" / "moody" / "sweeps" / "s"

@@ -15,6 +15,7 @@ def resolved(*overrides):
     return OmegaConf.to_container(config("trainer=cpu", *overrides), resolve=True)
 
 
+@pytest.mark.slow
 def test_runs_that_can_not_be_built_stop_a_sweep_before_it_starts(tmp_path):  # and not if preflight=skip: test_cli
     result = swept(*FEW, "model=ae", "model.latent_dim=0,2,-1", "sweep=s", cwd=tmp_path)
     assert result.returncode == 1

@@ -52,6 +52,7 @@ def test_at_its_end_there_is_a_report(sweep):
     assert (folder / "figures").is_dir()
 
 
+@pytest.mark.slow
 def test_typed_again_with_a_new_value_it_runs_the_new_run_alone(sweep):
     _, folder = sweep
     before = {
@@ -102,6 +103,7 @@ def test_two_processes_train_one_run(tmp_path):
     assert (found["status"], found["images_seen"], found["steps"]) == ("completed", 64, 2)  # 16 images a process
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_is_reported_and_touches_no_other(tmp_path):
     moods = ("killed", "exits", "leaves", "fails", "fine")
     result = swept(*FEW, f"+mood={','.join(moods)}", "sweep=m", "hydra.launcher.n_jobs=3", cwd=tmp_path, script=MOODY)
@@ -124,6 +126,7 @@ def test_a_run_that_dies_is_reported_and_touches_no_other(tmp_path):
     assert "failed before, and left as retry_failed=false" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_sweeper_is_told_scores_and_that_a_run_has_failed_and_may_ask_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(TRAIN), raising=False)
     monkeypatch.setattr(sys, "argv", [str(TRAIN), "-m"])
@@ -144,6 +147,7 @@ def test_a_sweeper_is_told_scores_and_that_a_run_has_failed_and_may_ask_again(tm
     assert sweep.end() == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_of_another_launcher_leaves_its_report_though_a_run_has_failed(tmp_path):
     """Hydra itself announces no end then."""
     typed = (*FEW, "+mood=fails,fine", "hydra/launcher=basic", "sweep=b")

@@ -87,6 +87,7 @@ def test_processes_that_look_for_each_other_end_within_seconds(signals, code, st
         first.kill()
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_workers_of_the_data_too_has_the_run_save(tmp_path):
     """As `timeout`, a terminal and queues send it: to all processes of the group."""
     small = ("data.limit=64", "data.size=16", "data.batch_size=8", "trainer=cpu", "callbacks=without_encoder")
