@@ -24,6 +24,8 @@ from worked import PAGE, worked_examples, worked_files
 from genlab.data import Digits
 from genlab.images import resized
 
+pytestmark = pytest.mark.slow
+
 FEW = ("trainer=cpu", "debug=fast", "data.limit=16", "data.batch_size=8", "trainer.max_steps=2", "paths.data_dir=data")
 VAE = (
     "model=info_vae",

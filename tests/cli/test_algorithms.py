@@ -21,6 +21,7 @@ def typed(*arguments, cwd):
     return result, yaml.safe_load((cwd / "run" / "config.yaml").read_text())["model"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "d_steps", "betas"),
     [

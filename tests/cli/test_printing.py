@@ -44,6 +44,7 @@ def test_a_folder_with_brackets_in_its_name_is_evaluated_and_shown(tmp_path):
     assert f"1: images, {folder}" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [

@@ -411,6 +411,7 @@ def two_processes(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["end of an epoch", "middle of an epoch", "signal to the second process"])
 @pytest.mark.parametrize("model", ["gan", "vae"])
 def test_so_do_two_processes(model, how, two_processes):

@@ -19,6 +19,8 @@ from genlab.evaluation import (
 )
 from genlab.metrics import EfficientNetLite0
 
+pytestmark = pytest.mark.slow
+
 N = 400
 
 

@@ -8,6 +8,8 @@ from resuming import SMALL, rows
 from typed import Running
 from wandb_server import Server, serving
 
+pytestmark = pytest.mark.slow
+
 N_EPOCHS = 40
 
 
@@ -51,7 +53,6 @@ def test_a_server_that_fails_in_the_middle_delays_the_end_by_no_more_than_is_set
     assert len(re.findall(r"W&B has not got all of this run .*wandb sync .*/run/wandb/run-", out)) == 1
 
 
-@pytest.mark.slow
 def test_a_server_that_works_gets_it_all(tmp_path):
     with serving("well") as server:
         out = ended(started(server, tmp_path), tmp_path)

@@ -170,6 +170,7 @@ def test_what_is_no_secret_is_found_where_a_failing_run_has_put_it(name, value, 
     assert f"RuntimeError: failed with {value}" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_input_that_holds_a_secret_is_answered_without_it(home):
     result = type_in("train", "data=folder", f"data.root='/nowhere/{SECRET}'", "hydra.run.dir=run", cwd=home)
     assert result.stderr.strip().startswith("error: data.root=/nowhere/${oc.env:MY_SECRET} does not exist")

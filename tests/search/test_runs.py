@@ -17,6 +17,8 @@ from typed import type_in
 
 from genlab.run.summary import read_outcome
 
+pytestmark = pytest.mark.slow
+
 FOLDER = "logs/train/sweeps/s"
 TYPED = (
     "-m",
@@ -68,7 +70,6 @@ def test_a_search_prunes_what_lags_behind_and_leaves_all_there_is_to_know(whole)
     assert "Best trial" in printed
 
 
-@pytest.mark.slow
 def test_a_search_that_was_killed_in_the_middle_of_a_trial_ends_as_one_that_was_not(whole, tmp_path, shared_data):
     typed = (*TYPED, f"paths.data_dir={shared_data}")
     command = [sys.executable, str(ROOT / "src" / "train.py"), *typed]
@@ -99,7 +100,6 @@ def test_a_wrong_key_ends_a_search_before_its_first_trial_with_one_sentence(tmp_
     assert line.startswith("error: There is no model key 'latent_dims'. Did you mean 'latent_dim'?")
 
 
-@pytest.mark.slow
 def test_without_optuna_one_sentence_says_what_to_install(tmp_path):
     (tmp_path / "optuna.py").write_text("raise ImportError('none here')")
     typed = ("-m", "hydra/sweeper=optuna", "model.latent_dim=choice(1,2)")

@@ -26,6 +26,7 @@ def test_a_search_finds_the_bottom_of_a_parabola_better_than_chance(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", sorted({*options("hydra/sweeper/sampler")} - {"grid"}))
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_a_search_that_was_killed_after_any_trial_makes_the_choices_of_one_that_was_not(sampler, n_jobs, tmp_path):

@@ -54,6 +54,7 @@ def test_a_command_that_still_imports_ends_without_a_word(script, number, tmp_pa
     assert (process.returncode, said) == (128 + getattr(signal, number), "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "code", "status", "error"),
     [

@@ -13,6 +13,8 @@ from resuming import SMALL, saved
 from settings import ROOT
 from typed import Running, type_in
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 60  # seconds
 RUN = (*SMALL, "trainer=ddp_cpu", "data.batch_size=8", "trainer.max_epochs=5000")
 FEW = ("callbacks.checkpoint.keep=0", "callbacks.checkpoint.every_n_steps=10", "trainer.log_every_n_steps=10")
@@ -84,7 +86,6 @@ def hanging(folder: Path, **values: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.slow
 def test_a_main_thread_that_waits_for_ever_is_ended_with_all_other_processes(tmp_path):
     result = hanging(tmp_path, seconds=1, code=3, main=250)
     assert result.returncode == 1
@@ -96,7 +97,6 @@ def test_a_main_thread_that_waits_for_ever_is_ended_with_all_other_processes(tmp
     assert "rank 1" in summary["error"]
 
 
-@pytest.mark.slow
 def test_processes_that_end_well_or_after_the_training_are_no_deaths(tmp_path):
     for values in ({"seconds": 0, "code": 0, "main": 3}, {"seconds": 6, "code": 1, "main": 1}):
         result = hanging(tmp_path, **values)
