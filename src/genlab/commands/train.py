@@ -40,11 +40,8 @@ log = logging.getLogger(__name__)
 def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     """Train the model of a configuration and leave a run folder behind, or go on with a run (`resume`).
 
-    With `resume=auto`, which the runs of a sweep have, a run that is complete is left as it is.
-
-    Args:
-        cfg: the configuration.
-        typed: the overrides of the command line, which a resumed run applies to its own configuration; Hydra knows.
+    With `resume=auto`, which the runs of a sweep have, a run that is complete is left as it is. A run that goes on
+    applies the `typed` overrides of the command line, which Hydra knows, to its own configuration.
 
     Returns:
         The newest score, lower being better, for a sweeper to minimise; None if nothing scores.
@@ -77,25 +74,19 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         if resumed and before.is_final:
             stack.enter_context(put_back_unless(lambda: signals.has_begun, run_dir))
         cfg = resumed.config if resumed else cfg
-        check_machine(cfg.trainer)
-        config = record_config(cfg)
-        check_config(cfg)
-        check_trainer(cfg)
+        config = _check(cfg)
         open_run_folder(run_dir, config, again=bool(resume))
         fields = {"fingerprint": own} | _overrides(typed, before if resumed else None)
         ending = stack.enter_context(record_run(run_dir, resumed is not None, **fields))
         stack.enter_context(explain_memory_errors(cfg))
         stack.enter_context(signals.installed(run_dir))
         trainer, model, datamodule = _build(cfg, config, resumed, signals)
+        stack.callback(_finish_wandb, trainer.loggers)
         try:
             with explain_refusals():
                 trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         except SIGTERMException:
             signals.leave()
-        finally:
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.finish()
         if any(getattr(callback, "pruned", False) for callback in trainer.callbacks):
             ending["status"] = "pruned"
         newest = newest_score(trainer)
@@ -108,6 +99,15 @@ def _join_sweep(cfg: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN:
         cfg.resume = cfg.resume or "auto"
         cfg.sweep = Path(hydra.sweep.dir).name
+
+
+def _check(cfg: DictConfig) -> Any:
+    """Refuse what can't work before anything is written; returns the configuration as it is recorded."""
+    check_machine(cfg.trainer)
+    config = record_config(cfg)
+    check_config(cfg)
+    check_trainer(cfg)
+    return config
 
 
 def _is_settled(before: Outcome, run_dir: Path, own: str | None, cfg: DictConfig) -> bool:
@@ -162,6 +162,12 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
     if resumed:
         log.info("Resumed after step %d from %s", resumed.n_steps, resumed.checkpoint)
     return trainer, model, datamodule
+
+
+def _finish_wandb(loggers: Sequence[Any]) -> None:
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.finish()
 
 
 def _only(callbacks: list[Callback]) -> dict[str, bool]:
