@@ -157,6 +157,19 @@ def test_of_an_archive_nothing_is_unpacked_and_no_link_is_followed(tmp_path):
     assert not list(tmp_path.rglob("evil.png"))
 
 
+def test_a_file_of_an_archive_that_would_fill_the_memory_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("genlab.data.files.LARGEST", 50_000)
+    PICTURE.save(tmp_path / "a.png")
+    (tmp_path / "a").mkdir()
+    with ZipFile(tmp_path / "a" / "a.zip", "w") as archive:
+        for number in range(40):
+            archive.write(tmp_path / "a.png", f"{number}.png")
+        archive.writestr("large.png", (tmp_path / "a.png").read_bytes() + bytes(100_000))
+    pictures = source(tmp_path / "a" / "a.zip", max_rejects=0.2)
+    pictures(20, 3)
+    assert "would unpack to 0 MB" in pictures.manifest["rejected"]["large.png"]
+
+
 def test_what_holds_no_images_is_refused_with_what_there_is(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "texts").mkdir()

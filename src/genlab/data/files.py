@@ -14,6 +14,7 @@ from genlab.data.view import FORMATS
 from genlab.errors import UsageError
 
 HIDDEN = (".", "__MACOSX")
+LARGEST = 2**28  # bytes of a file in an archive, which is read whole
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class Files:
     def __getitem__(self, row: int) -> Path | bytes:
         if self.root.is_dir():
             return self.root / self.names[row]
-        return _archive(self.root, os.getpid()).read(self.names[row])
+        archive, name = _archive(self.root, os.getpid()), self.names[row]
+        if (n_bytes := archive.getinfo(name).file_size) > LARGEST:
+            raise ValueError(f"it would unpack to {n_bytes / 1e6:,.0f} MB")
+        return archive.read(name)
 
 
 def find_files(root: Path, key: str = "data.root") -> Files:
