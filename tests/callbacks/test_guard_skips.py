@@ -129,7 +129,7 @@ def test_it_is_logged_counted_warned_of_once_and_resumed_exactly(model, tmp_path
         assert json.loads((run / "summary.json").read_text())["skipped_updates"] == 3
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_all_processes_leave_it_out_if_one_of_them_must(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])

@@ -49,9 +49,9 @@ def test_a_folder_with_brackets_in_its_name_is_evaluated_and_shown(tmp_path):
     "environment",
     [
         {"PYTHONIOENCODING": "ascii"},
-        pytest.param({"PYTHONIOENCODING": "cp1252"}, marks=pytest.mark.slow),
+        pytest.param({"PYTHONIOENCODING": "cp1252"}, marks=pytest.mark.rare),
         pytest.param(
-            {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, marks=pytest.mark.slow
+            {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, marks=pytest.mark.rare
         ),
     ],
     ids=str,
@@ -68,7 +68,7 @@ def test_no_encoding_of_the_console_ends_a_run(environment, tmp_path):
         assert (run / name).read_text("utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_a_console_that_is_gone_ends_no_run(tmp_path):
     command = shlex.join([sys.executable, str(ROOT / "src/train.py"), *BAR])
     for redirection, run in (("| head -n 1", "piped"), (">&- 2>&-", "closed"), ("> /dev/full", "full")):

@@ -96,7 +96,7 @@ def test_a_sample_of_a_run_is_drawn_whatever_has_become_of_its_images(run, tmp_p
     assert type_in("sample", "run=run", "output=a.png", cwd=tmp_path).returncode == 0
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_two_processes_are_refused_with_one_sentence(tmp_path):
     photos = put_photos(tmp_path / "photos")
     here = (f"data.root={photos}", "hydra.run.dir=run")

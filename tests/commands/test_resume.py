@@ -373,7 +373,7 @@ class Process:
         return self.popen.returncode
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_killed_terminated_and_interrupted_processes_end_where_an_uninterrupted_one_does(tmp_path):
     long = (*SMALL, "trainer.max_epochs=60", "callbacks.checkpoint.every_n_steps=7", "callbacks.checkpoint.keep=0")
     train(config(*long, run_dir=tmp_path / "whole"))

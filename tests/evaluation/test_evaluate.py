@@ -196,7 +196,7 @@ def test_the_help_lists_what_there_is_to_choose(tmp_path):
     assert all(option in text for option in options("metrics"))
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_two_processes_find_what_one_finds_to_the_last_digit(vae_run, gan_run, shared_data, tmp_path):
     """As typed by a user, with a comma between two runs."""
     few = ("metrics.n_samples=50", "metrics.batch_size=16", "metrics.measures.likelihood.n_importance=3")

@@ -19,7 +19,7 @@ def reference(tmp_path_factory):
     return whole("vae", tmp_path_factory.mktemp("reference") / "vae")
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_a_run_survives_six_faults_and_ends_as_one_without(reference, tmp_path, capsys):
     faults = [
         Signal(signal.SIGTERM, 143, 0),
@@ -60,7 +60,7 @@ class Forgotten(Killed):
             path.unlink()
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_lost_steps_and_one_other_weight_are_told_and_the_folder_stays(reference, tmp_path, capsys):
     forgotten, tampered = injected("vae", [Forgotten(), Tampered()], tmp_path / "run", reference, "0")
     assert report([forgotten, tampered]) == 1

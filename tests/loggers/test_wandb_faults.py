@@ -30,7 +30,7 @@ def ended(process: Running, folder: Path) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("behaviour", ["nonsense", pytest.param("stall", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("behaviour", ["nonsense", pytest.param("stall", marks=pytest.mark.rare)])
 def test_a_run_that_the_server_does_not_begin_is_recorded_offline_and_that_is_said_once(behaviour, tmp_path):
     with serving(behaviour) as server:
         out = ended(started(server, tmp_path), tmp_path)
@@ -40,7 +40,7 @@ def test_a_run_that_the_server_does_not_begin_is_recorded_offline_and_that_is_sa
     assert record.stem == f"run-{(tmp_path / 'run' / 'wandb_run_id.txt').read_text()}"
 
 
-@pytest.mark.parametrize("behaviour", ["gone", pytest.param("stall", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("behaviour", ["gone", pytest.param("stall", marks=pytest.mark.rare)])
 def test_a_server_that_fails_in_the_middle_delays_the_end_by_no_more_than_is_set(behaviour, tmp_path):
     with serving("well") as server:
         process = started(server, tmp_path)

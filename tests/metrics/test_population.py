@@ -52,7 +52,7 @@ def test_it_stops_before_the_next_batch_when_it_is_told_to(digits):
     assert seen == [0, 10]
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_the_distance_is_torch_fidelitys_on_the_same_images(tmp_path, monkeypatch, digits):
     """Inception's architecture with random weights in the place of the real ones."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3

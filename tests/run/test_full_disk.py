@@ -13,7 +13,7 @@ import pytest
 from resuming import SMALL, rows
 from settings import ROOT, TINY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.rare
 NEVER = 10**9
 EVERYTHING = (
     *TINY,

@@ -105,7 +105,7 @@ def test_a_complete_run_holds_no_secret_and_all_that_is_none(home):
         assert recorded in offline.read_bytes()
 
 
-OF_OTHERS = [pytest.param(launcher, marks=pytest.mark.slow) for launcher in ("joblib", "submitit_local")]
+OF_OTHERS = [pytest.param(launcher, marks=pytest.mark.rare) for launcher in ("joblib", "submitit_local")]
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ def test_the_search_has_no_part_in_the_fingerprint_of_a_trial(tmp_path):
     assert fingerprint(config(*SCORED, "~callbacks.samples")) != fingerprint(plain)
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_two_processes_stop_together(study, tmp_path, shared_data):
     few = (*SCORED[:2], *SCORED[4:], "~callbacks.progress", "trainer=ddp_cpu", f"paths.data_dir={shared_data}")
     typed = (*few, prune(tmp_path, ALWAYS), f"hydra.run.dir={tmp_path}/run")

@@ -26,7 +26,7 @@ def run_folders(cwd: Path) -> dict[str, Path]:
     return {path.parent.name.split("model-")[1].split("_")[0]: path.parent for path in locks}
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_each_launcher_leaves_complete_runs_and_makes_the_others(tmp_path):
     models, before = [], {}
     for launcher, model in (("basic", "ae"), ("joblib", "dae"), ("submitit_local", "vae"), ("basic", "wae")):
@@ -42,7 +42,7 @@ def test_each_launcher_leaves_complete_runs_and_makes_the_others(tmp_path):
         before = summaries
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_a_job_that_submitit_preempts_saves_is_queued_again_and_ends_as_if_it_had_not_been(tmp_path):
     long = ("model=ae", "trainer.max_epochs=60", "trainer.check_val_every_n_epoch=60")
     command = [*SWEEP, *long, "callbacks.checkpoint.every_n_epochs=60", f"paths.data_dir={tmp_path}"]

@@ -16,7 +16,7 @@ def rows(folder):
     return sum(len(file.read_text().splitlines()) for file in folder.glob("*/metrics.csv"))
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_a_sweep_that_is_stopped_and_then_killed_ends_as_an_undisturbed_run(tmp_path):
     folder = tmp_path / "logs" / "train" / "sweeps" / "s"
     for number, exit_code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
@@ -63,7 +63,7 @@ def test_a_second_launch_leaves_at_once_and_a_second_ctrl_c_kills_a_run_that_doe
     assert "started      +mood=fine" not in result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_what_a_queue_sends_to_all_processes_of_a_group_stops_the_sweep_in_order(tmp_path):
     """SIGTERM and SIGHUP reach the fork server too, which has to outlive them to say how runs end."""
     folder = tmp_path / "logs" / "train" / "sweeps" / "s"

@@ -94,7 +94,7 @@ def test_a_sweep_can_not_resume_a_run(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["run", "config.yaml"]
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_two_processes_train_one_run(tmp_path):
     result = swept(*FEW, "model=vae", "trainer=ddp_cpu", "sweep=two", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -65,7 +65,7 @@ def test_each_process_draws_its_own_z(ranks, name):
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["gan", pytest.param("vae", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["gan", pytest.param("vae", marks=pytest.mark.rare)])
 def test_the_command_line_trains_in_two_processes_and_leaves_one_run_folder(name, tmp_path):
     few = ("callbacks.frechet.n_samples=10", "data.limit=32", "data.batch_size=8", "trainer.max_epochs=1")
     result = type_in("train", *TINY[4:], *few, f"model={name}", "trainer=ddp_cpu", cwd=tmp_path, OMP_NUM_THREADS="1")

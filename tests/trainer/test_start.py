@@ -59,12 +59,12 @@ def test_a_command_that_still_imports_ends_without_a_word(script, number, tmp_pa
     ("signals", "code", "status", "error"),
     [
         ({"first": signal.SIGTERM, "second": signal.SIGTERM}, 143, "interrupted", "SIGTERM"),
-        pytest.param({"first": signal.SIGINT}, 130, "interrupted", "SIGINT", marks=pytest.mark.slow),
-        pytest.param({"second": signal.SIGTERM}, 143, "interrupted", "SIGTERM", marks=pytest.mark.slow),
+        pytest.param({"first": signal.SIGINT}, 130, "interrupted", "SIGINT", marks=pytest.mark.rare),
+        pytest.param({"second": signal.SIGTERM}, 143, "interrupted", "SIGTERM", marks=pytest.mark.rare),
         ({"second": signal.SIGKILL}, 1, "failed", "ProcessDied: The process of rank 1 was killed by SIGKILL"),
         pytest.param(
             *({"first": signal.SIGKILL}, -signal.SIGKILL, "failed", "ProcessDied: The process of rank 0 has died."),
-            marks=pytest.mark.slow,
+            marks=pytest.mark.rare,
         ),
     ],
     ids=["SIGTERM to all", "SIGINT to the first", "SIGTERM to the second", "second killed", "first killed"],

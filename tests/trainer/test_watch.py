@@ -35,7 +35,7 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(("rank", "model"), [(1, "gan"), pytest.param(0, "vae", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("rank", "model"), [(1, "gan"), pytest.param(0, "vae", marks=pytest.mark.rare)])
 def test_all_end_the_summary_says_why_and_the_run_can_be_resumed(rank, model, tmp_path):
     run = tmp_path / "run"
     arguments = [*RUN, *FEW, f"model={model}", f"hydra.run.dir={run}"]
