@@ -8,11 +8,13 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
+SMALLEST, LARGEST = 8, 256  # pixels of a side that the networks take
+
 PositiveInt = Annotated[int, Ge(1)]
 NonNegativeInt = Annotated[int, Ge(0)]
 AtLeastTwo = Annotated[int, Ge(2)]
 AtLeastTen = Annotated[int, Ge(10)]
-ImageSize = Annotated[int, Interval(ge=8, le=256)]  # pixels of a side that the networks take
+ImageSize = Annotated[int, Interval(ge=SMALLEST, le=LARGEST)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Share = Annotated[float, Interval(ge=0, le=1)]

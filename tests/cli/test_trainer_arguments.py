@@ -72,6 +72,8 @@ ELSEWHERE = [  # for all models: what is typed, and the key to use instead
     ("devices=[0]", "should be an int > 0"),
     ("devices=-1", "should be an int > 0"),
     ("accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0 is not possible"),
+    ("gradient_clip_val=-1", "trainer.gradient_clip_val=-1 is not possible"),
+    ("log_every_n_steps=-1", "trainer.log_every_n_steps=-1 is not possible: it must be a whole number of at least 0."),
     ("check_val_every_n_epoch=0", "trainer.check_val_every_n_epoch=0 is not possible"),
     ("val_check_interval=0", "trainer.val_check_interval=0 is not possible: it must be a whole number of at least 1."),
     ("profiler=fast", "There is no value of trainer.profiler 'fast'. Valid: advanced, pytorch, simple."),

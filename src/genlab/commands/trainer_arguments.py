@@ -11,7 +11,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
-from genlab.bounds import PositiveInt
+from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.commands.machine import check_devices, has_several_processes
 from genlab.config.values import convert
 from genlab.errors import UsageError, unknown
@@ -48,7 +48,13 @@ LATE = {  # what other errors say, and what to type
     "does not allow for gradient clipping": "trainer.gradient_clip_val with trainer.precision=16-mixed needs a plain "
     "optimiser: type model.optimizer.fused=false",
 }
-DIVISORS = ("accumulate_grad_batches", "check_val_every_n_epoch", "val_check_interval")  # unchecked by Lightning
+BOUNDED = {  # numbers that Lightning divides by, or takes for others, without a look at them
+    "accumulate_grad_batches": PositiveInt,
+    "check_val_every_n_epoch": PositiveInt,
+    "val_check_interval": PositiveInt,
+    "log_every_n_steps": NonNegativeInt,
+    "gradient_clip_val": NonNegativeFloat,
+}
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
 PROFILERS = {
     "simple": "lightning.pytorch.profilers.SimpleProfiler",
@@ -69,9 +75,10 @@ def check_trainer(cfg: DictConfig) -> None:
             f"trainer.precision={precision} is not possible: images, losses and scores are float32 here. Type "
             f"trainer.precision=bf16-mixed; also possible: {', '.join(PRECISIONS)}."
         )
-    for name in DIVISORS:
-        if isinstance(value := trainer.get(name), int):
-            convert(f"trainer.{name}", value, PositiveInt)
+    for name, kind in BOUNDED.items():
+        value = trainer.get(name)  # val_check_interval may be a share of an epoch, which Lightning looks at
+        if isinstance(value, int) or (isinstance(value, float) and kind is NonNegativeFloat):
+            convert(f"trainer.{name}", value, kind)
     check_devices(trainer)
     _choose_strategy(trainer)
     if isinstance(profiler := trainer.get("profiler"), str):

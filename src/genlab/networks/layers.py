@@ -8,13 +8,13 @@ from annotated_types import Interval
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from genlab.bounds import LARGEST, SMALLEST
 from genlab.errors import UsageError
 
 ImageShape = tuple[int, int, int]
 Norm = Callable[[int], nn.Module]  # from a number of channels
 Activation = Callable[[], nn.Module]
 
-SMALLEST, LARGEST = 8, 256
 DEEPEST = 1000  # layers, or blocks at each size: a number may come from elsewhere, and each takes time
 Depth = Annotated[int, Interval(ge=1, le=DEEPEST)]
 
