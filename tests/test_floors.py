@@ -12,6 +12,7 @@ FLOORS = [
     "search",
     "sweeps",
     "commands",
+    "modes",
     "report",
     "callbacks",
     "evaluation",

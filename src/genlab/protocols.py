@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -52,6 +53,9 @@ class HasDensity(HasPosterior, Protocol):
     """A model that says how probable images are."""
 
     likelihood: "Likelihood"
+
+    def draw(self, z: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw an image (B, C, H, W) from p(x|z) for each of the codes (B, latent_dim)."""
 
     def importance(
         self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None
@@ -194,6 +198,15 @@ class Source(Protocol):
     @abstractmethod
     def __call__(self, size: int, channels: int, limit: int | None = None) -> Mapping[str, Split]:
         """Return the splits `train`, `val` and `test`, of at most `limit` images each."""
+
+
+class LoadedRun(NamedTuple):
+    """A trained model, its data and the whole configuration it was trained with."""
+
+    model: Any  # fulfils `Samples`
+    datamodule: Any  # an `ImageDataModule`
+    config: dict[str, Any]
+    checkpoint: Path  # the file that it was loaded from
 
 
 def require(model: object, protocol: type, what: str, remedy: str) -> None:

@@ -32,13 +32,21 @@ def sampler(model: Any, data: Any, n: int, generator: Generator) -> Callable[[sl
         generator: gives the codes, and by its seed the noise of the pixels.
     """
     codes = model.prior(n, generator)
+    return lambda rows: decode_codes(model, data, codes[rows], generator, rows.indices(n)[0])
 
-    def samples(rows: slice) -> Tensor:
-        images: Tensor = model.decode(codes[rows])
-        first = rows.indices(n)[0]
-        return drawn(images, first, f"samples {generator.initial_seed()}") if is_drawn(model, data) else images
 
-    return samples
+def decode_codes(model: Any, data: Any, codes: Tensor, generator: Generator, first: int = 0) -> Tensor:
+    """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1], drawn from p(x | z) where samples are.
+
+    Args:
+        model: fulfils `protocols.Samples`.
+        data: the `ImageDataModule`.
+        codes: those of samples `first`, `first + 1`, ...
+        generator: gives the noise of the pixels by its seed.
+        first: number of the first.
+    """
+    images: Tensor = model.decode(codes)
+    return drawn(images, first, f"samples {generator.initial_seed()}") if is_drawn(model, data) else images
 
 
 def drawn(means: Tensor, first: int, stream: str) -> Tensor:

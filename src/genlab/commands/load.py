@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
@@ -12,23 +11,15 @@ from genlab.config.references import References
 from genlab.errors import UsageError
 from genlab.foreign import own_path
 from genlab.models.base import ImageModel
+from genlab.protocols import LoadedRun
 from genlab.run.checkpoint import DamagedCheckpoint, check_parts, explain_damage, read_checkpoint
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Run", "find_checkpoint", "load_run", "read_checkpoint"]
+__all__ = ["find_checkpoint", "load_run", "read_checkpoint"]
 
 
-class Run(NamedTuple):
-    """A trained model, its data and the whole configuration it was trained with."""
-
-    model: ImageModel
-    datamodule: Any
-    config: dict[str, Any]
-    checkpoint: Path
-
-
-def load_run(run: str, weights: str = "ema") -> Run:
+def load_run(run: str, weights: str = "ema") -> LoadedRun:
     """Rebuild a model from a run folder or from a checkpoint file alone, wherever it was moved.
 
     A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt` (`previous.ckpt` if that is damaged). What
@@ -60,7 +51,7 @@ def load_run(run: str, weights: str = "ema") -> Run:
         model.load_state_dict(checkpoint["state_dict"] | averaged)
         model.on_load_checkpoint(checkpoint)
         model.weights_in_use = "ema" if averaged else "raw"
-        return Run(model.eval(), build(config.data), checkpoint["config"], path)
+        return LoadedRun(model.eval(), build(config.data), checkpoint["config"], path)
 
 
 def find_checkpoint(run: Path) -> Path:

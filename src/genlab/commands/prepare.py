@@ -14,7 +14,7 @@ from genlab.data.manifest import classes
 from genlab.data.sums import check_sums
 from genlab.errors import UsageError
 from genlab.images import grid, save_picture, to_float
-from genlab.outputs import picture_path, writing
+from genlab.outputs import output_path, writing
 from genlab.redaction import redact
 
 N_EXAMPLES, N_COLUMNS = 96, 12
@@ -31,7 +31,7 @@ def prepare(cfg: DictConfig) -> Path:
     """
     quieten()
     check_config(cfg)
-    path = picture_path(cfg.output, Path(cfg.paths.run_dir) / "contact_sheet.png")
+    path = output_path(cfg.output, Path(cfg.paths.run_dir) / "contact_sheet", overwrite=cfg.overwrite)
     datamodule: ImageDataModule = build(cfg.data)
     datamodule.setup()
     if cfg.verify:

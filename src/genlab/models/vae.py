@@ -57,7 +57,11 @@ class VAE(GaussianPosterior, ImageModel):
     def sample(self, n: int, generator: Generator | None = None, noise: bool = False) -> Tensor:
         """Draw n images (n, C, H, W): means of p(x|z), or with `noise` draws from it, which may leave [-1, 1]."""
         z = self.prior(n, generator)
-        return self.likelihood.sample(self.decoder(z).float(), generator) if noise else self.decode(z)
+        return self.draw(z, generator) if noise else self.decode(z)
+
+    def draw(self, z: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw an image from p(x|z) for each of the codes (B, latent_dim): (B, C, H, W), which may leave [-1, 1]."""
+        return self.likelihood.sample(self.decoder(z).float(), generator)
 
     def importance(
         self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None

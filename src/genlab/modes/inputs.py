@@ -1,0 +1,53 @@
+"""Images to start from: of the data set, or any that are typed."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from genlab.data.derived import binarized
+from genlab.data.files import find_files
+from genlab.data.view import View, opened
+from genlab.errors import UsageError
+from genlab.images import to_float
+from genlab.protocols import LoadedRun
+
+log = logging.getLogger(__name__)
+
+
+def held_out_images(run: LoadedRun, n: int) -> Tensor:
+    """At most n test images (n, C, H, W) in [-1, 1] from all over the split, on the model's device."""
+    return to_float(run.datamodule.examples("test", n).to(run.model.device))
+
+
+def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
+    """Read the first n images of a folder or a .zip file, or one image, cropped and resized as the data set's are.
+
+    Returns:
+        (n, C, H, W) in [-1, 1], on the model's device.
+
+    Raises:
+        UsageError: if there is no image, or one that can't be read.
+    """
+    data = run.datamodule
+    view = View(data.size, data.channels, **getattr(data.source, "view_options", {}))
+    root = Path(path).expanduser()
+    files = [root] if root.is_file() and root.suffix.lower() != ".zip" else find_files(root, "mode.input")
+    n = min(n, 1 if isinstance(files, list) else len(files.names))
+    shown, sizes = [], set()
+    for row in range(n):
+        try:
+            with opened(files[row]) as image:
+                sizes.add(image.size)
+                shown.append(view(image)[0])
+        except Exception as error:
+            name = root if isinstance(files, list) else root / files.names[row]
+            raise UsageError(f"mode.input={name} can't be read as an image: {' '.join(str(error).split())}") from error
+    if sizes - {(data.size, data.size)}:
+        log.info("Images of other sizes than %dx%d pixels are fitted as those of the data set are.", *[data.size] * 2)
+    images = torch.from_numpy(np.stack(shown))
+    if data.binarize:
+        images = binarized(images, Generator().manual_seed(data.seed))
+    return to_float(images.to(run.model.device))
