@@ -9,6 +9,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Interval
 
 SMALLEST, LARGEST = 8, 256  # pixels of a side that the networks take
+N_DRAWS = 1000  # codes of the prior, the best of which are where a search starts
 
 PositiveInt = Annotated[int, Ge(1)]
 NonNegativeInt = Annotated[int, Ge(0)]
@@ -17,4 +18,6 @@ AtLeastTen = Annotated[int, Ge(10)]
 ImageSize = Annotated[int, Interval(ge=SMALLEST, le=LARGEST)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
+Starts = Annotated[int, Interval(ge=1, le=N_DRAWS)]
+FrameRate = Annotated[int, Interval(ge=1, le=50)]  # a GIF counts hundredths of a second
 Share = Annotated[float, Interval(ge=0, le=1)]

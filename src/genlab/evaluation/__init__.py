@@ -1,6 +1,7 @@
 """Evaluation of trained models and of folders of images: measures, each applied to one subject at a time."""
 
 from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
+from genlab.evaluation.inversion import Inversion
 from genlab.evaluation.measure import Evaluation, Measure, apply_measures
 from genlab.evaluation.samples import (
     Classes,
@@ -21,6 +22,7 @@ __all__ = [
     "Evaluation",
     "Frechet",
     "InceptionScore",
+    "Inversion",
     "Kernel",
     "Likelihood",
     "Losses",

@@ -5,10 +5,11 @@ from genlab.metrics.diversity import class_shares, feature_diversity, total_vari
 from genlab.metrics.encoders import CLIP, VGG16, DINOv2, EfficientNetLite0, Inception
 from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
 from genlab.metrics.inception_score import inception_score
+from genlab.metrics.inversion import invert
 from genlab.metrics.kernel import kernel_distance
 from genlab.metrics.likelihood import bits_per_dimension, importance_weighted_bound
 from genlab.metrics.lpips import LPIPS
-from genlab.metrics.neighbours import ManifoldMetrics, manifold_metrics, memorisation, nearest
+from genlab.metrics.neighbours import ManifoldMetrics, manifold_metrics, memorisation, nearest, nearest_few
 from genlab.metrics.reconstruction import ReconstructionErrors, reconstruction_errors
 from genlab.metrics.sharpness import high_frequency_energy
 
@@ -30,10 +31,12 @@ __all__ = [
     "high_frequency_energy",
     "importance_weighted_bound",
     "inception_score",
+    "invert",
     "kernel_distance",
     "manifold_metrics",
     "memorisation",
     "nearest",
+    "nearest_few",
     "reconstruction_errors",
     "total_variation",
 ]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from genlab.protocols import ImageArray
+
 CHUNK = 2**24  # distances at a time, 64 MiB
 
 
@@ -76,6 +78,30 @@ def nearest(queries: Tensor, reference: Tensor, exclude_self: bool = False) -> t
     # Matrix products leave rounding of the size of the vectors, so the one distance that counts is taken again.
     exact = [(q - reference[i]).norm(dim=1) for q, i in zip(queries.split(4096), indices.split(4096), strict=True)]
     return torch.cat(exact), indices
+
+
+def nearest_few(queries: Tensor, reference: ImageArray | Tensor, k: int, at_once: int = 1000) -> tuple[Tensor, Tensor]:
+    """Find the k nearest of many images or vectors, which need not fit into the memory, of each of a few.
+
+    Args:
+        queries: (n, ...).
+        reference: (m, ...) with the same dimensions, m at least k.
+        k: how many.
+        at_once: of the reference.
+
+    Returns:
+        Euclidean distances (n, k), the smallest first and 0 exactly for a copy, and row numbers (n, k) in the
+        reference, the lower first where distances are equal.
+    """
+    flat = queries.flatten(1).float()
+    distances, rows = flat.new_empty(len(flat), 0), torch.empty(len(flat), 0, dtype=torch.long, device=flat.device)
+    for start in range(0, len(reference), at_once):
+        part = reference[start : start + at_once].to(flat.device).flatten(1).float()
+        found = torch.cdist(flat, part, compute_mode="donot_use_mm_for_euclid_dist")
+        numbers = torch.arange(start, start + len(part), device=flat.device).expand_as(found)
+        distances, order = torch.cat([distances, found], 1).sort(1, stable=True)
+        distances, rows = distances[:, :k], torch.cat([rows, numbers], 1).gather(1, order[:, :k])
+    return distances, rows
 
 
 def memorisation(sample_distances: Tensor, held_out_distances: Tensor) -> float:
