@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from genlab.metrics import manifold_metrics, memorisation, nearest, neighbours
+from genlab.metrics import manifold_metrics, memorisation, nearest, nearest_few, neighbours
 
 
 def on_a_line(*places: float) -> torch.Tensor:
@@ -165,3 +165,20 @@ def test_copies_of_training_images_are_told_from_samples_like_held_out_ones(gene
 def test_memorisation_of_nothing_is_refused():
     with pytest.raises(ValueError, match="got 0 and 3"):
         memorisation(torch.empty(0), torch.ones(3))
+
+
+def test_the_few_nearest_come_in_order_however_the_reference_is_read():
+    """From 2: 2, 1, then 4 and 0 at the same distance, the lower row first."""
+    reference = on_a_line(9, 0, 1, 2, 4)
+    for at_once in (1, 2, 5):
+        distances, rows = nearest_few(on_a_line(2, 9), reference, 4, at_once)
+        assert distances.tolist() == [[0, 1, 2, 2], [0, 5, 7, 8]]
+        assert rows.tolist() == [[3, 2, 1, 4], [0, 4, 3, 2]]
+
+
+def test_the_few_nearest_agree_with_the_nearest(generator):
+    queries, reference = torch.randn(2, 40, 6, generator=generator)
+    distances, rows = nearest(queries, reference)
+    few = nearest_few(queries.view(-1, 2, 3), reference.view(-1, 2, 3), 3, at_once=7)
+    assert torch.equal(few[1][:, 0], rows)
+    assert torch.allclose(few[0][:, 0], distances)

@@ -1,6 +1,7 @@
 """Which held-out images a decoder can make at all, whether or not there is an encoder that finds their codes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -9,7 +10,7 @@ from genlab.bounds import N_DRAWS, PositiveInt, Starts
 from genlab.distributed import in_batches
 from genlab.evaluation.measure import Measure
 from genlab.evaluation.subject import Subject
-from genlab.images import to_float, to_uint8
+from genlab.images import to_float
 from genlab.metrics import invert, nearest_few, reconstruction_errors
 from genlab.protocols import Samples
 from genlab.stamp import Measurement
@@ -44,10 +45,9 @@ class Inversion(Measure):
         with torch.no_grad():
             mse, bar = torch.cat(list(in_batches(errors, len(held_out), subject.batch_size))).T
         search = f"best {self.n_starts} of {N_DRAWS} draws, {self.n_steps} steps"
-        fields = {"n_real": len(held_out), "generated": "mean" if data.binarize else None}
-        yield Measurement(
-            mse.mean().item(), subject.stamp("inversion_mse", subject.split, settings=search, **fields), "lower"
-        )
         closer = f"closer than the nearest of {len(training)} {subject.reference} images, {search}"
+        fields: dict[str, Any] = {"n_real": len(held_out), "generated": "mean" if data.binarize else None}
+        stamp = subject.stamp("inversion_mse", subject.split, settings=search, **fields)
+        yield Measurement(mse.mean().item(), stamp, "lower")
         stamp = subject.stamp("reach", subject.split, settings=closer, **fields)
         yield Measurement((mse < bar).double().mean().item(), stamp, "higher")

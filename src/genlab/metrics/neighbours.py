@@ -99,7 +99,7 @@ def nearest_few(queries: Tensor, reference: ImageArray | Tensor, k: int, at_once
         part = reference[start : start + at_once].to(flat.device).flatten(1).float()
         found = torch.cdist(flat, part, compute_mode="donot_use_mm_for_euclid_dist")
         numbers = torch.arange(start, start + len(part), device=flat.device).expand_as(found)
-        distances, order = torch.cat([distances, found], 1).sort(1, stable=True)
+        distances, order = torch.cat([distances, found], 1).sort(dim=1, stable=True)
         distances, rows = distances[:, :k], torch.cat([rows, numbers], 1).gather(1, order[:, :k])
     return distances, rows
 
