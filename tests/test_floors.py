@@ -12,6 +12,7 @@ FLOORS = [
     "search",
     "sweeps",
     "commands",
+    "demo",
     "modes",
     "report",
     "callbacks",

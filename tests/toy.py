@@ -31,3 +31,6 @@ class Toy:
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return self.decode(self.prior(n, generator))
+
+    def prior_moments(self) -> tuple[Tensor, Tensor]:
+        return torch.zeros(self.latent_dim), torch.ones(self.latent_dim)

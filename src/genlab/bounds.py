@@ -20,4 +20,5 @@ PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Starts = Annotated[int, Interval(ge=1, le=N_DRAWS)]
 FrameRate = Annotated[int, Interval(ge=1, le=50)]  # a GIF counts hundredths of a second
+Port = Annotated[int, Interval(ge=1, le=65535)]
 Share = Annotated[float, Interval(ge=0, le=1)]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from genlab.bounds import AtLeastTwo, PositiveInt
+from genlab.bounds import AtLeastTwo, Port, PositiveInt
 from genlab.config.values import convert
 
 KEYS: dict[str, Any] = {
@@ -24,6 +24,9 @@ KEYS: dict[str, Any] = {
     "verify": bool,
     "out": str | None,
     "to": Literal["wandb"] | None,
+    "n_sliders": PositiveInt,
+    "port": Port,
+    "share": bool,
     "paths.data_dir": str,
     "paths.log_dir": str,
     "paths.run_dir": str,

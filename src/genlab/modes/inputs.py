@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,11 @@ def encode(run: LoadedRun, split: str, rows: Tensor) -> Tensor:
     return torch.cat([model.encode(to_float(images[part].to(model.device))) for part in rows.split(BATCH_SIZE)])
 
 
+def view_of(data: Any) -> View:
+    """How images are shown that are given beside those of an `ImageDataModule`."""
+    return View(data.size, data.channels, **getattr(data.source, "view_options", {}))
+
+
 def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
     """Read the first n images of a folder or a .zip file, or one image, cropped and resized as the data set's are.
 
@@ -58,8 +64,7 @@ def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
     Raises:
         UsageError: if there is no image, or one that can't be read.
     """
-    data = run.datamodule
-    view = View(data.size, data.channels, **getattr(data.source, "view_options", {}))
+    data, view = run.datamodule, view_of(run.datamodule)
     root = Path(path).expanduser()
     files = [root] if root.is_file() and root.suffix.lower() != ".zip" else find_files(root, "mode.input")
     n = min(n, 1 if isinstance(files, list) else len(files.names))

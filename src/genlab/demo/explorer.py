@@ -1,0 +1,118 @@
+"""What the page asks of a run: codes as lists of numbers, images as Pillow's."""
+
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+from torchvision.transforms.v2.functional import to_pil_image
+
+from genlab.bounds import N_DRAWS
+from genlab.evaluation.code_use import measure_use
+from genlab.images import to_float, to_uint8
+from genlab.metrics import invert
+from genlab.modes.inputs import view_of
+from genlab.modes.interpolate import slerp
+from genlab.modes.sheet import Sheet
+from genlab.protocols import LoadedRun, Reconstructs
+from genlab.sampling import decode_codes
+
+FURTHEST = 3.0  # standard deviations of the prior, to which sliders go
+STEPS = 8  # images from one to another
+SIDE = 280  # pixels to which an image is enlarged, about
+MOST_TEST_IMAGES = 100
+
+Code = list[float]
+
+
+class Explorer:
+    """A run that can be asked by several threads at once: nothing of it changes.
+
+    Args:
+        name: that stands above it.
+        run: whose model is in evaluation mode.
+        n_sliders: entries of the code that can be moved, the most used first.
+        seed: of all noise.
+    """
+
+    def __init__(self, name: str, run: LoadedRun, n_sliders: int, seed: int = 0) -> None:
+        self.name, self.model, self.data, self.seed = name, run.model, run.datamodule, seed
+        mean, std = run.model.prior_moments()
+        self.mean, self.std = mean.cpu(), std.cpu().clamp_min(1e-6)
+        use = measure_use(self.model, self.data, Generator().manual_seed(seed))
+        self.entries = use.order[:n_sliders]
+        self.labels = [f"z{entry}, {use.text(entry)}" for entry in self.entries]
+        images = self.data.examples("test", MOST_TEST_IMAGES)
+        self.test_images = [self._shown(to_float(image)) for image in images]
+        is_dark = images.flatten().mode().values < 128
+        self.background, self.ink = ("black", "#ffffff") if is_dark else ("white", "#000000")
+
+    @property
+    def canvas(self) -> Image.Image:
+        """Nothing, to draw on."""
+        return Image.new("RGB", self.test_images[0].size, self.background)
+
+    @torch.no_grad()
+    def sample(self, number: int) -> Code:
+        """The code of a sample; another number, another sample."""
+        code: Code = self.model.prior(1, Generator().manual_seed(self.seed + number))[0].tolist()
+        return code
+
+    @torch.no_grad()
+    def picture(self, code: Code) -> Image.Image:
+        """The image of a code."""
+        noise = Generator().manual_seed(self.seed)
+        return self._shown(decode_codes(self.model, self.data, self._batch(code), noise)[0])
+
+    def deviations(self, code: Code) -> list[float]:
+        """Where the sliders stand, in standard deviations of the prior."""
+        far = ((torch.tensor(code) - self.mean) / self.std)[self.entries]
+        return [round(value, 2) for value in far.clamp(-FURTHEST, FURTHEST).tolist()]
+
+    def moved(self, code: Code, deviations: list[float]) -> Code:
+        """A code after sliders have moved; an entry whose slider stands as it did keeps its value to the last digit."""
+        moved = torch.tensor(code)
+        for entry, before, now in zip(self.entries, self.deviations(code), deviations, strict=True):
+            if now != before:
+                moved[entry] = self.mean[entry] + now * self.std[entry]
+        return moved.tolist()
+
+    @torch.no_grad()
+    def encode(self, image: Image.Image | None) -> tuple[Code, Image.Image, Image.Image]:
+        """The code of an image, the image as the model sees it, and its reconstruction.
+
+        An image is fitted as those of the data set are; None is an empty one. Without an encoder the code is the
+        closest that is found, see `metrics.invert`.
+        """
+        pixels, _ = view_of(self.data)(self._flat(image or self.canvas))
+        x = to_float(torch.tensor(pixels[None], device=self.model.device))
+        if isinstance(self.model, Reconstructs):
+            z, x_hat = self.model.encode(x), self.model.reconstruct(x)
+        else:
+            z = invert(self.model.decode, x, self.model.prior(N_DRAWS, Generator().manual_seed(self.seed)))
+            x_hat = self.model.decode(z)
+        code: Code = z[0].tolist()
+        return code, self._shown(x[0]), self._shown(x_hat[0])
+
+    @torch.no_grad()
+    def between(self, start: Code, end: Code) -> Image.Image:
+        """Images on the way from one code to another, side by side."""
+        shares = torch.linspace(0, 1, STEPS, device=self.model.device)[:, None]
+        first, last = (self._batch(code).expand(STEPS, -1) for code in (start, end))
+        return Sheet(
+            self.model.decode(slerp(first, last, shares)), STEPS, title="From the image to the other one"
+        ).picture()
+
+    def _batch(self, code: Code) -> Tensor:
+        return torch.tensor([code], device=self.model.device)
+
+    def _shown(self, image: Tensor) -> Image.Image:
+        """An image (C, H, W) in [-1, 1], enlarged by a whole factor."""
+        picture = to_pil_image(to_uint8(image.cpu()))
+        factor = max(1, SIDE // picture.width)
+        return picture.resize((factor * picture.width, factor * picture.height), Image.Resampling.NEAREST)
+
+    def _flat(self, image: Image.Image) -> Image.Image:
+        """On the colour that most of the data's pixels have, where it is transparent; not enlarged, if it had been."""
+        drawn = image.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", drawn.size, self.background), drawn).convert("RGB")
+        factor = flat.width // self.data.size
+        return flat.reduce(factor) if factor > 1 and flat.size == (factor * self.data.size,) * 2 else flat
