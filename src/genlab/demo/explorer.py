@@ -97,9 +97,7 @@ class Explorer:
         """Images on the way from one code to another, side by side."""
         shares = torch.linspace(0, 1, STEPS, device=self.model.device)[:, None]
         first, last = (self._batch(code).expand(STEPS, -1) for code in (start, end))
-        return Sheet(
-            self.model.decode(slerp(first, last, shares)), STEPS, title="From the image to the other one"
-        ).picture()
+        return Sheet(self.model.decode(slerp(first, last, shares)), STEPS).picture()
 
     def _batch(self, code: Code) -> Tensor:
         return torch.tensor([code], device=self.model.device)

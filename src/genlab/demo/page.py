@@ -1,6 +1,7 @@
 """The page, of Gradio's components."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import gradio as gr
@@ -8,15 +9,15 @@ from gradio.components import Component
 from PIL import Image
 
 from genlab.demo.explorer import FURTHEST, Code, Explorer
+from genlab.report.thumbnails import data_uri
 
 NOTE = (
     "Each slider moves one entry of the code, in standard deviations of the prior; the most used one comes first. "
     "Draw on the images, or put others in their place."
 )
-STROKES: dict[str, Any] = {
-    "trigger_mode": "always_last",
-    "show_progress": "hidden",
-}  # what is moved or drawn is shown as it stands
+FIGURE = '<figure style="margin: 0"><figcaption>{0}</figcaption><img src="{1}" alt="{0}" style="{2}"></figure>'
+STYLE = "max-width: 100%; max-height: 230px; image-rendering: pixelated"
+STROKES: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}  # as fast as it goes
 
 
 def build_page(explorers: Sequence[Explorer]) -> gr.Blocks:
@@ -46,7 +47,7 @@ def _editor(explorer: Explorer, number: int) -> gr.ImageEditor:
             sources=["upload", "clipboard"],
             layers=False,
             transforms=[],
-            brush=gr.Brush(default_size=16, default_color=explorer.ink),
+            brush=gr.Brush(default_size=20, default_color=explorer.ink),
             elem_id=f"image{number}",
         )
         with gr.Row():
@@ -69,25 +70,21 @@ class Panel:
         self.explorer = explorer
         gr.Markdown(f"### {explorer.name}")
         self.code, self.n_samples = gr.State(), gr.State(0)
-        with gr.Row():
-            self.seen = _picture(f"seen{number}", "The image, as the model sees it", height=200)
-            self.rebuilt = _picture(f"rebuilt{number}", "Reconstructed", height=200)
-        self.way = _picture(f"way{number}")
+        self.images = gr.HTML(elem_id=f"images{number}")
         with gr.Row():
             with gr.Column(min_width=200):
                 self.sliders = [gr.Slider(-FURTHEST, FURTHEST, step=0.01, label=label) for label in explorer.labels]
             with gr.Column(min_width=200):
-                self.decoded = _picture(f"decoded{number}", "Decoded", height=300)
+                self.decoded = gr.HTML(elem_id=f"decoded{number}")
                 self.new = gr.Button("New sample", elem_id=f"new{number}")
-                self.text = gr.Textbox(label="Code", lines=4, max_lines=8, elem_id=f"code{number}")
+                self.text = gr.Textbox(label="Code", lines=3, max_lines=8, elem_id=f"code{number}")
 
     def connect(self, page: gr.Blocks, images: Sequence[gr.ImageEditor]) -> None:
         """Have the page answer what is done on it."""
         of_code: list[Component] = [self.code, *self.sliders, self.decoded, self.text]
-        shown = [self.seen, self.rebuilt, self.way, *of_code]
-        page.load(self.show_images, images, shown)
+        page.load(self.show_images, images, [self.images, *of_code])
         for image in images:
-            image.change(self.show_images, images, shown, **STROKES)
+            image.input(self.show_images, images, [self.images, *of_code], **STROKES)
         self.new.click(self.show_sample, self.n_samples, [self.n_samples, *of_code], show_progress="hidden")
         for slider in self.sliders:
             slider.input(self.move, [self.code, *self.sliders], [self.code, self.decoded, self.text], **STROKES)
@@ -96,7 +93,9 @@ class Panel:
         """Encode both, as the editors have them."""
         code, seen, rebuilt = self.explorer.encode(image["composite"])
         end, _, _ = self.explorer.encode(other["composite"])
-        return [seen, rebuilt, self.explorer.between(code, end), *self._show(code)]
+        way = self.explorer.between(code, end)
+        figures = {"as the model sees it": seen, "reconstructed": rebuilt, "on the way to the other image": way}
+        return [_figures(figures), *self._show(code)]
 
     def show_sample(self, number: int) -> list[Any]:
         """Another draw from the prior."""
@@ -105,23 +104,23 @@ class Panel:
     def move(self, code: Code, *deviations: float) -> list[Any]:
         """Put the entries of a code where the sliders stand, and leave the sliders alone."""
         code = self.explorer.moved(code, list(deviations))
-        return [code, self.explorer.picture(code), _text(code)]
+        return [code, self._decoded(code), _text(code)]
 
     def _show(self, code: Code) -> list[Any]:
-        return [code, *self.explorer.deviations(code), self.explorer.picture(code), _text(code)]
+        return [code, *self.explorer.deviations(code), self._decoded(code), _text(code)]
+
+    def _decoded(self, code: Code) -> str:
+        return _figures({"decoded": self.explorer.picture(code)})
 
 
-def _picture(elem_id: str, label: str | None = None, height: int | None = None) -> gr.Image:
-    """A picture with its label above it, if it has one."""
-    return gr.Image(
-        label=label,
-        show_label=label is not None,
-        height=height,
-        format="png",
-        interactive=False,
-        elem_id=elem_id,
-        buttons=[],
-    )
+def _figures(pictures: Mapping[str, Image.Image]) -> str:
+    """Pictures side by side with what is written above them. (As files they might be read while they are written.)"""
+    figures = []
+    for caption, picture in pictures.items():
+        content = BytesIO()
+        picture.save(content, "PNG")
+        figures.append(FIGURE.format(caption, data_uri(content.getvalue(), "png"), STYLE))
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 12px">{"".join(figures)}</div>'
 
 
 def _text(code: Code) -> str:
