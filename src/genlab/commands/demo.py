@@ -37,7 +37,11 @@ def demo(cfg: DictConfig) -> None:
         find_checkpoint(Path(name))
     explorers = _explorers(names, cfg)
     with TemporaryDirectory(prefix="genlab-demo-") as folder:
-        start(explorers, folder, cfg.port, cfg.share).block_thread()
+        page = start(explorers, folder, cfg.port, cfg.share)
+        try:
+            page.block_thread()
+        finally:
+            page.close(verbose=False)  # before its folder is removed
 
 
 def _explorers(names: list[str], cfg: DictConfig) -> list[Explorer]:
