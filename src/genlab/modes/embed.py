@@ -65,7 +65,9 @@ class Embed(Mode):
         labels, column = data.labels(self.split), self._column(label_columns(data, self.split))
         rows = spread(torch.ones(len(labels), dtype=torch.bool), self.n)
         if (n := len(rows)) < FEWEST:
-            raise UsageError(f"mode=embed needs {FEWEST} images or more, not {n}: type a larger mode.n, or mode.split=train.")
+            raise UsageError(
+                f"mode=embed needs {FEWEST} images or more, not {n}: type a larger mode.n, or mode.split=train."
+            )
         images = data.images(self.split)
         codes = encode(run, self.split, rows).cpu().numpy()
         points = WAYS[self.by](codes, generator.initial_seed())
