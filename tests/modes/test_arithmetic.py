@@ -89,7 +89,10 @@ def test_one_end_alone_is_refused(options):
         Arithmetic(**options)
 
 
-@pytest.mark.parametrize(("labels", "said"), [([-1] * 4, "needs labels"), ([0] * 4, "choose a label of some")])
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [([-1] * 4, "needs labels"), ([0] * 4, "finds no training image that has the label, or none without it")],
+)
 def test_images_without_labels_or_all_of_one_can_not_be_compared(labels, said, generator):
     with pytest.raises(UsageError, match=said):
         Arithmetic()(run_of(Linear([1.0, 1.0]), LEVELS, torch.tensor(labels)), generator)

@@ -72,13 +72,12 @@ class Scatter:
             axes.scatter(self.points[:, 0], self.points[:, 1], s=size, c=colours.points, linewidths=0, alpha=0.8)
             axes.set(title=self.title, xlabel="first coordinate", ylabel="second coordinate")
             axes.set_aspect("equal", "datalim")
-            for name, colour in colours.legend.items():
-                axes.scatter([], [], s=24, c=colour, label=name)
+            marks = [axes.scatter([], [], s=24, c=colour) for colour in colours.legend.values()]
             title = self.column.name if self.column else ""
             if colours.ends:
                 figure.colorbar(ScalarMappable(Normalize(*colours.ends), SCALE), ax=axes, label=title)
             elif colours.legend:
-                figure.legend(loc="outside right upper", title=title)
+                figure.legend(marks, [*colours.legend], loc="outside right upper", title=title)
             figure.savefig(content, format="png")
         return Image.open(content).convert("RGB")
 
