@@ -52,7 +52,7 @@ def measure_use(model: Any, data: Any, generator: Generator) -> CodeUse:
     if isinstance(model, Reconstructs):
         return CodeUse(_over_images(model, data, model.encode).var(0, correction=0), "variance {:.3g}")
     codes, others = model.prior(2 * N_PAIRS, generator).chunk(2)
-    return CodeUse(total_effects(model.decode, codes, others).cpu(), "{:.0%} of variance")
+    return CodeUse(total_effects(model.decode, codes, others), "{:.0%} of variance")
 
 
 def total_effects(decode: Callable[[Tensor], Tensor], codes: Tensor, others: Tensor) -> Tensor:
@@ -66,18 +66,18 @@ def total_effects(decode: Callable[[Tensor], Tensor], codes: Tensor, others: Ten
         codes, others: (B, latent_dim), independent draws of z.
 
     Returns:
-        (latent_dim,), not negative; 0 where all images are alike.
+        (latent_dim,) on the CPU, not negative; 0 where all images are alike.
     """
-    images = decode(codes).double()
+    images = decode(codes).cpu().double()
     effects = []
     for entry in range(codes.shape[1]):
         changed = codes.clone()
         changed[:, entry] = others[:, entry]
-        effects.append((decode(changed).double() - images).square().flatten(1).sum(1).mean())
-    both = torch.cat([images, decode(others).double()])
+        effects.append((decode(changed).cpu().double() - images).square().flatten(1).sum(1).mean())
+    both = torch.cat([images, decode(others).cpu().double()])
     return torch.stack(effects) / (2 * both.var(0).sum()).clamp_min(1e-12)
 
 
 def _over_images(model: Any, data: Any, work: Callable[[Tensor], Tensor]) -> Tensor:
     images = data.examples("test", MOST_IMAGES).split(BATCH_SIZE)
-    return torch.cat([work(to_float(part.to(model.device))).double().cpu() for part in images])
+    return torch.cat([work(to_float(part.to(model.device))).cpu().double() for part in images])

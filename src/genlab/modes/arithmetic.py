@@ -56,10 +56,12 @@ class Arithmetic(Mode):
     why_not = staticmethod(needs_encoder)
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
-        groups = label_groups(label_columns(run.datamodule, "train"))
-        start, end = (self._mean_code(run, mask) for mask in self._masks(groups))
-        of_test, _ = self._masks(label_groups(label_columns(run.datamodule, "test")), "test")
-        x = to_float(run.datamodule.images("test")[spread(of_test, self.n)].to(run.model.device))
+        data = run.datamodule
+        groups = label_groups(label_columns(data, "train+test"))
+        n_train = len(data.labels("train"))
+        masks = self._masks(groups)
+        start, end = (encode(run, "train", _rows(mask[:n_train], "training", MOST_CODES)).mean(0) for mask in masks)
+        x = to_float(data.images("test")[_rows(masks[0][n_train:], "test", self.n)].to(run.model.device))
         shares = torch.linspace(0, self.scale, self.steps, device=x.device)
         codes = run.model.encode(x)[:, None] + shares[:, None] * (end - start)
         made = run.model.decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
@@ -67,14 +69,17 @@ class Arithmetic(Mode):
             torch.cat([x[:, None], made], 1).flatten(0, 1),
             self.steps + 1,
             columns=["image", *(f"{share:.0%}" for share in shares.tolist())],
-            title=f"From {self.start} to {self.end}" if self.start else f"Plus {self.plus or next(iter(groups))}",
+            title=" ".join(self._title(groups).split()),
             arrays={"codes": codes.cpu(), "direction": (end - start).cpu()},
         )
 
-    def _masks(self, groups: Mapping[str, Group], split: str = "train") -> tuple[Tensor, Tensor]:
-        """Which images of a split to start from, and which to go to."""
+    def _title(self, groups: Mapping[str, Group]) -> str:
+        return f"From {self.start} to {self.end}" if self.start else f"Plus {self.plus or next(iter(groups))}"
+
+    def _masks(self, groups: Mapping[str, Group]) -> tuple[Tensor, Tensor]:
+        """Which images to start from, and which to go to."""
         if not groups:
-            raise UsageError(f"mode=arithmetic needs labels, and the {split} images of this run have none.")
+            raise UsageError("mode=arithmetic needs labels, and the images of this run have none.")
         plus = self.plus or next(iter(groups))
         for key, name in {"from": self.start, "to": self.end}.items() if self.start else [("plus", plus)]:
             if name not in groups:
@@ -83,8 +88,11 @@ class Arithmetic(Mode):
             return groups[self.start].inside, groups[self.end].inside
         return groups[plus].outside, groups[plus].inside
 
-    def _mean_code(self, run: LoadedRun, mask: Tensor) -> Tensor:
-        """The mean code (latent_dim,) of training images."""
-        if not mask.any():
-            raise UsageError("mode=arithmetic compares images that have a label with others: choose a label of some.")
-        return encode(run, "train", spread(mask, MOST_CODES)).mean(0)
+
+def _rows(mask: Tensor, which: str, most: int) -> Tensor:
+    """Row numbers of some of the images of a mask, of which there has to be one."""
+    if not mask.any():
+        raise UsageError(
+            f"mode=arithmetic finds no {which} image that has the label, or none without it: choose another label."
+        )
+    return spread(mask, most)

@@ -16,12 +16,14 @@ from genlab.bounds import PositiveInt
 from genlab.console import console
 from genlab.data.labels import LabelColumn, label_columns
 from genlab.errors import UsageError, unknown
-from genlab.modes.inputs import encode, spread
+from genlab.images import resized
+from genlab.modes.inputs import BATCH_SIZE, encode, spread
 from genlab.modes.mode import Mode, needs_encoder, needs_two_entries
 from genlab.modes.scatter import Scatter
 from genlab.protocols import LoadedRun
 
 FEWEST = 3  # points that an embedding makes sense of
+THUMBNAIL = 32  # pixels a side, at most: a page holds all images
 
 
 class Embed(Mode):
@@ -63,13 +65,16 @@ class Embed(Mode):
         labels, column = data.labels(self.split), self._column(label_columns(data, self.split))
         rows = spread(torch.ones(len(labels), dtype=torch.bool), self.n)
         if (n := len(rows)) < FEWEST:
-            raise UsageError(f"mode=embed needs {FEWEST} images or more, and there are {n}: type mode.split=train.")
+            raise UsageError(
+                f"mode=embed needs {FEWEST} images or more, not {n}: type a larger mode.n, or mode.split=train."
+            )
+        images = data.images(self.split)
         codes = encode(run, self.split, rows).cpu().numpy()
         points = WAYS[self.by](codes, generator.initial_seed())
         return Scatter(
             points.astype(np.float32),
             codes,
-            data.images(self.split)[rows],
+            torch.cat([resized(images[part], min(THUMBNAIL, data.size)) for part in rows.split(BATCH_SIZE)]),
             column._replace(values=column.values[rows]) if column else None,
             labels[rows].numpy(),
             f"Codes of {len(rows):,} {self.split} images of {data.name}, by {self.by}",
@@ -79,8 +84,8 @@ class Embed(Mode):
         """The label that colours the points; None if there are none."""
         if self.colour is None:
             return next(iter(columns), None)
-        found = {column.name: column for column in columns}
-        found |= {str(number): column for number, column in enumerate(columns)}
+        found = {str(number): column for number, column in enumerate(columns)}
+        found |= {column.name: column for column in columns}
         if self.colour not in found:
             raise UsageError(unknown("label for mode.colour", self.colour, [column.name for column in columns]))
         return found[self.colour]

@@ -17,13 +17,11 @@ from torch import Tensor
 from genlab.data.decode import UNLABELLED
 from genlab.data.labels import LabelColumn
 from genlab.foreign import printable
-from genlab.images import grey_to_rgb, resized
 from genlab.report.style import house_style
 from genlab.report.text import short
 from genlab.report.thumbnails import data_uri
 
 MOST_IN_LEGEND = 20  # classes; more are shown by a colour bar of their numbers
-THUMBNAIL = 32  # pixels a side, at most, in a page
 FAINT, SCALE = "#b4b4b4", "viridis"  # of images without a label, and of numbers
 
 
@@ -42,7 +40,7 @@ class Scatter:
     Args:
         points: (N, 2).
         codes: (N, latent_dim).
-        images: (N, C, H, W) uint8.
+        images: (N, C, H, W) uint8, small.
         column: the label that colours them; None for none.
         labels: (N,) or (N, entries), all that an `.npz` holds.
         title: what is shown.
@@ -74,13 +72,12 @@ class Scatter:
             axes.scatter(self.points[:, 0], self.points[:, 1], s=size, c=colours.points, linewidths=0, alpha=0.8)
             axes.set(title=self.title, xlabel="first coordinate", ylabel="second coordinate")
             axes.set_aspect("equal", "datalim")
-            for name, colour in colours.legend.items():
-                axes.scatter([], [], s=24, c=colour, label=name)
+            marks = [axes.scatter([], [], s=24, c=colour) for colour in colours.legend.values()]
             title = self.column.name if self.column else ""
             if colours.ends:
                 figure.colorbar(ScalarMappable(Normalize(*colours.ends), SCALE), ax=axes, label=title)
             elif colours.legend:
-                figure.legend(loc="outside right upper", title=title)
+                figure.legend(marks, [*colours.legend], loc="outside right upper", title=title)
             figure.savefig(content, format="png")
         return Image.open(content).convert("RGB")
 
@@ -130,13 +127,12 @@ def _text(column: LabelColumn, value: Any) -> str:
 
 def _sprite(images: Tensor) -> tuple[bytes, int, int]:
     """Images (N, C, H, W) as one picture of a square, encoded as PNG; the side of each, and how many make a row."""
-    small = resized(images, min(THUMBNAIL, images.shape[-1]))
-    pixels = (small if small.shape[1] == 1 else grey_to_rgb(small)).permute(0, 2, 3, 1).numpy()
+    pixels = images.permute(0, 2, 3, 1).numpy()
     n, side, n_columns = len(pixels), pixels.shape[1], ceil(len(pixels) ** 0.5)
     sheet = np.zeros((ceil(n / n_columns) * side, n_columns * side, pixels.shape[3]), np.uint8)
     for number, image in enumerate(pixels):
         y, x = number // n_columns * side, number % n_columns * side
         sheet[y : y + side, x : x + side] = image
     content = BytesIO()
-    Image.fromarray(sheet.squeeze()).save(content, "PNG", optimize=True)
+    Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet).save(content, "PNG", optimize=True)
     return content.getvalue(), side, n_columns
