@@ -9,7 +9,7 @@ from genlab.commands.sample import sample
 from genlab.sentences import sentence
 
 REFUSED = [
-    (["mode=mosaic"], "There is no mode 'mosaic'. Valid: arithmetic,"),
+    (["mode=mosaic"], "There is no mode 'mosaic'. Valid: animate, arithmetic,"),
     (
         ["mode._target_=genlab.data.Digits"],
         "mode._target_=genlab.data.Digits is refused: mode takes a class derived from genlab.modes.mode.Mode.",
@@ -41,6 +41,22 @@ REFUSED = [
     (
         ["mode=grid", "mode.temperature=-1"],
         "mode.temperature=-1 is not possible: it must be a finite number of at least 0.",
+    ),
+    (["mode=animate", "mode.fps=60"], "mode.fps=60 is not possible: it must be a whole number from 1 to 50."),
+    (["mode=animate", "mode.of=data"], "There is no value of mode.of 'data'. Valid: training, walk."),
+    (["mode=animate", "mode.seconds=0"], "mode.seconds=0 is not possible: it must be a finite number above 0."),
+    (["mode=animate", "output=x.avi"], "output=x.avi: There is no ending of a file '.avi'. Valid: .gif, .mp4."),
+    (["mode=animate", "mode.of=training"], "mode.of=training needs two pictures or more in samples/ of a run folder,"),
+    (
+        ["mode=invert", "mode.starts=2000"],
+        "mode.starts=2000 is not possible: it must be a whole number from 1 to 1000.",
+    ),
+    (["mode=invert", "mode.input=nowhere"], "mode.input=nowhere does not exist"),
+    (["mode=neighbours", "mode.k=0"], "mode.k=0 is not possible: it must be a whole number of at least 1."),
+    (["mode=neighbours", "mode.k=65"], "mode.k=65 is more than the 64 training images of this run."),
+    (
+        ["mode=neighbours", "features._target_=genlab.modes.Grid"],
+        "features._target_=genlab.modes.Grid is refused: features takes a class derived from",
     ),
     (["mode=reconstruct", "mode.input=nowhere"], "mode.input=nowhere does not exist"),
 ]

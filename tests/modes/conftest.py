@@ -20,10 +20,11 @@ def gan(gan_run):
 
 
 @pytest.fixture
-def look(tmp_path):
+def look(shared_data, tmp_path):
     """Look at a run as `sample.py` does; returns the file."""
 
     def draw(run, *typed):
-        return sample(config(f"run={run.path}", *typed, run_dir=tmp_path, name="sample"))
+        typed = (f"run={run.path}", f"paths.data_dir={shared_data}", *typed)
+        return sample(config(*typed, run_dir=tmp_path, name="sample"))
 
     return draw

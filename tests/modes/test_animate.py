@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from settings import config
 from toy import Toy
 
-from genlab.commands.sample import sample
 from genlab.errors import UsageError
 from genlab.modes import Animate, film
 from genlab.modes.animate import walk
@@ -100,22 +98,3 @@ def test_a_damaged_picture_is_named(tmp_path):
     (tmp_path / "samples/epoch_0002.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
     with pytest.raises(UsageError, match=r"epoch_0002\.png can't be read as an image"):
         written(Animate(of="training")(run, torch.Generator()))
-
-
-BAD = [  # what is typed, and parts of what has to be said; before the run is looked for
-    (["mode=animate", "mode.fps=60"], ["mode.fps=60", "from 1 to 50"]),
-    (["mode=animate", "mode.of=data"], ["no value of mode.of 'data'", "training, walk"]),
-    (["mode=animate", "output=film.avi"], ["output=film.avi", ".gif, .mp4"]),
-    (["mode=animate", "mode.seconds=0"], ["mode.seconds=0", "above 0"]),
-    (["mode=invert", "mode.starts=2000"], ["mode.starts=2000", "from 1 to 1000"]),
-    (["mode=neighbours", "mode.k=0"], ["mode.k=0", "at least 1"]),
-    (["mode=neighbours", "features._target_=genlab.modes.Grid"], ["features", "FeatureEncoder"]),
-]
-
-
-@pytest.mark.parametrize(("typed", "parts"), BAD, ids=lambda value: " ".join(value))
-def test_what_is_not_possible_is_said_before_anything_is_done(typed, parts, tmp_path):
-    with pytest.raises(UsageError) as error:
-        sample(config(*typed, "run=nowhere", run_dir=tmp_path, name="sample"))
-    for part in parts:
-        assert part in str(error.value)

@@ -9,7 +9,6 @@ from settings import config
 from toy import Toy
 
 from genlab.config.build import build
-from genlab.errors import UsageError
 from genlab.images import to_float
 from genlab.modes import Neighbours
 from genlab.protocols import LoadedRun
@@ -55,8 +54,3 @@ def test_features_of_training_images_are_kept_where_evaluation_finds_them(data, 
         sheet = neighbours_of(lambda images: images, data, cache_dir=str(tmp_path))
     assert sheet.arrays["by_features"][:, 0].tolist() == ROWS
     assert len(list(tmp_path.glob("brightness_*_features.npy"))) == 1
-
-
-def test_more_neighbours_than_training_images_are_refused(data):
-    with pytest.raises(UsageError, match=r"mode.k=41 is more than the 40 training images"):
-        neighbours_of(lambda images: images, data, k=41)
