@@ -218,7 +218,7 @@ def test_a_launcher_that_is_not_installed_is_answered_with_the_extra_that_brings
 
 def test_every_extra_that_an_error_names_is_there():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {*EXTRAS.values(), "search", "dashboard", "huggingface"} <= extras.keys()
+    assert {*EXTRAS.values(), "search", "dashboard", "huggingface", "demo", "video"} <= extras.keys()
 
 
 def test_a_plain_error_is_put_on_one_line():

@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.bounds import N_DRAWS
+from genlab.data.derived import binarized
 from genlab.evaluation.code_use import measure_use
 from genlab.images import to_float, to_uint8
 from genlab.metrics import invert
@@ -83,7 +84,10 @@ class Explorer:
         closest that is found, see `metrics.invert`.
         """
         pixels, _ = view_of(self.data)(self._flat(image or self.canvas))
-        x = to_float(torch.tensor(pixels[None], device=self.model.device))
+        levels = torch.tensor(pixels[None])
+        if self.data.binarize:
+            levels = binarized(levels, Generator().manual_seed(self.seed))
+        x = to_float(levels.to(self.model.device))
         if isinstance(self.model, Reconstructs):
             z, x_hat = self.model.encode(x), self.model.reconstruct(x)
         else:
