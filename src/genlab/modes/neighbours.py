@@ -78,4 +78,4 @@ class Neighbours(Mode):
 def _captions(errors: Tensor, distances: Tensor) -> list[str]:
     """Those of the rows of samples and neighbours, given what is below these, (n, k) each."""
     rows = zip(errors.tolist(), distances.tolist(), strict=True)
-    return [text for e, d in rows for text in ("", *map("{:.1f}".format, e), *map("{:.3g}".format, d))]
+    return [text for e, d in rows for text in ("", *map("{:.1f}".format, e), *map("{:#.3g}".format, d))]
