@@ -148,7 +148,7 @@ OWN = [  # keys of the other scripts
     ("eval", ["metrics.n_samples=many"], "metrics.n_samples=many is not possible: it must be a whole number"),
     ("eval", ["metrics.measures.kernel.n_subsets=x"], "metrics.measures.kernel.n_subsets=x is not possible"),
     ("eval", ["weights=foo"], "There is no value of weights 'foo'. Valid: ema, raw."),
-    ("sample", ["run=5", "mode.n_rows=lots"], "mode.n_rows=lots is not possible: it must be a whole number"),
+    ("sample", ["run=5", "mode.n=lots"], "mode.n=lots is not possible: it must be a whole number"),
     ("sample", ["run=5", "weights=foo"], "There is no value of weights 'foo'. Valid: ema, raw."),
     ("sample", ["run=5", "seed=x"], f"seed=x is not possible: {SEED}"),
     ("prepare", ["data.limit=some"], "data.limit=some is not possible: it must be null or a whole number"),
@@ -168,7 +168,7 @@ def test_keys_of_the_other_scripts_are_checked_too(script, typed, said):
 OTHERS = [
     ("eval", ["trainer.devices=few"], "trainer.devices=few is not possible: "),
     ("sample", ["run=5"], "run=5 does not exist"),
-    ("sample", ["run=5", "mode.n_rows=0"], "mode.n_rows=0 is not possible: it must be a whole number of at least 1."),
+    ("sample", ["run=5", "mode.n=0"], "mode.n=0 is not possible: it must be a whole number of at least 1."),
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
     ("report", ["sweep=${nope}"], "sweep refers to 'nope', and there is no such key: --cfg job lists all"),
     ("report", ["sweep=x", "to=paper"], "There is no value of to 'paper'. Valid: null, wandb."),

@@ -5,10 +5,9 @@ import shutil
 import pytest
 import torch
 from omegaconf import OmegaConf
-from settings import config, options
+from settings import config
 
 from genlab.commands.load import find_checkpoint, load_run, read_checkpoint
-from genlab.commands.sample import sample
 from genlab.config.build import build, check_target
 from genlab.errors import UsageError
 
@@ -105,21 +104,6 @@ def test_a_truncated_checkpoint_is_refused(vae_run, tmp_path):
 
 def test_a_run_folder_gives_its_best_checkpoint(vae_run):
     assert find_checkpoint(vae_run.path).name == "best.ckpt"
-
-
-@pytest.mark.parametrize("mode", options("mode"))
-def test_every_mode_draws_a_picture_of_a_vae(mode, vae_run, tmp_path):
-    output = tmp_path / "picture.png"
-    overrides = [f"mode={mode}", f"run={vae_run.path}", f"output={output}"]
-    assert sample(config(*overrides, run_dir=tmp_path, name="sample")) == output
-    assert output.read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_gan_can_not_reconstruct(gan_run, tmp_path):
-    with pytest.raises(
-        UsageError, match=r"mode=reconstruct needs a model with encode\(\) and reconstruct\(\).*mode=grid"
-    ):
-        sample(config("mode=reconstruct", f"run={gan_run.path}", run_dir=tmp_path, name="sample"))
 
 
 @pytest.mark.parametrize(("model", "role"), [("gan", "discriminator"), ("vae", "encoder")])

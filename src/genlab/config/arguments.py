@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Unpack, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -95,6 +95,8 @@ def _arguments_of_class(target: type) -> Arguments:
         except NameError:  # of some classes of PyTorch's: names that only type checkers import
             hints = {}
         rest = next((hints.get(p.name, Any) for p in parameters if p.kind is p.VAR_KEYWORD), None)
+        if get_origin(rest) is Unpack:  # of a TypedDict: names that are keywords of Python, as `from`
+            kinds, rest = kinds | get_type_hints(get_args(rest)[0], include_extras=True), None
         for p in parameters:
             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 kinds.setdefault(p.name, hints.get(p.name, Any))

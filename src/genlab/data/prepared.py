@@ -64,6 +64,11 @@ class PreparedSource(Source, ABC):
         self.max_rejects = max_rejects
         self.decode_workers = decode_workers
 
+    @property
+    def label_names(self) -> list[str]:
+        """Of the classes that a label counts, or of the entries of a label vector; none before the first call."""
+        return getattr(self, "manifest", {}).get("label_names", [])
+
     @abstractmethod
     def identity(self) -> Manifest:
         """Return plain JSON values: what, besides the files, decides which images there are in which split."""

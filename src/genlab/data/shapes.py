@@ -1,5 +1,7 @@
 """Synthetic images drawn from known factors."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,7 @@ from genlab.protocols import Source, Split
 
 FACTORS = ("shape", "colour", "size", "rotation", "x", "y")
 SHAPES = ("square", "triangle", "ellipse")
+HUES = ("red", "yellow", "green", "cyan", "blue", "magenta")  # of COLOURS
 COLOURS = torch.tensor(  # RGB, one hue each sixth of the circle, bright enough to tell from black in grey as well
     [[230, 60, 60], [230, 210, 60], [70, 210, 90], [70, 210, 220], [100, 120, 240], [220, 90, 220]]
 )
@@ -24,6 +27,9 @@ class Shapes(Source):
         n_images: how many, of which 80% train, 10% val and 10% test.
         seed: the same seed gives the same images.
     """
+
+    label_names = FACTORS
+    class_names: ClassVar[dict[str, tuple[str, ...]]] = {"shape": SHAPES, "colour": HUES}
 
     def __init__(self, n_images: AtLeastTen = 5000, seed: int = 0) -> None:
         self.n_images = n_images

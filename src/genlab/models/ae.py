@@ -45,6 +45,10 @@ class AE(Autoencoder):
         noise = torch.randn(n, self.latent_dim, generator=generator)
         return self.code_mean + (noise.double() @ root).to(self.code_mean)
 
+    def prior_moments(self) -> tuple[Tensor, Tensor]:
+        """Those of N(m, S): m, and the roots of the diagonal of S."""
+        return self.code_mean, self.code_cov.diagonal().clamp_min(0).sqrt()
+
     def code_and_reconstruction(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (B, C, H, W) to their codes (B, latent_dim) and reconstructions (B, C, H, W)."""
         if not self.passes_indices:

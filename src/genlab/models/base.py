@@ -65,6 +65,11 @@ class ImageModel(LightningModule, ABC):
         """Draw n codes (n, latent_dim) from p(z) = N(0, I)."""
         return torch.randn(n, self.latent_dim, generator=generator).to(self.device)
 
+    def prior_moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each entry of a code under the prior, (latent_dim,) each."""
+        mean = torch.zeros(self.latent_dim, device=self.device)
+        return mean, torch.ones_like(mean)
+
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
         """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: Psi(z)."""

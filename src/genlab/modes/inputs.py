@@ -16,10 +16,37 @@ from genlab.protocols import LoadedRun
 
 log = logging.getLogger(__name__)
 
+BATCH_SIZE = 100
+
 
 def held_out_images(run: LoadedRun, n: int) -> Tensor:
     """At most n test images (n, C, H, W) in [-1, 1] from all over the split, on the model's device."""
     return to_float(run.datamodule.examples("test", n).to(run.model.device))
+
+
+def held_out_image(run: LoadedRun, number: int) -> Tensor:
+    """One test image (1, C, H, W) in [-1, 1], on the model's device.
+
+    Raises:
+        UsageError: if there are fewer.
+    """
+    images = run.datamodule.images("test")
+    if number >= len(images):
+        raise UsageError(f"mode.image={number} is not possible: the test images are those from 0 to {len(images) - 1}.")
+    return to_float(images[number : number + 1].to(run.model.device))
+
+
+def spread(mask: Tensor, most: int) -> Tensor:
+    """Row numbers of at most so many images of a mask (N,), from all over it."""
+    rows = mask.nonzero()[:, 0]
+    n = min(most, len(rows))
+    return rows[torch.arange(n) * len(rows) // max(n, 1)]
+
+
+def encode(run: LoadedRun, split: str, rows: Tensor) -> Tensor:
+    """The codes (n, latent_dim) of images of a split by their row numbers (n,), on the model's device."""
+    images, model = run.datamodule.images(split), run.model
+    return torch.cat([model.encode(to_float(images[part].to(model.device))) for part in rows.split(BATCH_SIZE)])
 
 
 def read_images(run: LoadedRun, path: str, n: int) -> Tensor:

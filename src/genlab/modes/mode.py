@@ -57,3 +57,8 @@ def all_modes() -> dict[str, type[Mode]]:
 def needs_encoder(run: LoadedRun) -> str | None:
     """What a mode says that looks at codes of images, of a run without an encoder."""
     return None if isinstance(run.model, Reconstructs) else f"an encoder, which {type(run.model).__name__} has not"
+
+
+def needs_two_entries(run: LoadedRun) -> str | None:
+    """What a mode says that shows a plane of codes, of a run whose codes are numbers."""
+    return "codes of two entries or more, and those of this run have one" if run.model.latent_dim < 2 else None

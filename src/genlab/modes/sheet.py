@@ -26,6 +26,7 @@ class Sheet:
         rows: a text before each row; nothing for none.
         columns: a text above each column; nothing for none.
         captions: a text below each image; nothing for none.
+        title: a text above all.
         arrays: what an `.npz` holds beside `images`, (N, H, W, C) uint8.
     """
 
@@ -34,6 +35,7 @@ class Sheet:
     rows: Sequence[str] = ()
     columns: Sequence[str] = ()
     captions: Sequence[str] = ()
+    title: str = ""
     arrays: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, file: BinaryIO, ending: str) -> None:
@@ -51,19 +53,22 @@ class Sheet:
         words = [font.getlength(text) + GAP for text in (*self.columns, *self.captions)]
         width, height = self._enlarged(pixels, n_rows, max(words, default=0))
         left = GAP + int(max((font.getlength(text) + GAP for text in self.rows), default=0))
-        across, top = width + GAP, [GAP + line * bool(self.columns)]  # of each row
+        across, above = width + GAP, line * bool(self.title)
+        top = [GAP + above + line * bool(self.columns)]  # of each row
         for row in range(0, len(pixels), self.n_columns):
             top.append(top[-1] + height + GAP + line * any(self.captions[row : row + self.n_columns]))
-        has_text = self.rows or self.columns or self.captions
-        sheet = Image.new("RGB", (left + self.n_columns * across, top[-1]), "white" if has_text else "gray")
+        has_text = self.title or self.rows or self.columns or self.captions
+        wide = max(left + self.n_columns * across, int(font.getlength(self.title)) + 2 * GAP)
+        sheet = Image.new("RGB", (wide, top[-1]), "white" if has_text else "gray")
         write = partial(ImageDraw.Draw(sheet).text, fill="black", font=font)
+        write((GAP, GAP // 2), self.title)
         for n, image in enumerate(pixels):
             x, y = left + n % self.n_columns * across, top[n // self.n_columns]
             sheet.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (x, y))
             if self.captions:
                 write((x, y + height), self.captions[n])
         for n, text in enumerate(self.columns):
-            write((left + n * across, GAP // 2), text)
+            write((left + n * across, above + GAP // 2), text)
         for y, text in zip(top, self.rows, strict=False):
             write((GAP, y + height // 2), text, anchor="lm")
         return sheet
@@ -71,7 +76,7 @@ class Sheet:
     def _enlarged(self, pixels: np.ndarray, n_rows: int, widest: float) -> tuple[int, int]:
         """Width and height of each image: a whole multiple, so that its texts have room."""
         height, width = pixels.shape[1:3]
-        factor = max(1, SIDE // max(n_rows * height, self.n_columns * width), ceil(widest / width))
+        factor = max(1, round(SIDE / max(n_rows * height, self.n_columns * width)), ceil(widest / width))
         return factor * width, factor * height
 
 
