@@ -10,6 +10,10 @@ from genlab.sentences import sentence
 
 REFUSED = [
     (["mode=mosaic"], "There is no mode 'mosaic'. Valid: arithmetic,"),
+    (
+        ["mode._target_=genlab.data.Digits"],
+        "mode._target_=genlab.data.Digits is refused: mode takes a class derived from genlab.modes.mode.Mode.",
+    ),
     (["mode=traverse", "mode.dims=3"], "mode.dims=3 is not possible: it must be null or a list."),
     (["mode=traverse", "mode.dims=[3,x]"], "mode.dims[1]=x is not possible: it must be a whole number of at least 0."),
     (["mode=traverse", "mode.dims=[-1]"], "mode.dims[0]=-1 is not possible: it must be a whole number of at least 0."),

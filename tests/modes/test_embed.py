@@ -156,6 +156,7 @@ def test_a_package_that_is_missing_is_named_before_anything_is_read(monkeypatch)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of packages that umap-learn could use
 @pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="the extra umap is not installed")
 def test_groups_stay_apart_under_umap(generator):
     codes = torch.randn(60, 4, generator=generator)

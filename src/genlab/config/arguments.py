@@ -21,6 +21,7 @@ ROLES = {  # base classes, by key; further in, the annotation of an argument say
     "logger.*": "lightning.pytorch.loggers.logger.Logger",
     "trainer": "lightning.pytorch.Trainer",
     "features": "genlab.protocols.FeatureEncoder",
+    "mode": "genlab.modes.mode.Mode",
 }
 BUSY = ("genlab", "lightning", "torchvision")  # packages with classes that read or write files when they are made
 
