@@ -2,18 +2,9 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-from omegaconf import DictConfig
-
 from genlab.cli import command
 
-
-@command("eval", lists="run")
-def main(cfg: DictConfig) -> None:
-    """Evaluate; imports torch only now, so that --help answers at once."""
-    from genlab.commands.evaluate import evaluate
-
-    evaluate(cfg)
-
+main = command("eval", "genlab.commands.evaluate.evaluate", lists="run")
 
 if __name__ == "__main__":
     main()

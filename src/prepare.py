@@ -2,18 +2,9 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-from omegaconf import DictConfig
-
 from genlab.cli import command
 
-
-@command("prepare")
-def main(cfg: DictConfig) -> None:
-    """Prepare; imports torch only now, so that --help answers at once."""
-    from genlab.commands.prepare import prepare
-
-    prepare(cfg)
-
+main = command("prepare", "genlab.commands.prepare.prepare")
 
 if __name__ == "__main__":
     main()

@@ -2,18 +2,9 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-from omegaconf import DictConfig
-
 from genlab.cli import command
 
-
-@command("report", lists="runs")
-def main(cfg: DictConfig) -> None:
-    """Report; imports pandas and matplotlib only now, so that --help answers at once."""
-    from genlab.report import report
-
-    report(cfg)
-
+main = command("report", "genlab.report.report", lists="runs")
 
 if __name__ == "__main__":
     main()

@@ -38,8 +38,7 @@ MOODS = {
 }
 
 
-@command("train")
-def main(cfg: DictConfig) -> float | None:
+def train_in_some_mood(cfg: DictConfig) -> float | None:
     """Train, in some mood."""
     from genlab.commands.train import train
 
@@ -48,4 +47,4 @@ def main(cfg: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    command("train", "moody.train_in_some_mood")()

@@ -69,7 +69,7 @@ class Formulas:
 
 def composed(folder: Path, *overrides: str) -> Any:
     """Hydra's configuration for a search in a folder."""
-    given = ["hydra/sweeper=optuna", f"hydra.sweep.dir={folder}", "hydra.job.name=train", *overrides]
+    given = ["hydra/sweeper=optuna", f"hydra.sweep.dir={folder}", *overrides]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose("train", given, return_hydra_config=True)
 

@@ -4,37 +4,36 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import hydra
 from dotenv import load_dotenv
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
+from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genlab.command_line import read_arguments, read_environment
 from genlab.config.record import record
 from genlab.console import protect_output
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.foreign import texts_below
 from genlab.interrupts import explained_by_signals
 from genlab.redaction import CONFIGS, redact
 from genlab.run.identity import register_resolvers, run_folder
-from genlab.sentences import one_line, refused_override, sentence
+from genlab.sentences import refused_override, sentence
 from genlab.sweeps.report_hook import report_sweep
-
-Task = Callable[[DictConfig], Any]
 
 USER_ERRORS = (UsageError, HydraException, OmegaConfBaseException)
 
 log = logging.getLogger(__name__)
 
-begun: list[Task] = []  # tasks that Hydra has begun, for which it has made a folder
+begun: list[str] = []  # tasks that Hydra has begun, for which it has made a folder
 
 
 def options(group: str) -> str:
@@ -47,48 +46,49 @@ def run_dir(resume: str | None, new: str) -> str:
     return new if resume in (None, "auto") else str(run_folder(resume))
 
 
+# Hydra copies its store once for each group of configurations that --help lists, which is half of the time it takes;
+# what is loaded from the store is a copy anyway (read in Hydra 1.3.8).
+ConfigStore.__deepcopy__ = lambda store, memo: store  # type: ignore[attr-defined]
+
 register_resolvers()  # before Hydra composes
 OmegaConf.register_new_resolver("options", options, replace=True)
 OmegaConf.register_new_resolver("run_dir", run_dir, replace=True)
 
 
-def command(config_name: str, lists: str = "") -> Callable[[Task], Callable[[], None]]:
-    """Make an entry script's main function of a task: Hydra composes its configuration from what was typed.
+def command(config_name: str, task: str, lists: str = "") -> Callable[[], None]:
+    """The main function of an entry script: Hydra composes the configuration from what was typed, for a task.
 
     `.env` is read first. What can't work ends with one sentence and exit code 1; errors that are not the user's keep
     their traceback. No secret is printed, nor recorded by Hydra.
 
     Args:
         config_name: of the file in `configs/`.
+        task: where the function is that takes the configuration. It is imported once that is there, so that --help,
+            which needs no torch, answers at once.
         lists: a key that takes several values with commas between them, which Hydra would take for a sweep.
     """
+    run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=config_name)(explain_errors(task))
 
-    def wrap(task: Task) -> Callable[[], None]:
-        run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=config_name)(explain_errors(task))
+    def main() -> None:
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
+        try:
+            _read_environment()
+            sys.argv[1:] = read_arguments([_without_secrets(argument) for argument in sys.argv[1:]], lists)
+            with explained_by_signals(), report_sweep():
+                run()
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except USER_ERRORS as error:
+            sys.exit(f"error: {sentence(error)}")
+        except Exception as error:
+            said = refused_override(error)
+            if isinstance(error, OSError):
+                said = f"the run's folder can't be written to: {one_line(error)}."
+            if begun or said is None:
+                raise
+            sys.exit(f"error: {said}")
 
-        @wraps(task)
-        def main() -> None:
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors over to us instead of printing them itself
-            try:
-                _read_environment()
-                sys.argv[1:] = read_arguments([_without_secrets(argument) for argument in sys.argv[1:]], lists)
-                with explained_by_signals(), report_sweep():
-                    run()
-            except KeyboardInterrupt:
-                sys.exit(130)
-            except USER_ERRORS as error:
-                sys.exit(f"error: {sentence(error)}")
-            except Exception as error:
-                said = refused_override(error)
-                if isinstance(error, OSError):
-                    said = f"the run's folder can't be written to: {one_line(error)}."
-                if begun or said is None:
-                    raise
-                sys.exit(f"error: {said}")
-
-        return main
-
-    return wrap
+    return main
 
 
 def _read_environment() -> None:
@@ -109,22 +109,21 @@ def _without_secrets(argument: str) -> str:
     return argument if argument.startswith("-") else key + is_set + record(value)
 
 
-def explain_errors(task: Task) -> Task:
-    """Have a wrong input end a single run with its sentence alone.
+def explain_errors(task: str) -> Callable[[DictConfig], Any]:
+    """Have a wrong input of a task end a single run with its sentence alone.
 
     In a sweep of another launcher than ours it is logged and passed on: Hydra goes on with the next run, and names the
     first failure at the end. Their processes have not come through the entry point, and their errors go into files.
     """
 
-    @wraps(task)
-    def wrapped(cfg: DictConfig) -> Any:
+    def run_task(cfg: DictConfig) -> Any:
         begun.append(task)
         _read_environment()
         try:
             for key, value in texts_below(OmegaConf.to_container(cfg), ""):
                 if value == "???":
                     raise UsageError(f"{key[1:]} is missing: type {key[1:]}=VALUE (--help shows examples).")
-            return task(cfg)
+            return get_method(task)(cfg)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 log.error("This run failed: %s", sentence(error))
@@ -134,4 +133,4 @@ def explain_errors(task: Task) -> Task:
                 sys.exit(f"error: {sentence(error)}")
             raise
 
-    return wrapped
+    return run_task

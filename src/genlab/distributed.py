@@ -13,9 +13,14 @@ class Interrupted(Exception):
     """This run was asked to stop in the middle of divided work."""
 
 
+def has_group() -> bool:
+    """Whether this process is one of a group; not every PyTorch can be."""
+    return dist.is_available() and dist.is_initialized()
+
+
 def rank_and_world_size() -> tuple[int, int]:
     """Number of this process, and of all of them; (0, 1) where there is one alone."""
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    return (dist.get_rank(), dist.get_world_size()) if has_group() else (0, 1)
 
 
 def gathered(value: Result) -> list[Result]:
@@ -61,4 +66,4 @@ def in_batches(
 
 def leave_group_at_exit() -> None:
     """Leave the process group before Python ends, as threads of gloo may abort it then; Lightning does for NCCL."""
-    atexit.register(lambda: dist.destroy_process_group() if dist.is_initialized() else None)
+    atexit.register(lambda: dist.destroy_process_group() if has_group() else None)

@@ -18,6 +18,11 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
+def one_line(error: BaseException) -> str:
+    """Describe an error in one line; some have no text of their own."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def unknown(what: str, name: str, valid: list[str]) -> str:
     """Return the sentence for a `what` of an unknown `name`, with the nearest valid one and the whole list."""
     choices = f"Valid: {', '.join(sorted(set(valid)))}." if valid else "There are none."

@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from genlab.errors import causes
+from genlab.errors import causes, one_line
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ def forget() -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Describe an error in one line, by what it was raised from if there is such; some have no text of their own."""
+    """Describe an error in one line, by what it was raised from if there is such."""
     error = [*causes(error)][:2][-1]
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error)
 
 
 @contextmanager

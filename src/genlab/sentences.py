@@ -14,7 +14,7 @@ from omegaconf.errors import (
 )
 
 from genlab.command_line import typed
-from genlab.errors import causes, unknown
+from genlab.errors import causes, one_line, unknown
 
 # As Hydra 1.3.8 and OmegaConf 2.3 say it.
 RESOLVING = re.compile("UsageError raised while resolving interpolation: (.+)")
@@ -63,10 +63,6 @@ def sentence(error: Exception) -> str:
         target = cause.parent_node.get("_target_")
         return f"{known} What else {target} takes is set with a plus: +{cause.full_key}=VALUE." if target else known
     return one_line(error)
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def refused_override(error: Exception) -> str | None:

@@ -62,6 +62,21 @@ def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
     return {"encoder": encoder.name} | {name: getattr(encoder, name) for name in ("layer", "resize", "library")}
 
 
+def stamp(metric: str, data: Any, split: str, encoder: FeatureEncoder | None = None, **fields: Any) -> Stamp:
+    """The protocol of a value that was measured on a split of a data set, an `ImageDataModule`.
+
+    Args:
+        metric: its name.
+        data, split: where the real images are from.
+        encoder: that described images; None if none took part.
+        fields: further ones, or others than these.
+    """
+    known = {"data": data.name, "images": data.fingerprint(split), "split": split, "n_real": len(data.images(split))}
+    if encoder is not None:
+        known |= encoder_fields(encoder)
+    return Stamp(metric, **(known | data.view | fields))
+
+
 def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
     """The fields in which two stamps differ, with both values."""
     first, second = asdict(a), asdict(b)

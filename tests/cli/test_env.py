@@ -168,5 +168,6 @@ def test_a_job_in_a_process_that_another_launcher_starts_reads_env_and_prints_no
     monkeypatch.setattr(os, "environ", {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("MY_TOKEN=shibboleth\n")
-    explain_errors(lambda cfg: print(f"say {cfg.token}"))(OmegaConf.create({"token": "${oc.env:MY_TOKEN}"}))
+    monkeypatch.setattr("genlab.commands.prepare.prepare", lambda cfg: print(f"say {cfg.token}"))
+    explain_errors("genlab.commands.prepare.prepare")(OmegaConf.create({"token": "${oc.env:MY_TOKEN}"}))
     assert out.getvalue() == "say ${oc.env:MY_TOKEN}\n"

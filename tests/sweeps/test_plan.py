@@ -31,7 +31,7 @@ def test_a_label_names_what_differs_and_nothing_that_does_not_bear_on_the_result
     register_resolvers()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        master = loader.load_configuration("train", [*typed, "sweep=s", "hydra.job.name=train"], RunMode.MULTIRUN)
+        master = loader.load_configuration("train", [*typed, "sweep=s"], RunMode.MULTIRUN)
         assert [run.label for run in plan(loader, master, [[*o, "sweep=s"] for o in batch], 0)] == labels
 
 

@@ -131,7 +131,7 @@ def test_a_sweeper_is_told_scores_and_that_a_run_has_failed_and_may_ask_again(tm
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(TRAIN), raising=False)
     monkeypatch.setattr(sys, "argv", [str(TRAIN), "-m"])
     register_resolvers()  # as the entry script does
-    typed = [*FEW, f"hydra.sweep.dir='{tmp_path}/s'", "hydra.job.name=train"]
+    typed = [*FEW, f"hydra.sweep.dir='{tmp_path}/s'"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("train", typed, RunMode.MULTIRUN)

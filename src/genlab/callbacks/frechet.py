@@ -19,7 +19,7 @@ from genlab.metrics.population import Population, feature_statistics, frechet
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder, Samples, require
 from genlab.sampling import kind, sampler
-from genlab.stamp import Stamp, encoder_fields
+from genlab.stamp import stamp
 from genlab.trainer.schedule import is_measured, must_stop
 
 log = logging.getLogger(__name__)
@@ -98,21 +98,12 @@ class FrechetDistance(Callback):
         fake = lambda rows: to_uint8(samples(rows))  # noqa: E731
         found = feature_statistics(fake, self.n_samples, *how, keep=few, interrupted=stop)
         score = frechet(found, self._reference)
-        stamp = Stamp(
-            metric=self.encoder.metric,
-            data=data.name,
-            images=data.fingerprint(self.reference),
-            split=self.reference,
-            n_real=len(self._reference),
-            n_fake=len(found),
-            **data.view,
-            **encoder_fields(self.encoder),
-            seed=self.seed,
-            weights=pl_module.weights_in_use,
-            generated=kind(pl_module, data),
+        facts = {"n_fake": len(found), "seed": self.seed, "weights": pl_module.weights_in_use}
+        measured = stamp(
+            self.encoder.metric, data, self.reference, self.encoder, **facts, generated=kind(pl_module, data)
         )
         pl_module.log(self.score_key, score, sync_dist=True)  # equal on all processes
-        before, self.protocol = self.protocol, stamp.as_dict()
+        before, self.protocol = self.protocol, measured.as_dict()
         protocol = "" if before == self.protocol else f" ({self._described()})"
         log.info("%s = %.4g after epoch %d%s", self.score_key, score, trainer.current_epoch + 1, protocol)
         return score

@@ -17,8 +17,7 @@ from omegaconf import DictConfig, ListConfig
 
 from genlab.bounds import PositiveInt
 from genlab.config.values import convert
-from genlab.errors import UsageError, unknown
-from genlab.sentences import one_line
+from genlab.errors import UsageError, one_line, unknown
 
 # Of torchrun and Kubeflow, of Lightning's own way, of SLURM, LSF, Open MPI and other MPIs.
 STARTED_TOGETHER = {"MASTER_ADDR", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "LSB_JOBID"}

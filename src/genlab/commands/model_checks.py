@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.models.base import ImageModel
 from genlab.protocols import Reconstructs
-from genlab.sentences import one_line
 
 
 @torch.no_grad()

@@ -14,9 +14,8 @@ from omegaconf import DictConfig
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.commands.machine import check_devices, has_several_processes
 from genlab.config.values import convert
-from genlab.errors import UsageError, unknown
+from genlab.errors import UsageError, one_line, unknown
 from genlab.models.adversarial import AdversarialModel
-from genlab.sentences import one_line
 from genlab.trainer.strategy import DDP
 
 INSTEAD = {  # arguments that are other keys here, but for the values that change nothing

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from genlab.config.arguments import convert_arguments
 from genlab.config.keys import check_keys
 from genlab.config.values import text
-from genlab.errors import UsageError, causes
+from genlab.errors import UsageError, causes, one_line
 from genlab.foreign import texts_below
 
 ALLOWED_PACKAGES = (
@@ -53,7 +53,7 @@ def build(node: Any, **kwargs: Any) -> Any:
             raise UsageError(f"{node['_target_']} needs a package that is not installed: {cause}") from error
         is_argument = isinstance(cause, TypeError) and "argument" in str(cause)
         if isinstance(cause, Exception) and (is_argument or not node._target_.startswith("genlab.")):
-            raise UsageError(f"{key or node._target_} can't be made: {' '.join(str(cause).split())}") from error
+            raise UsageError(f"{key or node._target_} can't be made: {one_line(cause)}") from error
         raise
 
 

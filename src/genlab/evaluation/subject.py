@@ -14,7 +14,7 @@ from genlab import sampling
 from genlab.data.files import find_files
 from genlab.data.view import View, opened
 from genlab.distributed import in_batches
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
@@ -22,7 +22,7 @@ from genlab.metrics.population import Population, feature_statistics
 from genlab.metrics.reference import reference
 from genlab.models.autoencoding import reparametrise
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
-from genlab.stamp import Stamp, encoder_fields
+from genlab.stamp import Stamp, stamp
 
 Result = TypeVar("Result")
 
@@ -164,19 +164,11 @@ class Subject:
             encoded: whether the encoder took part.
             fields: further fields, or others than those of the subject; `n_fake` where generated images took part.
         """
-        is_generated = self.model is not None and "n_fake" in fields
-        known: dict[str, Any] = {
-            "data": self.datamodule.name,
-            "images": self.datamodule.fingerprint(split),
-            "split": split,
-            "n_real": len(self.datamodule.images(split)),
-            "seed": self.seed,
-            "weights": self.model.weights_in_use if self.model is not None else None,
-            "generated": sampling.kind(self.model, self.datamodule) if is_generated else None,
-            **self.datamodule.view,
-            **(encoder_fields(self.encoder) if encoded else {}),
-        }
-        return Stamp(metric, **(known | fields))
+        known: dict[str, Any] = {"seed": self.seed}
+        if self.model is not None:
+            known["weights"] = self.model.weights_in_use
+            known["generated"] = sampling.kind(self.model, self.datamodule) if "n_fake" in fields else None
+        return stamp(metric, self.datamodule, split, self.encoder if encoded else None, **(known | fields))
 
 
 def _features(population: Population) -> Tensor:
@@ -211,7 +203,7 @@ def folder_samples(root: Path, image_shape: tuple[int, int, int], n: int) -> tup
                 size = image.size
                 pixels, _ = view(image)
         except Exception as error:
-            raise UsageError(f"{name} can't be read: {' '.join(str(error).split())}") from error
+            raise UsageError(f"{name} can't be read: {one_line(error)}") from error
         if size != (width, height):
             raise UsageError(
                 f"{name} has {size[0]}x{size[1]} pixels, and the data {width}x{height}: give images of the data's "

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from genlab.bounds import PositiveInt
+from genlab.distributed import has_group
 from genlab.errors import UsageError
 from genlab.networks.layers import ImageShape
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
@@ -160,7 +161,7 @@ class ImageModel(LightningModule, ABC):
 
     def on_validation_start(self) -> None:
         """Evaluate the same model on all processes."""
-        if dist.is_available() and dist.is_initialized():
+        if has_group():
             for buffer in self.buffers():  # each process has batch statistics of its own since its last step
                 dist.broadcast(buffer, src=0)
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from genlab.data.derived import binarized
 from genlab.data.files import find_files
 from genlab.data.view import View, opened
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.images import to_float
 from genlab.protocols import LoadedRun
 
@@ -76,7 +76,7 @@ def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
                 shown.append(view(image)[0])
         except Exception as error:
             name = root if isinstance(files, list) else root / files.names[row]
-            raise UsageError(f"mode.input={name} can't be read as an image: {' '.join(str(error).split())}") from error
+            raise UsageError(f"mode.input={name} can't be read as an image: {one_line(error)}") from error
     if sizes - {(data.size, data.size)}:
         log.info("Images of other sizes than %dx%d pixels are fitted as those of the data set are.", *[data.size] * 2)
     images = torch.from_numpy(np.stack(shown))

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.files import write_text
 from genlab.names import shorten
 from genlab.report.table import DATA, LATENT, MODEL, SEED, Table
@@ -88,7 +88,7 @@ def _one_sentence() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of W&B, of its network
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = one_line(error)
         raise UsageError(f"The report is written, but W&B has not got it ({said}): type the command again.") from error
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.files import flush
 from genlab.foreign import check_size
 from genlab.hardware import exhausted, explain_memory
@@ -122,7 +122,7 @@ def explain_damage(path: Path) -> Iterator[None]:
         except Exception as error:
             if exhausted(error):
                 raise
-            text = " ".join(str(error).split())[:300]
+            text = one_line(error)[:300]
             said = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
             raise DamagedCheckpoint(f"{path} can't be read as a checkpoint, it may be damaged ({said}).") from error
 

@@ -10,7 +10,7 @@ from unittest import mock
 
 import torch
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.locks import lock_file
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _fetch(encoder: str, url: str, path: Path, sha256: str) -> None:
                 log.info("Downloading the weights of %s once; kept in %s", encoder, path)
                 torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256)
     except Exception as error:  # each layer of a download raises errors of its own
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise UsageError(
             f"The weights of {encoder} could not be downloaded ({reason}): put {path.name} from {url} (sha256 "
             f"{sha256}) into {path.parent}, or type where the file is with features.weights=PATH, or {WAY_OUT}."
