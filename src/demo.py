@@ -2,18 +2,9 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-from omegaconf import DictConfig
-
 from genlab.cli import command
 
-
-@command("demo", lists="run")
-def main(cfg: DictConfig) -> None:
-    """Serve the page; imports torch only now, so that --help answers at once."""
-    from genlab.commands.demo import demo
-
-    demo(cfg)
-
+main = command("demo", "genlab.commands.demo.demo", lists="run")
 
 if __name__ == "__main__":
     main()

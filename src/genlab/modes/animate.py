@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo, FrameRate, PositiveFloat, PositiveInt
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.foreign import Unreadable, own_file
 from genlab.modes.film import Film, labelled
 from genlab.modes.interpolate import slerp
@@ -109,5 +109,5 @@ def _read(path: Path) -> Image.Image:
                 raise ValueError(f"it has {opened.width} x {opened.height} pixels")
             picture = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for damaged files
-        raise UsageError(f"{path} can't be read as an image: {' '.join(str(error).split())}.") from error
+        raise UsageError(f"{path} can't be read as an image: {one_line(error)}.") from error
     return labelled(picture, f"epoch {int(path.stem.removeprefix('epoch_'))}")
