@@ -83,6 +83,6 @@ def _check_port(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise UsageError(
-                f"port={port} can't be had ({error.strerror}): another program has it, or another page; type another "
-                f"number, as port={port + 1 if port < 65535 else 8000}."
+                f"port={port} can't be had ({error.strerror}): type another number, as "
+                f"port={port + 1 if 1024 <= port < 65535 else 8000}."
             ) from error
