@@ -13,6 +13,7 @@ FLOORS = [
     "sweeps",
     "commands",
     "modes",
+    "export",
     "report",
     "callbacks",
     "evaluation",
