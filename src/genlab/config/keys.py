@@ -12,6 +12,7 @@ KEYS: dict[str, Any] = {
     "seed": int,
     "tags": list[str],
     "resume": str | None,
+    "init": str | None,
     "sweep": str | None,
     "retry_failed": bool,
     "preflight": Literal["run", "skip"],
