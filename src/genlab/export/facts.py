@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from genlab.data import ImageDataModule
+from genlab.data.datamodule import SPLITS
 from genlab.foreign import is_number, printable
 from genlab.protocols import LoadedRun
 from genlab.redaction import map_texts
 from genlab.run.adopt import PLACE
-from genlab.run.checkpoint import read_checkpoint
+from genlab.run.checkpoint import explain_damage, read_checkpoint
 from genlab.run.summary import read_outcome
 from genlab.sampling import is_drawn
 
@@ -19,7 +20,10 @@ from genlab.sampling import is_drawn
 def describe(run: LoadedRun) -> dict[str, Any]:
     """The facts of a run, as they may be published: without the places where its data lie."""
     model, checkpoint = run.model, read_checkpoint(run.checkpoint)
-    images = checkpoint.get(ImageDataModule.__qualname__, {})
+    with explain_damage(run.checkpoint):
+        images = checkpoint.get(ImageDataModule.__qualname__, {})
+        n_images = {split: int(images[split]["images"]) for split in SPLITS if split in images}
+        measured = scores(run, checkpoint)
     facts = {
         "genlab": _version(),
         "torch": torch.__version__.partition("+")[0],
@@ -29,11 +33,8 @@ def describe(run: LoadedRun) -> dict[str, Any]:
         "weights": model.weights_in_use,
         "samples": "drawn" if is_drawn(model, run.datamodule) else "decoded",
         "images_seen": model.images_seen,
-        "data": {
-            "name": shown_name(run.datamodule.name),
-            **{split: part["images"] for split, part in images.items()},
-        },
-        "scores": scores(run, checkpoint),
+        "data": {"name": run.datamodule.name, **n_images},
+        "scores": measured,
         "configuration": {"model": run.config["model"], "data": _without_places(run.config["data"])},
     }
     published: dict[str, Any] = map_texts(facts, lambda text: shown_name(printable(text)))
