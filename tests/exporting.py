@@ -64,11 +64,11 @@ def untrained(path: Path, *overrides: str) -> Path:
     cfg = config(*overrides)
     torch.manual_seed(0)
     model = build(cfg.model)
-    for buffer in model.buffers():
-        if buffer.is_floating_point() and buffer.ndim > 0:
-            buffer.uniform_(0.5, 1.5)
+    for name, buffer in model.named_buffers():
         if buffer.ndim == 2:  # a covariance
-            buffer.copy_(buffer @ buffer.T)
+            buffer.normal_().copy_(buffer @ buffer.T)
+        elif buffer.ndim == 1:  # a mean or a variance, small, or all that follows would be zero
+            buffer.uniform_(*((-0.1, 0.1) if "mean" in name else (0.01, 0.1)))
     stored = {"config": OmegaConf.to_container(cfg, resolve=True), "state_dict": model.state_dict(), "images_seen": 0}
     torch.save(stored, path)
     return path

@@ -24,7 +24,8 @@ class Hub:
             self.repositories.append(json.loads(body))
             return {"url": f"{self.url}/me/it"}
         if "/preupload/" in path:
-            return {"files": [{"path": f["path"], "uploadMode": "regular"} for f in json.loads(body)["files"]]}
+            how = {"uploadMode": "regular", "shouldIgnore": False}
+            return {"files": [{"path": file["path"], **how} for file in json.loads(body)["files"]]}
         if "/commit/" in path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":

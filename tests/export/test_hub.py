@@ -3,6 +3,7 @@
 from functools import partial
 
 import huggingface_hub
+import huggingface_hub.constants
 import pytest
 from exporting import exported
 from hub_server import serving_hub
