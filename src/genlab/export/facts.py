@@ -54,7 +54,7 @@ def scores(run: LoadedRun, checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
     summary = read_outcome(run.checkpoint.parent.parent).summary
     found = []
     if summary.get("images_seen") == run.model.images_seen:
-        metrics = [part for part in summary.get("metrics", {}).values() if isinstance(part, dict)]
+        metrics = [part for part in (summary.get("metrics") or {}).values() if isinstance(part, dict)]
         found = [(part.get("value"), part.get("protocol")) for part in metrics]
     elif run.checkpoint.name == "best.ckpt":
         states = [state for state in checkpoint.get("callbacks", {}).values() if "best_protocol" in state]
@@ -62,7 +62,10 @@ def scores(run: LoadedRun, checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"name": protocol["metric"], "value": value, "protocol": protocol}
         for value, protocol in found
-        if is_number(value) and isinstance(protocol, dict) and protocol.get("weights") == run.model.weights_in_use
+        if is_number(value)
+        and isinstance(protocol, dict)
+        and "metric" in protocol
+        and protocol.get("weights") == run.model.weights_in_use
     ]
 
 
