@@ -15,6 +15,7 @@ from exporting import exported, run_alone, untrained
 from PIL import Image
 from safetensors.torch import load_file
 from settings import config
+from typed import assert_refused, type_in
 
 from genlab.commands.evaluate import evaluate
 from genlab.commands.load import load_run
@@ -225,3 +226,13 @@ def test_after_an_error_all_is_as_it_was(name, tmp_path):
 )
 def test_folders_of_this_machine_are_not_published(text, shown):
     assert shown_name(text) == shown
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_folder_and_leaves_nothing_else(vae_run, tmp_path):
+    typed = (f"run={vae_run.path}", "to=out", "onnx=false")
+    result = type_in("export", *typed, cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "out\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert_refused(type_in("export", *typed, cwd=tmp_path), "to=out holds files", "overwrite=true")
+    assert type_in("export", *typed, "overwrite=true", cwd=tmp_path).returncode == 0
