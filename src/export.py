@@ -2,18 +2,9 @@
 
 import genlab.entry  # isort: skip  # noqa: F401
 
-from omegaconf import DictConfig
-
 from genlab.cli import command
 
-
-@command("export")
-def main(cfg: DictConfig) -> None:
-    """Export; imports torch only now, so that --help answers at once."""
-    from genlab.commands.export import export
-
-    export(cfg)
-
+main = command("export", "genlab.commands.export.export")
 
 if __name__ == "__main__":
     main()

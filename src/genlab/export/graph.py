@@ -21,8 +21,7 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind
 
-from genlab.errors import UsageError
-from genlab.sentences import one_line
+from genlab.errors import UsageError, one_line
 
 ASSERTIONS = (torch.ops.aten._assert_tensor_metadata.default,)  # that a tensor is where it was traced
 

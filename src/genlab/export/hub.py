@@ -3,9 +3,8 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from genlab.errors import UsageError
+from genlab.errors import UsageError, one_line
 from genlab.export.folder import FILES
-from genlab.sentences import one_line
 
 
 def check_push(repository: str) -> None:

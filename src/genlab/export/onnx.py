@@ -9,8 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.export import ExportedProgram
 
-from genlab.errors import UsageError
-from genlab.sentences import one_line
+from genlab.errors import UsageError, one_line
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4  # of ONNX Runtime's results, absolute and relative
