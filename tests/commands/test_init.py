@@ -65,6 +65,7 @@ def test_a_sweep_says_so_before_its_first_run(vae_run, tmp_path):
     assert "holds no weights that fit this GAN" in refused.error
 
 
+@pytest.mark.slow
 def test_training_starts_with_these_weights(vae_run, tmp_path):
     still = (*TINY, "trainer.max_steps=1", "model.optimizer.lr=1e-12", "callbacks=checkpoint")
     train(config(*still, f"init={vae_run.path}", run_dir=tmp_path / "from"))
@@ -85,6 +86,7 @@ def test_a_run_that_goes_on_does_not_start_again(vae_run, tmp_path):
     assert_same_end(run, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_by_itself_must_have_started_with_the_same_weights(vae_run, tmp_path):
     few = (*TINY, "callbacks=checkpoint", "resume=auto")
     train(config(*few, f"init={vae_run.path}", run_dir=tmp_path))
