@@ -8,8 +8,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 WHAT = {  # an export may hold
-    "model.safetensors": "the weights of decoder, encoder and prior",
-    "networks.py": "plain PyTorch: `from_noise(weights, x)`, `decode(weights, x)`, maybe `encode(weights, x)`",
+    "model.safetensors": "the weights that inference needs",
+    "networks.py": "what the model computes, in plain PyTorch: {methods}",
     "generate.py": "draws images; loads the weights",
     "config.json": "shapes, scores, and the configuration it was trained with",
     "decoder.onnx": "ONNX: `codes` (B, {latent_dim}) to `images` (B, {channels}, {height}, {width})",
@@ -37,13 +37,14 @@ def model_card(facts: Mapping[str, Any], files: Collection[str], **more: Any) ->
     )
     title = f"{facts['architecture']} of {facts['data']['name']}"
     protocols = [score["protocol"] for score in facts["scores"]]
+    methods = ", ".join(f"`{name}(weights, x)`" for name in ("from_noise", "decode", *["encode"] * more["has_encoder"]))
     sides = dict(zip(("channels", "height", "width"), facts["image_shape"], strict=True))
     return environment.get_template("README.md.jinja").render(
         facts=facts,
         title=title,
         metadata=yaml.safe_dump(_metadata(facts, title, files), sort_keys=False, allow_unicode=True),
         shape=facts["image_shape"],
-        files=[(name, what.format(**facts, **sides)) for name, what in WHAT.items() if name in files],
+        files=[(name, what.format(**facts, **sides, methods=methods)) for name, what in WHAT.items() if name in files],
         fields=[field for field in dict.fromkeys(chain(*protocols)) if field != "metric"],
         **more,
     )
