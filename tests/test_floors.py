@@ -14,6 +14,7 @@ FLOORS = [
     "commands",
     "demo",
     "modes",
+    "export",
     "report",
     "callbacks",
     "evaluation",

@@ -22,6 +22,12 @@ def stored_records(path):
     return history, minimised, run
 
 
+def stored_artifacts(path):
+    """The artifacts in an offline file: each with its name, its alias, and the files, by names, where they are kept."""
+    kept = [record.artifact for record in finished_records(path) if record.WhichOneof("record_type") == "artifact"]
+    return [(a.name, {*a.aliases}, {file.path: file.local_path for file in a.manifest.contents}) for a in kept]
+
+
 def finished_records(path, seconds=10):
     """All records of an offline file, once W&B's process has written the last one, which may be after `finish`."""
     from wandb.proto import wandb_internal_pb2

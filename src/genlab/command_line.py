@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 
 # Keys whose values are paths or names of folders: a text whatever it looks like, and unset where it is empty.
 PATHS = re.compile(
-    r"paths\.\w+|hydra\.(run|sweep)\.dir|runs?|resume|sweep|output|out|images|(data\.|callbacks\.\w+\.)?cache_dir"
+    r"paths\.\w+|hydra\.(run|sweep)\.dir|runs?|resume|init|to|sweep|output|out|images|(data\.|callbacks\.\w+\.)?cache_dir"
     r"|data\.(root|path)|callbacks\.\w+\.dirpath|features\.weights|logger\.\w+\.save_dir"
 )
 FOLDERS = ("DATA_DIR", "LOG_DIR", "TORCH_HOME", "HF_HOME")  # variables that hold one

@@ -154,7 +154,8 @@ OWN = [  # keys of the other scripts
     ("prepare", ["data.limit=some"], "data.limit=some is not possible: it must be null or a whole number"),
     ("prepare", ["data.channels=two"], "There is no value of data.channels 'two'. Valid: 1, 3."),
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
-    ("report", ["sweep=x", "to=paper"], "There is no value of to 'paper'. Valid: null, wandb."),
+    ("export", ["run=5", "to=x", "weights=foo"], "There is no value of weights 'foo'. Valid: ema, raw."),
+    ("export", ["run=5", "to=x", "onnx=maybe"], "onnx=maybe is not possible: it must be true or false."),
 ]
 
 
@@ -172,6 +173,9 @@ OTHERS = [
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
     ("report", ["sweep=${nope}"], "sweep refers to 'nope', and there is no such key: --cfg job lists all"),
     ("report", ["sweep=x", "to=paper"], "There is no value of to 'paper'. Valid: null, wandb."),
+    ("export", ["run=5"], "to is missing: type to=VALUE (--help shows examples)."),
+    ("export", ["run=5", "to=x", "onnx=false"], "run=5 does not exist"),
+    ("export", ["run=5", "to=x", "push=me"], "push=me names no user: type push=USER/me."),
 ]
 
 

@@ -133,7 +133,7 @@ def test_an_error_that_is_not_the_users_keeps_its_traceback(tmp_path):
     assert summary["error"].startswith("ZeroDivisionError")
 
 
-@pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report", "demo"])
+@pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report", "export", "demo"])
 @pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]], ids=" ".join)
 def test_help_and_the_configuration_come_without_importing_torch(script, question, tmp_path):
     """A torch that can't be imported stands in its place."""

@@ -1,11 +1,13 @@
 """W&B in its offline mode, with its files read back."""
 
 import socket
+from pathlib import Path
 
 import pytest
+import wandb
 from settings import TINY
 from typed import type_in
-from wandb_records import stored_records
+from wandb_records import stored_artifacts, stored_records
 
 from genlab.loggers import wandb as module
 from genlab.loggers.wandb import choose_mode
@@ -51,7 +53,7 @@ def test_the_users_own_mode_is_respected(monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_path):
+def test_an_offline_run_keeps_metrics_pictures_config_tags_checkpoints_and_the_minimum(tmp_path):
     few = (
         "callbacks.frechet.n_samples=8",
         "~callbacks.progress",
@@ -65,6 +67,7 @@ def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_p
         *TINY,
         *few,
         "logger=[wandb,tensorboard]",
+        "logger.wandb.log_model=true",
         f"hydra.run.dir={run_dir}",
         cwd=tmp_path,
         HOME=str(tmp_path),
@@ -84,3 +87,33 @@ def test_an_offline_run_keeps_metrics_pictures_config_tags_and_the_minimum(tmp_p
     assert settings["tags"] == ["lecture"]
     assert summary == {"val/fd_efficientnet_lite0"}
     assert list((run_dir / "tensorboard").glob("events*"))
+    best, last = stored_artifacts(offline_run / f"run-{run_id}.wandb")
+    for (name, aliases, files), alias in ((best, "best"), (last, "last")):
+        assert (name, aliases) == (f"model-{run_id}", {alias, "latest"})
+        assert list(files) == [f"{alias}.ckpt"]
+        kept = Path(files[f"{alias}.ckpt"])
+        assert kept.is_relative_to(tmp_path)  # W&B's own folder, in the home
+        assert kept.read_bytes() == (run_dir / "checkpoints" / f"{alias}.ckpt").read_bytes()
+
+
+class FakeRun:
+    id = "x"
+
+    def __init__(self):
+        self.logged = []
+
+    def log_artifact(self, artifact, aliases):
+        self.logged.append((aliases, list(artifact.manifest.entries)))
+
+
+@pytest.mark.parametrize(("log_model", "n"), [(True, 1), (False, 0)])
+def test_checkpoints_become_artifacts_only_if_that_is_asked_for(log_model, n, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(wandb, "run", run := FakeRun())
+    run.dir = str(tmp_path / "files")
+    monkeypatch.setattr(wandb, "finish", lambda: None)
+    (tmp_path / "last.ckpt").write_bytes(b"x")
+    logger = module.WandbLogger(str(tmp_path), log_model=log_model)
+    logger.keep_checkpoints(tmp_path)
+    logger.finish()
+    assert run.logged == n * [(["last"], ["last.ckpt"])]

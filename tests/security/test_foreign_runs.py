@@ -184,12 +184,13 @@ def test_loggers_keep_their_kind_and_their_names_and_nothing_else(run, monkeypat
     board = {"_target_": "lightning.pytorch.loggers.TensorBoardLogger", "save_dir": "http://h/${oc.env:MY_API_KEY}/"}
     settings = {"base_url": "http://h", "api_key": "x"}
     wandb = {"_target_": "genlab.loggers.WandbLogger", "project": "mine", "entity": "theirs", "save_dir": "/tmp"}
+    wandb["log_model"] = True
     other = {"_target_": "lightning.pytorch.loggers.MLFlowLogger", "tracking_uri": "http://h"}
     loggers = {"a": board | {"version": "../../x"}, "b": wandb | {"settings": settings, "name": "${oc.env:MY_API_KEY}"}}
     put_run(run, changed(run, "logger", loggers | {"c": other}))
     kept = OmegaConf.to_container(resume(run), resolve=True)["logger"]
     here = OmegaConf.to_container(config("logger=[tensorboard,wandb]", run_dir=run), resolve=True)["logger"]
-    assert kept == {**here, "wandb": here["wandb"] | {"project": "mine"}}
+    assert kept == {**here, "wandb": here["wandb"] | {"project": "mine", "log_model": True}}
     assert "logger.c of the run is left out" in caplog.text
     assert list(resume(run, "logger=tensorboard").logger) == ["tensorboard"]
     assert not resume(run, "logger=none").logger

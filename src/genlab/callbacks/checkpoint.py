@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from genlab.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 from genlab.errors import UsageError
 from genlab.files import atomic_write, missing, warn_on_failure
+from genlab.loggers import WandbLogger
 from genlab.run.checkpoint import DamagedCheckpoint, link, read_checkpoint, spoiled, write_checkpoint
 from genlab.trainer.internals import make_checkpoint
 from genlab.trainer.schedule import is_due, scorer, signals
@@ -60,6 +61,11 @@ class Checkpoint(LightningCheckpoint):
 
     def _forget_best(self) -> None:
         self.best_score, self.best_protocol = float("inf"), dict[str, Any]()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.keep_checkpoints(self.dirpath)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Try, so that a full disk or a folder that can't be written to ends all processes before the first hour."""

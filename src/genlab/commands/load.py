@@ -54,18 +54,18 @@ def load_run(run: str, weights: str = "ema") -> LoadedRun:
         return LoadedRun(model.eval(), build(config.data), checkpoint["config"], path)
 
 
-def find_checkpoint(run: Path) -> Path:
-    """The checkpoint file of a run folder, where no link leads out of it, or the file itself."""
+def find_checkpoint(run: Path, key: str = "run") -> Path:
+    """The checkpoint file of a run folder, where no link leads out of it, or the file itself; `key` names either."""
     if run.is_file():
         return run
     if not run.is_dir():
         raise UsageError(
-            f"run={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file."
+            f"{key}={run} does not exist: give a run folder, such as logs/train/runs/DATE_TIME, or a .ckpt file."
         )
     for name in ("best.ckpt", "last.ckpt", "previous.ckpt"):
         if (path := own_path(run, f"checkpoints/{name}")).is_file():
             return path
     raise UsageError(
-        f"run={run} is no run folder: checkpoints/best.ckpt and checkpoints/last.ckpt are missing. Give the folder "
+        f"{key}={run} is no run folder: checkpoints/best.ckpt and checkpoints/last.ckpt are missing. Give the folder "
         "that holds config.yaml and checkpoints/, or a .ckpt file."
     )

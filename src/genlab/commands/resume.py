@@ -152,9 +152,9 @@ def _check_own(run: Path, where: Path, other: Path) -> None:
 
 
 def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
-    """See that model, data and seed are those of a run."""
-    for part in ("model", "data", "seed"):
-        mine, theirs = (dict(leaves(c[part], part)) for c in (config, stored))
+    """See that model, data, seed and the weights it started with are those of a run."""
+    for part in ("model", "data", "seed", "init"):
+        mine, theirs = (dict(leaves(c.get(part), part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
             if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name"):
                 raise UsageError(

@@ -14,6 +14,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
+from genlab.commands.init import start_from
+from genlab.commands.load import find_checkpoint
 from genlab.commands.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.model_checks import check_shapes, try_optimizers
@@ -75,6 +77,8 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
             stack.enter_context(put_back_unless(lambda: signals.has_begun, run_dir))
         cfg = resumed.config if resumed else cfg
         config = _check(cfg)
+        if cfg.get("init") and not resumed:
+            find_checkpoint(Path(cfg.init), "init")
         open_run_folder(run_dir, config, again=bool(resume))
         fields = {"fingerprint": own} | _overrides(typed, before if resumed else None)
         ending = stack.enter_context(record_run(run_dir, resumed is not None, **fields))
@@ -142,6 +146,8 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
         model = build(cfg.model)
         try_optimizers(model)
         check_shapes(model)
+    if cfg.get("init") and not resumed:
+        start_from(model, cfg.init)
     own = [ResumeState(config, metrics.flush), Validation(), signals]
     callbacks = [*own, *(build(node) for node in cfg.callbacks.values())]
     for logger in loggers:  # a run writes again what it has written after the checkpoint from which it goes on

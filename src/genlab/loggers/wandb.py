@@ -40,6 +40,8 @@ class WandbLogger(loggers.WandbLogger):
         save_dir: folder of W&B's own files.
         run_dir: the run folder, if that is another.
         offline: record locally without asking for a key or the network.
+        log_model: at the end, upload `best.ckpt` and `last.ckpt` as versions `best` and `last` of the artifact
+            `model-ID`, ID being the run's; offline they are copied to W&B's own folder until then.
         settings: W&B's own, by name.
         **kwargs: for Lightning's logger and `wandb.init`: project, entity, name, group, job_type, tags, mode, ...
     """
@@ -49,6 +51,7 @@ class WandbLogger(loggers.WandbLogger):
         save_dir: str,
         run_dir: str | None = None,
         offline: bool = False,
+        log_model: bool = False,
         settings: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +70,8 @@ class WandbLogger(loggers.WandbLogger):
         self._id = self._wandb_init["id"]
         self._asked = kwargs.get("mode") or settings.get("mode") or ("offline" if offline else None)
         self._is_begun = False
+        self._log_model = log_model
+        self._checkpoints: Path | None = None
 
     @property
     @rank_zero_experiment
@@ -105,11 +110,25 @@ class WandbLogger(loggers.WandbLogger):
         if wandb is None or wandb.run is None:
             return
         folder = Path(wandb.run.dir).parent
+        if self._checkpoints:
+            with warn_on_failure("W&B's copy of the checkpoints", Exception):
+                self._log_checkpoints(wandb, self._checkpoints)
         try:
             wandb.finish()
         except Exception as error:
             command = shlex.join(["wandb", "sync", str(folder)])
             log.warning("W&B has not got all of this run (%s). Upload it with: %s", reason(error), command)
+
+    def _log_checkpoints(self, wandb: Any, folder: Path) -> None:
+        for name in ("best", "last"):  # the newest is `latest` too
+            if (path := folder / f"{name}.ckpt").is_file():
+                artifact = wandb.Artifact(f"model-{wandb.run.id}", type="model")
+                artifact.add_file(str(path))
+                wandb.run.log_artifact(artifact, aliases=[name])
+
+    def keep_checkpoints(self, folder: Path) -> None:
+        """Upload the checkpoints that lie in a folder at the end, if `log_model` says so."""
+        self._checkpoints = folder if self._log_model else None
 
     @rank_zero_only
     def keep_minimum(self, key: str) -> None:

@@ -35,14 +35,13 @@ class AE(Autoencoder):
         self.register_buffer("code_cov", torch.eye(self.latent_dim))
         self._epoch_codes = Moments(self.latent_dim)
 
-    def prior(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n codes (n, latent_dim) from N(m, S), the Gaussian fitted to training codes.
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """Map draws e from N(0, I) to draws from N(m, S), the Gaussian fitted to training codes, both (B, latent_dim).
 
         z = m + S^(1/2) e with the symmetric root, the one that is unique: the same noise e keeps giving similar
         images while S changes slowly. Computed on the CPU in float64, as some devices have no eigh.
         """
         root = symmetric_root(self.code_cov.cpu().double())
-        noise = torch.randn(n, self.latent_dim, generator=generator)
         return self.code_mean + (noise.double() @ root).to(self.code_mean)
 
     def prior_moments(self) -> tuple[Tensor, Tensor]:

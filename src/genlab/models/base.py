@@ -62,8 +62,12 @@ class ImageModel(LightningModule, ABC):
         self.evaluation_noise: Generator | None = None
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n codes (n, latent_dim) from p(z) = N(0, I)."""
-        return torch.randn(n, self.latent_dim, generator=generator).to(self.device)
+        """Draw n codes (n, latent_dim) from p(z): draws from N(0, I), made into codes by `from_noise`."""
+        return self.from_noise(torch.randn(n, self.latent_dim, generator=generator))
+
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """Map draws from N(0, I), on the CPU, to draws from p(z), both (B, latent_dim): they are the same here."""
+        return noise.to(self.device)
 
     def prior_moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each entry of a code under the prior, (latent_dim,) each."""

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from omegaconf import DictConfig
 
 from genlab.command_line import typed
 from genlab.config.keys import check_keys
+from genlab.config.values import convert
 from genlab.console import console
-from genlab.errors import UsageError, unknown
+from genlab.errors import UsageError
 from genlab.files import write_bytes, write_text
 from genlab.foreign import printable
 from genlab.report.figures import draw_figures
@@ -31,8 +33,7 @@ def report(cfg: DictConfig) -> Path:
     runs = [cfg.runs] if isinstance(cfg.runs, str) else [str(run) for run in cfg.runs or []]
     if bool(runs) == bool(cfg.sweep):
         raise UsageError("Type sweep=PATH (a folder of run folders), or runs=A,B,C (run folders): one of the two.")
-    if cfg.to not in (None, "wandb"):
-        raise UsageError(unknown("value of to", str(cfg.to), ["wandb"]))
+    convert("to", cfg.to, Literal["wandb"] | None)
     log_dir, out = Path(cfg.paths.log_dir), Path(cfg.out) if cfg.out else None
 
     def publish(table: Table, folder: Path) -> None:

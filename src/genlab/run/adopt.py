@@ -19,7 +19,9 @@ from genlab.run.checkpoint import check_parts
 
 log = logging.getLogger(__name__)
 
-NAMES = {"genlab.loggers.WandbLogger": ("project", "group", "job_type", "name", "tags", "notes")}  # that loggers keep
+NAMES = {  # that loggers keep, and what they are asked for
+    "genlab.loggers.WandbLogger": ("project", "group", "job_type", "name", "tags", "notes", "log_model")
+}
 PLACE = re.compile(r"dir|path|folder|root|study|output", re.IGNORECASE)  # in the names of arguments
 READ = ("cache_dir", "weights")  # where data and published weights are kept, for all runs
 

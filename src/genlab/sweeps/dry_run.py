@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from genlab.commands.init import fitting_tensors
 from genlab.commands.machine import check_machine
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.model_checks import check_shapes, try_optimizers
@@ -31,6 +32,8 @@ def dry_run(config: dict[str, Any]) -> DryRun:
             check_size(cfg)
             model = _build_model(cfg)
         try_optimizers(model)
+        if cfg.get("init"):
+            fitting_tensors(model, cfg.init)
         unscored = _check_callbacks(cfg, model)
     except Exception as error:
         known = isinstance(error, UsageError | HydraException | OmegaConfBaseException)

@@ -1,0 +1,32 @@
+"""The codes of a data set, as features for other programs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genlab.data.datamodule import SPLITS, ImageDataModule
+from genlab.distributed import in_batches
+from genlab.images import to_float
+
+BATCH = 100  # images at a time
+
+
+@torch.no_grad()
+def write_codes(model: Any, data: ImageDataModule, path: Path) -> None:
+    """Write `SPLIT_codes` (N, latent_dim) and `SPLIT_labels` (N,) or (N, entries) of train, val and test as an `.npz`.
+
+    Args:
+        model: fulfils `protocols.Reconstructs`.
+        data: whose images are taken in their order, as evaluation shows them.
+        path: the file.
+    """
+    arrays: dict[str, Any] = {}
+    for split in SPLITS:
+        images = data.images(split)
+        work = lambda _, rows, images=images: model.encode(to_float(images[rows].to(model.device))).cpu()  # noqa: E731
+        codes = [torch.empty(0, model.latent_dim), *in_batches(work, len(images), BATCH)]
+        arrays[f"{split}_codes"] = torch.cat(codes).numpy()
+        arrays[f"{split}_labels"] = data.labels(split).numpy()
+    np.savez_compressed(path, **arrays)

@@ -1,0 +1,101 @@
+"""From a loaded run to the files of an export."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Generator, Tensor
+from torch.export import ExportedProgram
+
+from genlab.errors import UsageError
+from genlab.export.card import model_card
+from genlab.export.codes import write_codes
+from genlab.export.facts import describe
+from genlab.export.graph import load_functions, python_source, tensors, trace
+from genlab.export.onnx import write_onnx
+from genlab.files import write_bytes, write_json, write_text
+from genlab.images import grid, save_picture
+from genlab.protocols import LoadedRun, Reconstructs
+from genlab.sampling import sampler
+
+TOLERANCE = 1e-5  # of networks.py beside the model, absolute and relative
+BATCHES = (1, 3)  # neither has the size that was traced
+N_SAMPLES, N_COLUMNS = 64, 8
+
+
+def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
+    """Write all of an export into an empty folder.
+
+    Args:
+        run: the trained model, on the CPU.
+        folder: where to.
+        onnx: whether to write ONNX files.
+        codes: whether to write the codes of the data.
+
+    Raises:
+        UsageError: if the model can't be traced, or a file gives other results than it does.
+    """
+    model, has_encoder = run.model, isinstance(run.model, Reconstructs)
+    noise, x = _random(2, model.latent_dim), _random(2, *model.image_shape)
+    programs = {"from_noise": trace(model, "from_noise", noise), "decode": trace(model, "decode", noise)}
+    if has_encoder:
+        programs["encode"] = trace(model, "encode", x)
+    n_numbers = _write_weights(programs, folder / "model.safetensors")
+    facts = describe(run)
+    write_text(folder / "networks.py", python_source(programs, f"What a {facts['architecture']} computes."))
+    check_networks(folder, model, list(programs))
+    if onnx:
+        write_onnx(programs["decode"], folder / "decoder.onnx", "codes", "images", model.decode)
+        if has_encoder:
+            write_onnx(programs["encode"], folder / "encoder.onnx", "images", "codes", model.encode)
+    if codes:
+        write_codes(model, run.datamodule, folder / "codes.npz")
+    write_json(folder / "config.json", facts)
+    shutil.copyfile(str(files("genlab.export") / "template" / "generate.py"), folder / "generate.py")
+    with torch.no_grad():
+        samples = sampler(model, run.datamodule, N_SAMPLES, Generator().manual_seed(0))(slice(N_SAMPLES))
+        otherwise = has_encoder and not torch.allclose(model.reconstruct(x), model.decode(model.encode(x)), atol=1e-4)
+        has_own_prior = not torch.equal(model.from_noise(noise), noise)
+    save_picture(grid(samples, N_COLUMNS), folder / "samples.png")
+    names = [path.name for path in folder.iterdir()]
+    more = {"has_encoder": has_encoder, "has_own_prior": has_own_prior, "reconstructs_otherwise": otherwise}
+    write_text(folder / "README.md", model_card(facts, names, n_numbers=n_numbers, **more))
+
+
+def _write_weights(programs: dict[str, ExportedProgram], path: Path) -> int:
+    """Write the tensors that traced methods use; return how many numbers that are."""
+    weights = tensors(programs)
+    write_bytes(path, save(weights, metadata={"format": "pt"}))  # `save_file` would keep others from reading it
+    return sum(weight.numel() for weight in weights.values())
+
+
+@torch.no_grad()
+def check_networks(folder: Path, model: Any, methods: list[str]) -> None:
+    """Compare what was written with the model, on random input; and the prior's codes with those it draws itself.
+
+    Raises:
+        UsageError: if a result differs by more than `TOLERANCE`.
+    """
+    weights, functions = load_file(folder / "model.safetensors"), load_functions(folder / "networks.py")
+    for n in BATCHES:
+        for method in methods:
+            x = _random(n, *(model.image_shape if method == "encode" else (model.latent_dim,)))
+            _compare(functions[method](weights, x), getattr(model, method)(x), f"{type(model).__name__}.{method}")
+        own = model.prior(n, Generator().manual_seed(n))
+        noise = torch.randn(n, model.latent_dim, generator=Generator().manual_seed(n))
+        _compare(functions["from_noise"](weights, noise), own, f"{type(model).__name__}.prior")
+
+
+def _compare(found: Tensor, expected: Tensor, what: str) -> None:
+    if found.shape != expected.shape or not torch.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
+        raise UsageError(
+            f"{what} can't be exported, as its trace gives other values: it must not branch on values of tensors or on "
+            "the size of a batch, and a prior that is not N(0, I) has a `from_noise`."
+        )
+
+
+def _random(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=Generator().manual_seed(0))
