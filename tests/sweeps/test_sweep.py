@@ -30,7 +30,9 @@ def test_each_run_has_a_process_and_a_folder_of_its_own_and_is_resumed_like_any_
         assert summary(run_dir)["status"] == "completed"
         assert (run_dir / "checkpoints" / "best.ckpt").is_file()
         assert f"{name.upper()} on digits, run folder {run_dir}" in (run_dir / "console.log").read_text()
-        assert "resume: auto\nsweep: first\n" in (run_dir / "config.yaml").read_text()
+        written = (run_dir / "config.yaml").read_text()
+        assert "\nresume: auto\n" in written
+        assert "\nsweep: first\n" in written
 
 
 def test_without_a_terminal_lines_say_what_happens_and_the_best_run_comes_first(sweep):

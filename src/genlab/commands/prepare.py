@@ -31,7 +31,7 @@ def prepare(cfg: DictConfig) -> Path:
     """
     quieten()
     check_config(cfg)
-    path = output_path(cfg.output, Path(cfg.paths.run_dir) / "contact_sheet", overwrite=cfg.overwrite)
+    path = output_path(cfg.output, Path(cfg.paths.run_dir) / "contact_sheet", overwrite=True)
     datamodule: ImageDataModule = build(cfg.data)
     datamodule.setup()
     if cfg.verify:
