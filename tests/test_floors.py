@@ -12,6 +12,7 @@ FLOORS = [
     "search",
     "sweeps",
     "commands",
+    "lecture",
     "report",
     "callbacks",
     "evaluation",

@@ -23,6 +23,7 @@ KEYS: dict[str, Any] = {
     "output": str | None,
     "verify": bool,
     "out": str | None,
+    "only": str | list[str] | None,
     "to": Literal["wandb"] | None,
     "paths.data_dir": str,
     "paths.log_dir": str,
