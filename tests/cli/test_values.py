@@ -1,6 +1,7 @@
 """Values of the wrong kind: what is typed, and what it becomes or what comes back."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def keys_below(node, key=""):
     return set().union(*(keys_below(part, f"{key}.{name}".lstrip(".")) for name, part in node.items()))
 
 
-@pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report"])
+@pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report", "lecture"])
 def test_every_key_of_a_script_has_a_type(script):
     found = keys_below(OmegaConf.to_container(config(name=script)))
     assert {"paths.run_dir"} < found
@@ -155,6 +156,7 @@ OWN = [  # keys of the other scripts
     ("prepare", ["data.channels=two"], "There is no value of data.channels 'two'. Valid: 1, 3."),
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
     ("report", ["sweep=x", "to=paper"], "There is no value of to 'paper'. Valid: null, wandb."),
+    ("lecture", ["claims.game.n_steps=0"], "claims.game.n_steps=0 is not possible: it must be a whole number of at"),
 ]
 
 
@@ -172,6 +174,12 @@ OTHERS = [
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
     ("report", ["sweep=${nope}"], "sweep refers to 'nope', and there is no such key: --cfg job lists all"),
     ("report", ["sweep=x", "to=paper"], "There is no value of to 'paper'. Valid: null, wandb."),
+    (
+        "lecture",
+        ["only=toeplitz,gmae"],
+        "There is no claim of the lecture 'gmae'. Did you mean 'game'? Valid: adversary,",
+    ),
+    ("lecture", ["only=toeplitz", f"out={os.devnull}"], f"{os.devnull} can't be written"),
 ]
 
 

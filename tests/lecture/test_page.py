@@ -126,10 +126,10 @@ def test_a_verdict_that_turns_is_said_on_the_page(section):
     assert "does not hold" in html
 
 
-def test_a_score_is_measured_once_for_a_run_and_a_kind(monkeypatch, tmp_path):
+def test_a_distance_is_measured_once_for_a_run_and_a_kind(monkeypatch, tmp_path):
     counted = []
-    monkeypatch.setattr("genlab.lecture.runs.reference", lambda *how: SimpleNamespace(energy=2.0))
-    monkeypatch.setattr("genlab.lecture.runs.feature_statistics", lambda *how: SimpleNamespace(energy=1.0))
+    monkeypatch.setattr("genlab.lecture.runs.reference", lambda *how: None)
+    monkeypatch.setattr("genlab.lecture.runs.feature_statistics", lambda *how: None)
     monkeypatch.setattr("genlab.lecture.runs.frechet", lambda fakes, reals: 7.0)
     folder = Path("somewhere")
     run = SimpleNamespace(datamodule=SimpleNamespace(images=lambda split: None))
@@ -140,5 +140,5 @@ def test_a_score_is_measured_once_for_a_run_and_a_kind(monkeypatch, tmp_path):
         return [0]
 
     assert runs("a=b", "seed=0") is runs("seed=0", "a=b") is run
-    assert runs.score(run, kind) == runs.score(run, kind) == (7.0, 0.5)
+    assert runs.distance(run, kind) == runs.distance(run, kind) == 7.0
     assert len(counted) == 1

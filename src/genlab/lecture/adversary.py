@@ -1,15 +1,15 @@
 """What an adversary adds to autoencoders and VAEs: sharpness, and samples that are nearer to the data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from genlab.images import to_float
-from genlab.lecture.claim import Claim, Evidence, Interval, Statement, interval
+from genlab.lecture.claim import Claim, Evidence, Statement, interval
+from genlab.lecture.codes import gaussian
 from genlab.lecture.figures import bars, images_figure
-from genlab.lecture.runs import N_SAMPLES, Kind, Runs, from_standard_normal, reconstructions, samples
+from genlab.lecture.runs import N_SAMPLES, Runs, from_standard_normal, reconstructions, samples, sharpness
 from genlab.run.summary import read_outcome
 
 SEEDS = (0, 1, 2)
@@ -49,8 +49,8 @@ class Sharpness(Claim):
 
     def measure(self, runs: Runs) -> Evidence:
         found = {NAMES[model]: trained(runs, model) for model in self.models}
-        reconstructed = {n: sharpness(runs, rs, reconstructions) for n, rs in found.items() if n != "GAN"}
-        sampled = {n: sharpness(runs, rs, samples) for n, rs in found.items()}
+        reconstructed = {n: [sharpness(r, reconstructions) for r in rs] for n, rs in found.items() if n != "GAN"}
+        sampled = {n: [sharpness(r, samples) for r in rs] for n, rs in found.items()}
         rows: list[dict[str, Any]] = [
             {
                 "model": name,
@@ -72,10 +72,6 @@ class Sharpness(Claim):
 def seconds(run: Any) -> float:
     """How long a run has trained, beside whatever else its machine had to do."""
     return float(read_outcome(run.checkpoint.parents[1]).summary["training_seconds"])
-
-
-def sharpness(runs: Runs, found: Sequence[Any], kind: Kind) -> list[float]:
-    return [runs.score(run, kind).sharpness for run in found]
 
 
 def judge_sharpness(reconstructed: Scores, sampled: Scores) -> list[Statement]:
@@ -115,22 +111,21 @@ class AdversarialTraining(Claim):
 
     def measure(self, runs: Runs) -> Evidence:
         found = {NAMES[model]: trained(runs, model) for model in self.models}
-        sampled = {n: [runs.score(run, from_standard_normal).distance for run in rs] for n, rs in found.items()}
-        rebuilt = {n: [runs.score(run, reconstructions).distance for run in rs] for n, rs in found.items()}
+        sampled = {n: [runs.distance(run, from_standard_normal) for run in rs] for n, rs in found.items()}
         rows: list[dict[str, Any]] = [
             {
                 "model": name,
-                "distance, z ~ N(0, I)": interval(sampled[name]),
-                "distance, reconstructions": interval(rebuilt[name]),
-                "epochs": runs_of[0].model.images_seen // len(runs_of[0].datamodule.images("train")),
-                "seconds of training": interval([seconds(run) for run in runs_of]),
+                "distance": interval(sampled[name]),
+                "epochs": rs[0].model.images_seen // len(rs[0].datamodule.images("train")),
+                "seconds of training": interval([seconds(run) for run in rs]),
             }
-            for name, runs_of in found.items()
+            for name, rs in found.items()
         ]
-        fitted = interval([runs.score(run, samples).distance for run in found["AE"]])
-        rows.append({"model": "AE, z ~ fitted Gaussian", "distance, z ~ N(0, I)": fitted})
+        fitted = interval([runs.distance(run, gaussian) for run in found["AE"]])
+        rows.append({"model": "AE, z from a Gaussian fitted to its codes", "distance": fitted})
+        figure = bars({"Ψ(z), z ~ N(0, I)": {name: interval(v) for name, v in sampled.items()}}, "Fréchet distance")
         caption = "Mean and 95% interval over three seeds."
-        return Evidence(draw(sampled, rebuilt), caption, pd.DataFrame(rows), judge_distances(sampled))
+        return Evidence(figure, caption, pd.DataFrame(rows), judge_distances(sampled))
 
 
 def judge_distances(sampled: Scores) -> list[Statement]:
@@ -144,11 +139,3 @@ def judge_distances(sampled: Scores) -> list[Statement]:
 def exceeds(larger: Sequence[float], smaller: Sequence[float]) -> bool:
     """Whether values of one model lie above those of another of the same seeds: the 95% interval of the difference."""
     return interval([a - b for a, b in zip(larger, smaller, strict=True)]).low > 0
-
-
-def draw(sampled: Mapping[str, Sequence[float]], rebuilt: Mapping[str, Sequence[float]]) -> Figure:
-    intervals: dict[str, dict[str, Interval]] = {
-        title: {name: interval(values) for name, values in part.items()}
-        for title, part in (("Ψ(z), z ~ N(0, I)", sampled), ("reconstructions", rebuilt))
-    }
-    return bars(intervals, "Fréchet distance")

@@ -42,7 +42,7 @@ class Codes(Claim):
         for name, kind in kinds.items():
             model = "vae" if name == VAE else "ae"
             found = [runs(f"experiment=lecture/{model}", f"seed={seed}") for seed in SEEDS]
-            scores[name] = [runs.score(run, kind).distance for run in found]
+            scores[name] = [runs.distance(run, kind) for run in found]
         shown: dict[str, Any] = {
             name: runs(f"experiment=lecture/{'vae' if name == VAE else 'ae'}", "seed=0") for name in kinds
         }

@@ -1,8 +1,8 @@
-"""Trained models for the claims, and one score for whatever they generate."""
+"""Trained models for the claims, what they generate, and two numbers on it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from genlab.images import to_float, to_uint8
 from genlab.metrics.population import feature_statistics, frechet
 from genlab.metrics.reference import reference
+from genlab.metrics.sharpness import high_frequency_energy
 from genlab.protocols import FeatureEncoder
 
 N_SAMPLES = 1000
@@ -17,13 +18,6 @@ HELD_OUT = "val+test"
 BATCH_SIZE = 100
 
 Kind = Callable[[Any], Tensor]  # from a run to uint8 images (B, C, H, W)
-
-
-class Score(NamedTuple):
-    """What is said of a set of images beside the training images."""
-
-    distance: float  # Fréchet distance
-    sharpness: float  # energy at high frequencies, relative to the training images
 
 
 class Runs:
@@ -45,7 +39,7 @@ class Runs:
     ) -> None:
         self._folders, self._load, self._encoder, self._cache_dir = folders, load, encoder, cache_dir
         self._runs: dict[Path, Any] = {}
-        self._scores: dict[tuple[int, Kind], Score] = {}
+        self._distances: dict[tuple[int, Kind], float] = {}
 
     def __call__(self, *typed: str) -> Any:
         """The run of these overrides."""
@@ -54,16 +48,21 @@ class Runs:
             self._runs[folder] = self._load(str(folder))
         return self._runs[folder]
 
-    def score(self, run: Any, kind: Kind) -> Score:
-        """Compare the images of a kind that a run gives with its training images; each kind is measured once a run."""
+    def distance(self, run: Any, kind: Kind) -> float:
+        """The Fréchet distance of what a run gives from its training images; each kind is measured once a run."""
         key = (id(run), kind)
-        if key not in self._scores:
-            images, train = kind(run), run.datamodule.images("train")
-            how = (self._encoder, BATCH_SIZE, "cpu")
-            reals = reference(train, *how, self._cache_dir)
+        if key not in self._distances:
+            images, how = kind(run), (self._encoder, BATCH_SIZE, "cpu")
+            reals = reference(run.datamodule.images("train"), *how, self._cache_dir)
             fakes = feature_statistics(images.__getitem__, len(images), *how)
-            self._scores[key] = Score(frechet(fakes, reals), fakes.energy / reals.energy)
-        return self._scores[key]
+            self._distances[key] = frechet(fakes, reals)
+        return self._distances[key]
+
+
+def sharpness(run: Any, kind: Kind) -> float:
+    """The energy at high frequencies of what a run gives, divided by that of its training images."""
+    energies = [high_frequency_energy(images).mean() for images in (kind(run), run.datamodule.images("train")[:])]
+    return (energies[0] / energies[1]).item()
 
 
 @torch.no_grad()
