@@ -109,12 +109,17 @@ def elbo_kl(mean, logvar):
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
 
 
-@pytest.mark.parametrize("claim", [Toeplitz, NotTheInverse, Pooling, ELBO, Gradients, Game])
+def marked(value, claim):
+    """Claims that train, or draw much, take seconds."""
+    return pytest.param(value, marks=pytest.mark.slow) if claim in (ELBO, Game) else value
+
+
+@pytest.mark.parametrize("claim", [marked(c, c) for c in (Toeplitz, NotTheInverse, Pooling, ELBO, Gradients, Game)])
 def test_a_claim_is_shown(claim, verdict):
     assert verdict(claim) == "shown"
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [marked(name, claim) for name, (claim, *_) in FAULTS.items()])
 def test_a_planted_fault_turns_the_verdict(fault, verdict, monkeypatch):
     claim, *planted = FAULTS[fault]
     monkeypatch.setattr(*planted)
@@ -138,6 +143,7 @@ def trade_off():
     return Evidence(None, "", None, sigma.judge(sigma.fit_and_kl(models, x))).verdict
 
 
+@pytest.mark.slow
 def test_sigma_trades_fit_against_regularisation_and_not_where_it_stands_in_the_wrong_place(monkeypatch):
     assert trade_off() == "shown"
     multiplied = lambda x, mean, log_sigma: likelihood_at(x, mean, -log_sigma)  # noqa: E731

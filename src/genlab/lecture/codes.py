@@ -81,6 +81,6 @@ def mixture(run: Any) -> Tensor:
 
 def from_mixture(run: Any, n_components: int) -> Tensor:
     """Decode draws of a mixture with full covariances that is fitted to the codes of the training images."""
-    density = GaussianMixture(n_components, random_state=0, reg_covar=1e-5).fit(training_codes(run).numpy())
+    density = GaussianMixture(n_components, random_state=0, reg_covar=1e-5).fit(training_codes(run).double().numpy())
     codes, _ = density.sample(N_SAMPLES)
     return decoded(run, torch.from_numpy(codes).float())

@@ -59,7 +59,7 @@ def judge(dims: Sequence[int], autoencoder: Sequence[float], pca: Sequence[float
     return [
         Statement("the autoencoder's error falls with the latent dimension, at each step", is_falling(autoencoder)),
         Statement(
-            f"it flattens: each further dimension gains less, the last ones less than {FLAT:g} of what the first gain",
+            f"it flattens: each further dimension gains less, the last ones below {FLAT:g} times the gain of the first",
             is_falling(gains.tolist()) and bool(gains[-1] < FLAT * gains[0]),
         ),
         Statement("the autoencoder lies below PCA at each", all(a < b for a, b in zip(autoencoder, pca, strict=True))),
