@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import torch
 from sklearn.mixture import GaussianMixture
-from torch import Tensor
+from torch import Generator, Tensor
 
 from genlab.images import to_float
 from genlab.lecture.claim import Claim, Evidence, Interval, Statement, interval
@@ -82,5 +82,6 @@ def mixture(run: Any) -> Tensor:
 def from_mixture(run: Any, n_components: int) -> Tensor:
     """Decode draws of a mixture with full covariances that is fitted to the codes of the training images."""
     density = GaussianMixture(n_components, random_state=0, reg_covar=1e-5).fit(training_codes(run).double().numpy())
-    codes, _ = density.sample(N_SAMPLES)
-    return decoded(run, torch.from_numpy(codes).float())
+    codes, _ = density.sample(N_SAMPLES)  # component by component
+    order = torch.randperm(N_SAMPLES, generator=Generator().manual_seed(0))
+    return decoded(run, torch.from_numpy(codes).float()[order])
