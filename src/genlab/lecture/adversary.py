@@ -41,8 +41,8 @@ class Sharpness(Claim):
     experiment = (
         "Sharpness is the power of an image at spatial frequencies above a quarter of a cycle a pixel, the mean over "
         f"{N_SAMPLES:,} images, divided by that of the training digits: 1 is as sharp as these. It is measured on "
-        "reconstructions of held-out digits, and on samples from each model's own prior. Same decoder, same digits, "
-        "three seeds."
+        "reconstructions of held-out digits, and on samples from each model's own prior; models with an adversary and "
+        "without are compared by samples, as a GAN has no others. Same decoder, same digits, three seeds."
     )
     models = ("ae", "vae", "aegan", "vaegan", "gan")
     sweeps = (typed(models),)
@@ -116,7 +116,7 @@ class AdversarialTraining(Claim):
             {
                 "model": name,
                 "distance": interval(sampled[name]),
-                "epochs": rs[0].model.images_seen // len(rs[0].datamodule.images("train")),
+                "epochs": round(rs[0].model.images_seen / len(rs[0].datamodule.images("train"))),
                 "seconds of training": interval([seconds(run) for run in rs]),
             }
             for name, rs in found.items()
