@@ -109,17 +109,12 @@ def elbo_kl(mean, logvar):
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
 
 
-def marked(value, claim):
-    """Claims that train, or draw much, take seconds."""
-    return pytest.param(value, marks=pytest.mark.slow) if claim in (ELBO, Game) else value
-
-
-@pytest.mark.parametrize("claim", [marked(c, c) for c in (Toeplitz, NotTheInverse, Pooling, ELBO, Gradients, Game)])
+@pytest.mark.parametrize("claim", [Toeplitz, NotTheInverse, Pooling, ELBO, Gradients, Game])
 def test_a_claim_is_shown(claim, verdict):
     assert verdict(claim) == "shown"
 
 
-@pytest.mark.parametrize("fault", [marked(name, claim) for name, (claim, *_) in FAULTS.items()])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_turns_the_verdict(fault, verdict, monkeypatch):
     claim, *planted = FAULTS[fault]
     monkeypatch.setattr(*planted)

@@ -56,7 +56,6 @@ def test_an_unknown_claim_is_answered_with_the_valid_ones():
     assert all(name in str(error.value) for name in NAMES)
 
 
-@pytest.mark.slow
 def test_every_training_of_a_claim_names_an_experiment_that_builds():
     named = set()
     for claim in lecture._chosen(config(name="lecture")).values():

@@ -1,5 +1,6 @@
 """The two-player game: what G minimises at D's optimum, which gradients it gets, and what each step of D does to it."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -53,29 +54,13 @@ class Game(Claim):
         values = pd.DataFrame([self._value(shift) for shift in SHIFTS])
         slopes = {loss: slope(loss, FAR_APART) for loss in (Minimax, NonSaturating)}
         g_losses, leak, moved = steps_of_d()
-        changes = np.abs(np.diff(g_losses))
-        statements = [
-            Statement(
-                f"the value of the trained D is 2 JSD − log 4 within {NEAR} nats, for each shift",
-                bool(((values["trained D"] - values["2 JSD − log 4"]).abs() < NEAR).all()),
-            ),
-            Statement(
-                f"at θ = {FAR_APART:g} the saturating gradient is below 0.001, here {slopes[Minimax]:.1g}, and the "
-                f"other above 1, here {slopes[NonSaturating]:.2f}",
-                abs(slopes[Minimax]) < 1e-3 and abs(slopes[NonSaturating]) > 1,
-            ),
-            Statement("D's loss has no gradient in G's weights", leak == 0),
-            Statement(
-                "each of 20 steps of D changes G's loss, while G's weights stay as they are",
-                bool((changes > 0).all()) and moved == 0,
-            ),
-        ]
         caption = (
             "Left: trained D against the closed form. Middle: size of both gradients at D's optimum. Right: the loss "
             "of one and the same G."
         )
         table = values.assign(**{"gradient, saturating": [slope(Minimax, s) for s in SHIFTS]})
         table["gradient, non-saturating"] = [slope(NonSaturating, s) for s in SHIFTS]
+        statements = [*judge_losses(values, slopes), *judge_steps(g_losses, leak, moved)]
         return Evidence(draw(values, g_losses), caption, table, statements)
 
     def _value(self, shift: float) -> dict[str, float]:
@@ -84,6 +69,31 @@ class Game(Claim):
         value = value_of(lambda x: critic(x.float()).double(), shift)
         known = 2 * jensen_shannon(shift) - np.log(4)
         return {"shift θ": shift, "JSD": jensen_shannon(shift), "2 JSD − log 4": known, "trained D": value}
+
+
+def judge_losses(values: pd.DataFrame, slopes: Mapping[type[Minimax], float]) -> list[Statement]:
+    """The trained D against the closed form, and both gradients where the Gaussians are far apart."""
+    saturating, other = slopes[Minimax], slopes[NonSaturating]
+    return [
+        Statement(
+            f"the value of the trained D is 2 JSD − log 4 within {NEAR} nats, for each shift",
+            bool(((values["trained D"] - values["2 JSD − log 4"]).abs() < NEAR).all()),
+        ),
+        Statement(
+            f"at θ = {FAR_APART:g} the saturating gradient is below 0.001, here {saturating:.1g}, and the other above "
+            f"1, here {other:.2f}",
+            abs(saturating) < 1e-3 and abs(other) > 1,
+        ),
+    ]
+
+
+def judge_steps(g_losses: Sequence[float], leak: float, moved: float) -> list[Statement]:
+    """What steps of D alone have done, as `steps_of_d` gives it."""
+    changed = bool((np.diff(g_losses) != 0).all())
+    return [
+        Statement("D's loss has no gradient in G's weights", leak == 0),
+        Statement("each of 20 steps of D changes G's loss, while G's weights stay as they are", changed and moved == 0),
+    ]
 
 
 def jensen_shannon(shift: float) -> float:
