@@ -15,6 +15,7 @@ FLOORS = [
     "demo",
     "modes",
     "export",
+    "lecture",
     "report",
     "callbacks",
     "evaluation",

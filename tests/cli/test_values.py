@@ -1,6 +1,7 @@
 """Values of the wrong kind: what is typed, and what it becomes or what comes back."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def keys_below(node, key=""):
     return set().union(*(keys_below(part, f"{key}.{name}".lstrip(".")) for name, part in node.items()))
 
 
-@pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report"])
+@pytest.mark.parametrize("script", ["train", "eval", "sample", "prepare", "report", "lecture"])
 def test_every_key_of_a_script_has_a_type(script):
     found = keys_below(OmegaConf.to_container(config(name=script)))
     assert {"paths.run_dir"} < found
@@ -156,6 +157,7 @@ OWN = [  # keys of the other scripts
     ("prepare", ["verify=perhaps"], "verify=perhaps is not possible: it must be true or false."),
     ("export", ["run=5", "to=x", "weights=foo"], "There is no value of weights 'foo'. Valid: ema, raw."),
     ("export", ["run=5", "to=x", "onnx=maybe"], "onnx=maybe is not possible: it must be true or false."),
+    ("lecture", ["claims.game.n_steps=0"], "claims.game.n_steps=0 is not possible: it must be a whole number of at"),
 ]
 
 
@@ -176,6 +178,12 @@ OTHERS = [
     ("export", ["run=5"], "to is missing: type to=VALUE (--help shows examples)."),
     ("export", ["run=5", "to=x", "onnx=false"], "run=5 does not exist"),
     ("export", ["run=5", "to=x", "push=me"], "push=me names no user: type push=USER/me."),
+    (
+        "lecture",
+        ["only=toeplitz,gmae"],
+        "There is no claim of the lecture 'gmae'. Did you mean 'game'? Valid: adversary,",
+    ),
+    ("lecture", ["only=toeplitz", f"out={os.devnull}"], f"{os.devnull} can't be written"),
 ]
 
 

@@ -33,6 +33,7 @@ KEYS: dict[str, Any] = {
     "n_sliders": PositiveInt,
     "port": Port,
     "share": bool,
+    "only": str | list[str] | None,
     "paths.data_dir": str,
     "paths.log_dir": str,
     "paths.run_dir": str,
