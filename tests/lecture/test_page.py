@@ -67,8 +67,9 @@ def test_every_training_of_a_claim_names_an_experiment_that_builds():
         assert build(cfg.model).image_shape == build(cfg.data).image_shape
 
 
-def test_models_that_are_compared_have_the_same_decoder_and_data():
-    cfgs = {name: config(f"experiment=lecture/{name}") for name in ("ae", "vae", "aegan", "aae", "vaegan", "gan")}
+@pytest.mark.parametrize("names", [("ae", "vae", "aegan", "aae", "vaegan", "gan"), ("vae_long", "vaegan_long")])
+def test_models_that_are_compared_have_the_same_decoder_and_data(names):
+    cfgs = {name: config(f"experiment=lecture/{name}") for name in names}
     models = {name: build(cfg.model) for name, cfg in cfgs.items()}
     decoders = {str(getattr(model, "generator", None) or model.decoder) for model in models.values()}
     assert len(decoders) == 1

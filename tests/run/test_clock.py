@@ -64,8 +64,8 @@ def test_the_newest_checkpoint_is_the_one_of_the_most_steps_and_is_gone_on_from(
 
 
 def test_nothing_in_the_source_measures_with_the_clock_of_the_day():
-    """Where it is read it labels something: the start of a run, a report and its folder, the age of its pictures, and
-    which of several caches of images whose files are gone is the newest."""
+    """Where it is read it labels something: the start of a run, a report and its folder, the lecture's page, the age
+    of pictures, and which of several caches of images whose files are gone is the newest."""
     found = []
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -73,5 +73,5 @@ def test_nothing_in_the_source_measures_with_the_clock_of_the_day():
                 assert not {name.name for name in node.names} & {"time", "localtime", "gmtime"}, path
             if isinstance(node, ast.Attribute) and node.attr in ("time", "now", "utcnow", "today", "st_mtime"):
                 found.append((path.name, node.attr))
-    labels = [("folder.py", "now"), ("page.py", "now"), ("page.py", "st_mtime"), ("prepared.py", "st_mtime")]
-    assert sorted(found) == [*labels, ("write.py", "now")]
+    pages = [("page.py", "now"), ("page.py", "now"), ("page.py", "st_mtime")]
+    assert sorted(found) == [("folder.py", "now"), *pages, ("prepared.py", "st_mtime"), ("write.py", "now")]
