@@ -81,7 +81,7 @@ def offline(tmp_path, *typed, **variables):
         ([f"tags=[{'t' * 64},7]", f"logger.wandb.project={'p' * 128}", "logger.wandb.name=1e5"], {}),
         (["+logger.wandb.resume=must", "+logger.wandb.notes=hello, wörld!"], {"WANDB_MODE": "dryrun"}),
         (["+logger.wandb.mode=offline", "+logger.wandb.fork_from=abc?_step=3"], {"WANDB_API_KEY": "x" * 40}),
-        (["+logger.wandb.log_model=true"], {"WANDB_DIR": "/dev/null/x", "WANDB_RUN_GROUP": "mine"}),
+        (["logger.wandb.log_model=true"], {"WANDB_DIR": "/dev/null/x", "WANDB_RUN_GROUP": "mine"}),
         ([], {"WANDB_API_KEY": "short"}),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_run_that_dies_is_reported_and_touches_no_other(tmp_path):
     moods = ("killed", "exits", "leaves", "fails", "fine")
     result = swept(*FEW, f"+mood={','.join(moods)}", "sweep=m", "hydra.launcher.n_jobs=3", cwd=tmp_path, script=MOODY)
     assert result.returncode == 1
-    found = run_folders(tmp_path / "logs/moody/sweeps/m", "mood")
+    found = run_folders(tmp_path / "logs/train/sweeps/m", "mood")
     reasons = {
         "killed": "killed by SIGKILL, as the system does to a process when memory runs out",
         "exits": "ended with exit code 3",
@@ -156,5 +156,5 @@ def test_a_sweep_of_another_launcher_leaves_its_report_though_a_run_has_failed(t
     result = swept(*typed, cwd=tmp_path, script=MOODY)
     assert result.returncode == 1
     assert "ValueError: it rains" in result.stderr
-    assert result.stdout.count("logs/moody/sweeps/b/report.html") == 1
-    assert (tmp_path / "logs/moody/sweeps/b/report.csv").read_text().count("completed") == 1
+    assert result.stdout.count("logs/train/sweeps/b/report.html") == 1
+    assert (tmp_path / "logs/train/sweeps/b/report.csv").read_text().count("completed") == 1
