@@ -114,7 +114,8 @@ class AdversarialTraining(Claim):
         "codes, which the others do without, it gives the number in the last row. Models that are compared have digits "
         "of the same size, and as many epochs as take the same time: about a minute of one CPU core. "
         "The VAE-GAN, with three networks to train and two images to make for each of the data, needs longer: "
-        "it and its VAE get four to five. Three seeds; 95% intervals of means and of differences."
+        "it and its VAE get more. The seconds depend on what else the machine did. Three seeds; 95% intervals of means "
+        "and of differences."
     )
     models = ("ae", "aegan", "aae", "vae_long", "vaegan_long")  # their configurations have the numbers of epochs
     sweeps = (typed(models),)
