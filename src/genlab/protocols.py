@@ -68,6 +68,23 @@ class HasDensity(HasPosterior, Protocol):
 
 
 @runtime_checkable
+class HasCodebook(Protocol):
+    """A model whose codes consist of entries of a codebook, which have numbers."""
+
+    codebook_size: int  # all numbers lie below it
+    n_indices: int  # of one code
+
+    def to_indices(self, z: Tensor) -> Tensor:
+        """Map codes (B, *latent_shape) to the numbers (B, n_indices) of the entries that are nearest to them, long.
+
+        In the order of reading: row by row of a code of maps, and all those of a place before those of the next.
+        """
+
+    def from_indices(self, indices: Tensor) -> Tensor:
+        """Map numbers (B, n_indices), long, to the codes (B, *latent_shape) that they stand for."""
+
+
+@runtime_checkable
 class Averageable(Protocol):
     """A model that names the networks it samples and reconstructs with: those that an EMA should average."""
 
