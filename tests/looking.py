@@ -29,7 +29,7 @@ class Decoder:
     image_shape, weights_in_use, device = (1, SIDE, SIDE), "raw", torch.device("cpu")
 
     def __init__(self, weights: list[float]) -> None:
-        self.weights, self.latent_dim = torch.tensor(weights), len(weights)
+        self.weights, self.latent_dim, self.latent_shape = torch.tensor(weights), len(weights), (len(weights),)
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         return torch.randn(n, self.latent_dim, generator=generator)

@@ -21,6 +21,7 @@ class Toy:
     def __init__(self, decode: Callable[[Tensor], Tensor], prior: Tensor | None = None, latent_dim: int = 1) -> None:
         self.decode, self._prior = decode, prior
         self.latent_dim = latent_dim if prior is None else prior.shape[1]
+        self.latent_shape = (self.latent_dim,)
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -13,18 +13,22 @@ from genlab.distributed import gathered
 class Moments:
     """Mean (D,) and scatter (D, D) of a stream of vectors, in one pass and without keeping them.
 
+    With `is_diagonal` the scatter is its diagonal alone, (D,), and so is the covariance.
+
     Batches are merged with the update of Chan, Golub and LeVeque (1979), which stays exact where a difference of
     sums of squares would cancel.
     """
 
-    def __init__(self, dim: int, dtype: torch.dtype = torch.float32, device: Any = "cpu") -> None:
-        self.n = 0
+    def __init__(
+        self, dim: int, dtype: torch.dtype = torch.float32, device: Any = "cpu", is_diagonal: bool = False
+    ) -> None:
+        self.n, self.is_diagonal = 0, is_diagonal
         self.mean = torch.zeros(dim, dtype=dtype, device=device)
-        self.scatter = torch.zeros(dim, dim, dtype=dtype, device=device)
+        self.scatter = torch.zeros([dim] if is_diagonal else [dim, dim], dtype=dtype, device=device)
 
     @property
     def cov(self) -> Tensor:
-        """The unbiased covariance (D, D); needs two vectors or more."""
+        """The unbiased covariance (D, D), or variances (D,); needs two vectors or more."""
         return self.scatter / (self.n - 1)
 
     def update(self, x: Tensor) -> None:
@@ -32,15 +36,16 @@ class Moments:
         x = x.detach().to(self.mean)
         mean = x.mean(0)
         centred = x - mean
-        self.merge(len(x), mean, centred.T @ centred)
+        self.merge(len(x), mean, centred.square().sum(0) if self.is_diagonal else centred.T @ centred)
 
     def merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
-        """Add n vectors of this mean (D,) and scatter (D, D)."""
+        """Add n vectors of this mean (D,) and scatter."""
         if n == 0:
             return
         total = self.n + n
         delta = mean - self.mean
-        self.scatter += scatter + torch.outer(delta, delta) * (self.n * n / total)
+        squared = delta.square() if self.is_diagonal else torch.outer(delta, delta)
+        self.scatter += scatter + squared * (self.n * n / total)
         self.mean += delta * (n / total)
         self.n = total
 
@@ -59,7 +64,7 @@ class Moments:
         parts = gathered((self.n, self.mean.cpu(), self.scatter.cpu()))
         if len(parts) == 1:
             return self
-        total = Moments(len(self.mean), self.mean.dtype, self.mean.device)
+        total = Moments(len(self.mean), self.mean.dtype, self.mean.device, self.is_diagonal)
         for n, mean, scatter in parts:
             total.merge(n, mean.to(total.mean), scatter.to(total.scatter))
         return total

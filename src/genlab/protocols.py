@@ -16,14 +16,15 @@ class Samples(Protocol):
     """A model that makes images out of codes. Generators live on the CPU: same seed, same codes on any device."""
 
     image_shape: tuple[int, int, int]
-    latent_dim: int
+    latent_shape: tuple[int, ...]  # of one code, (latent_dim,) for a vector
+    latent_dim: int  # the number of its entries
     weights_in_use: str  # "raw" or "ema"
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n codes (n, latent_dim)."""
+        """Draw n codes (n, *latent_shape)."""
 
     def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
+        """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]."""
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n images (n, C, H, W) in [-1, 1]."""
@@ -34,7 +35,7 @@ class Reconstructs(Protocol):
     """A model with an encoder. Both methods are deterministic."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) in [-1, 1] to codes (B, latent_dim)."""
+        """Map images (B, C, H, W) in [-1, 1] to codes (B, *latent_shape)."""
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) in [-1, 1] to their reconstructions of the same shape and range."""
@@ -45,7 +46,7 @@ class HasPosterior(Protocol):
     """A model that encodes an image as a Gaussian."""
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images (B, C, H, W) to the means and log variances of q(z|x), each (B, latent_dim)."""
+        """Map images (B, C, H, W) to the means and log variances of q(z|x), each (B, *latent_shape)."""
 
 
 @runtime_checkable
@@ -55,12 +56,12 @@ class HasDensity(HasPosterior, Protocol):
     likelihood: "Likelihood"
 
     def draw(self, z: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw an image (B, C, H, W) from p(x|z) for each of the codes (B, latent_dim)."""
+        """Draw an image (B, C, H, W) from p(x|z) for each of the codes (B, *latent_shape)."""
 
     def importance(
         self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, latent_dim).
+        """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, *latent_shape).
 
         Returns:
             log p(x|z_k) + log p(z_k) - log q(z_k|x), and -log p(x|z_k), each (n, B) in nats.

@@ -36,7 +36,7 @@ def sampler(model: Any, data: Any, n: int, generator: Generator) -> Callable[[sl
 
 
 def decode_codes(model: Any, data: Any, codes: Tensor, generator: Generator, first: int = 0) -> Tensor:
-    """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1], drawn from p(x | z) where samples are.
+    """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1], drawn from p(x | z) where samples are.
 
     Args:
         model: fulfils `protocols.Samples`.

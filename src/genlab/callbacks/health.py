@@ -113,7 +113,7 @@ class Health(Callback):
         values = {measure.__name__: measure(samples, x).item() for measure in measures}
         values["non_finite"] = 1 - samples.isfinite().float().mean().item()
         if isinstance(pl_module, Reconstructs) and len(x) > 1:
-            values["active_units"] = float(active_units(pl_module.encode(x)))
+            values["active_units"] = float(active_units(pl_module.encode(x).flatten(1)))
         return values
 
     def _new_warnings(self, values: dict[str, float], terms: set[str], when: dict[str, int]) -> list[str]:

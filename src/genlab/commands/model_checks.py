@@ -26,9 +26,9 @@ def check_shapes(model: ImageModel) -> None:
     was_training, image = model.training, model.image_shape
     model.eval()
     try:
-        _check(model, "decode", model.decode(torch.zeros(2, model.latent_dim)), "images", "data.image_shape", image)
+        _check(model, "decode", model.decode(torch.zeros(2, *model.latent_shape)), "images", "data.image_shape", image)
         if isinstance(model, Reconstructs):
-            x, code = torch.zeros(2, *image), (model.latent_dim,)
+            x, code = torch.zeros(2, *image), model.latent_shape
             _check(model, "encode", model.encode(x), "codes", "a code", code)
             _check(model, "reconstruct", model.reconstruct(x), "images", "data.image_shape", image)
     finally:

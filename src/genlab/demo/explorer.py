@@ -7,7 +7,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.bounds import N_DRAWS
 from genlab.data.derived import binarized
-from genlab.evaluation.code_use import measure_use
+from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.images import to_float, to_uint8
 from genlab.metrics import invert
 from genlab.modes.inputs import view_of
@@ -21,7 +21,7 @@ STEPS = 8  # images from one to another
 SIDE = 280  # pixels to which an image is enlarged, about
 MOST_TEST_IMAGES = 100
 
-Code = list[float]
+Code = list[float]  # the entries of a code, in the order of memory
 
 
 class Explorer:
@@ -36,11 +36,11 @@ class Explorer:
 
     def __init__(self, name: str, run: LoadedRun, n_sliders: int, seed: int = 0) -> None:
         self.name, self.model, self.data, self.seed = name, run.model, run.datamodule, seed
-        mean, std = run.model.prior_moments()
+        mean, std = (moment.flatten() for moment in run.model.prior_moments())
         self.mean, self.std = mean.cpu(), std.cpu().clamp_min(1e-6)
         use = measure_use(self.model, self.data, Generator().manual_seed(seed))
         self.entries = use.order[:n_sliders]
-        self.labels = [f"z{entry}, {use.text(entry)}" for entry in self.entries]
+        self.labels = [f"{entry_name(entry, run.model.latent_shape)}, {use.text(entry)}" for entry in self.entries]
         images = self.data.examples("test", MOST_TEST_IMAGES)
         self.test_images = [self._shown(to_float(image)) for image in images]
         is_dark = images.flatten().mode().values < 128
@@ -54,7 +54,7 @@ class Explorer:
     @torch.no_grad()
     def sample(self, number: int) -> Code:
         """The code of a sample; another number, another sample."""
-        code: Code = self.model.prior(1, Generator().manual_seed(self.seed + number))[0].tolist()
+        code: Code = self.model.prior(1, Generator().manual_seed(self.seed + number))[0].flatten().tolist()
         return code
 
     @torch.no_grad()
@@ -93,18 +93,19 @@ class Explorer:
         else:
             z = invert(self.model.decode, x, self.model.prior(N_DRAWS, Generator().manual_seed(self.seed)))
             x_hat = self.model.decode(z)
-        code: Code = z[0].tolist()
+        code: Code = z[0].flatten().tolist()
         return code, self._shown(x[0]), self._shown(x_hat[0])
 
     @torch.no_grad()
     def between(self, start: Code, end: Code) -> Image.Image:
         """Images on the way from one code to another, side by side."""
         shares = torch.linspace(0, 1, STEPS, device=self.model.device)[:, None]
-        first, last = (self._batch(code).expand(STEPS, -1) for code in (start, end))
-        return Sheet(self.model.decode(slerp(first, last, shares)), STEPS).picture()
+        first, last = (self._batch(code).flatten(1).expand(STEPS, -1) for code in (start, end))
+        codes = slerp(first, last, shares).unflatten(1, self.model.latent_shape)
+        return Sheet(self.model.decode(codes), STEPS).picture()
 
     def _batch(self, code: Code) -> Tensor:
-        return torch.tensor([code], device=self.model.device)
+        return torch.tensor(code, device=self.model.device).view(1, *self.model.latent_shape)
 
     def _shown(self, image: Tensor) -> Image.Image:
         """An image (C, H, W) in [-1, 1], enlarged by a whole factor."""

@@ -17,7 +17,7 @@ class CodeUse(NamedTuple):
     """How much each entry of a code is used.
 
     Attributes:
-        values: (latent_dim,), on the CPU.
+        values: (latent_dim,), on the CPU; of a code of maps in the order of its entries in memory.
         form: how one of them is written, with its unit.
     """
 
@@ -32,6 +32,14 @@ class CodeUse(NamedTuple):
     def text(self, entry: int) -> str:
         """As in `2.10 nats`."""
         return self.form.format(self.values[entry].item())
+
+
+def entry_name(entry: int, latent_shape: tuple[int, ...]) -> str:
+    """An entry of a code by its number in memory, `z7`; of a code of maps by channel, row and column, `z[0,1,3]`."""
+    places: tuple[int, ...] = (entry,)
+    for side in latent_shape[:0:-1]:
+        places = (places[0] // side, places[0] % side, *places[1:])
+    return f"z{entry}" if len(places) == 1 else f"z[{','.join(map(str, places))}]"
 
 
 @torch.no_grad()
@@ -62,17 +70,17 @@ def total_effects(decode: Callable[[Tensor], Tensor], codes: Tensor, others: Ten
     table 2 (f)), summed over pixels. For a linear f the shares sum to 1; where entries act together they sum to more.
 
     Args:
-        decode: f, from codes (B, latent_dim) to images (B, C, H, W).
-        codes, others: (B, latent_dim), independent draws of z.
+        decode: f, from codes (B, *latent_shape) to images (B, C, H, W).
+        codes, others: (B, *latent_shape), independent draws of z.
 
     Returns:
         (latent_dim,) on the CPU, not negative; 0 where all images are alike.
     """
     images = decode(codes).cpu().double()
     effects = []
-    for entry in range(codes.shape[1]):
+    for entry in range(codes[0].numel()):
         changed = codes.clone()
-        changed[:, entry] = others[:, entry]
+        changed.flatten(1)[:, entry] = others.flatten(1)[:, entry]
         effects.append((decode(changed).cpu().double() - images).square().flatten(1).sum(1).mean())
     both = torch.cat([images, decode(others).cpu().double()])
     return torch.stack(effects) / (2 * both.var(0).sum()).clamp_min(1e-12)
@@ -80,4 +88,4 @@ def total_effects(decode: Callable[[Tensor], Tensor], codes: Tensor, others: Ten
 
 def _over_images(model: Any, data: Any, work: Callable[[Tensor], Tensor]) -> Tensor:
     images = data.examples("test", MOST_IMAGES).split(BATCH_SIZE)
-    return torch.cat([work(to_float(part.to(model.device))).cpu().double() for part in images])
+    return torch.cat([work(to_float(part.to(model.device))).flatten(1).cpu().double() for part in images])

@@ -9,7 +9,7 @@ from genlab.bounds import PositiveInt
 from genlab.evaluation.measure import Measure
 from genlab.evaluation.samples import bias_note
 from genlab.evaluation.subject import NotApplicable, Subject, too_few
-from genlab.losses.divergence import kl_per_entry, mmd
+from genlab.losses.divergence import kl_to_standard_normal, mmd
 from genlab.metrics import LPIPS, active_units, bits_per_dimension, importance_weighted_bound, reconstruction_errors
 from genlab.metrics.population import frechet
 from genlab.protocols import HasDensity, Reconstructs, Samples
@@ -52,7 +52,7 @@ class Likelihood(Measure):
             draws = [min(self.at_once, k - start) for start in range(0, k, self.at_once)]
             found = [model.importance(x, mean, logvar, n, generator) for n in draws]
             log_weights, nll = (torch.cat(parts) for parts in zip(*found, strict=True))
-            bound, kl = importance_weighted_bound(log_weights), kl_per_entry(mean, logvar).sum(1)
+            bound, kl = importance_weighted_bound(log_weights), kl_to_standard_normal(mean, logvar)
             return torch.stack([nll.mean(0), kl, bound], 1).double().cpu()
 
         nll, kl, bound = torch.cat(subject.over_held_out(terms)).mean(0).tolist()

@@ -133,17 +133,18 @@ class Subject:
     def codes(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Codes of the held-out images: means, draws from q(z|x), and the KL of each entry, each (N, latent_dim).
 
-        Where encoding is deterministic the draws are the codes themselves, and there is no KL.
+        Entries of a code of maps stand in one row. Where encoding is deterministic the draws are the codes themselves,
+        and there is no KL.
         """
         model = self.able(Reconstructs, "encoder")
         if not isinstance(model, HasPosterior):
-            means = torch.cat(self.over_held_out(lambda x, _: model.encode(x).cpu()))
+            means = torch.cat(self.over_held_out(lambda x, _: model.encode(x).flatten(1).cpu()))
             return means, means, None
 
         def draw(x: Tensor, generator: Generator) -> tuple[Tensor, ...]:
             mean, logvar = model.posterior(x)
             z = reparametrise(mean, logvar, generator)
-            return mean.cpu(), z.cpu(), kl_per_entry(mean, logvar).cpu()
+            return tuple(part.flatten(1).cpu() for part in (mean, z, kl_per_entry(mean, logvar)))
 
         means, z, kl = (torch.cat(parts) for parts in zip(*self.over_held_out(draw), strict=True))
         return means, z, kl

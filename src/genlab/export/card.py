@@ -12,8 +12,8 @@ WHAT = {  # an export may hold
     "networks.py": "what the model computes, in plain PyTorch: {methods}",
     "generate.py": "draws images; loads the weights",
     "config.json": "shapes, scores, and the configuration it was trained with",
-    "decoder.onnx": "ONNX: `codes` (B, {latent_dim}) to `images` (B, {channels}, {height}, {width})",
-    "encoder.onnx": "ONNX: `images` (B, {channels}, {height}, {width}) to `codes` (B, {latent_dim})",
+    "decoder.onnx": "ONNX: `codes` (B, {code}) to `images` (B, {channels}, {height}, {width})",
+    "encoder.onnx": "ONNX: `images` (B, {channels}, {height}, {width}) to `codes` (B, {code})",
     "codes.npz": "codes and labels of the data: `train_codes`, `train_labels`, and so for `val` and `test`",
 }
 TASK = "unconditional-image-generation"
@@ -39,6 +39,7 @@ def model_card(facts: Mapping[str, Any], files: Collection[str], **more: Any) ->
     protocols = [score["protocol"] for score in facts["scores"]]
     methods = ", ".join(f"`{name}(weights, x)`" for name in ("from_noise", "decode", *["encode"] * more["has_encoder"]))
     sides = dict(zip(("channels", "height", "width"), facts["image_shape"], strict=True))
+    sides["code"] = ", ".join(map(str, facts["latent_shape"]))
     return environment.get_template("README.md.jinja").render(
         facts=facts,
         title=title,

@@ -15,7 +15,7 @@ BATCH = 100  # images at a time
 
 @torch.no_grad()
 def write_codes(model: Any, data: ImageDataModule, path: Path) -> None:
-    """Write `SPLIT_codes` (N, latent_dim) and `SPLIT_labels` (N,) or (N, entries) of train, val and test as an `.npz`.
+    """Write `SPLIT_codes` (N, *latent_shape) and `SPLIT_labels` (N,) or (N, entries) of all splits as an `.npz`.
 
     Args:
         model: fulfils `protocols.Reconstructs`.
@@ -26,7 +26,7 @@ def write_codes(model: Any, data: ImageDataModule, path: Path) -> None:
     for split in SPLITS:
         images = data.images(split)
         work = lambda _, rows, images=images: model.encode(to_float(images[rows].to(model.device))).cpu()  # noqa: E731
-        codes = [torch.empty(0, model.latent_dim), *in_batches(work, len(images), BATCH)]
+        codes = [torch.empty(0, *model.latent_shape), *in_batches(work, len(images), BATCH)]
         arrays[f"{split}_codes"] = torch.cat(codes).numpy()
         arrays[f"{split}_labels"] = data.labels(split).numpy()
     np.savez_compressed(path, **arrays)

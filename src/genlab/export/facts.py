@@ -29,6 +29,7 @@ def describe(run: LoadedRun) -> dict[str, Any]:
         "torch": torch.__version__.partition("+")[0],
         "architecture": type(model).__name__,
         "image_shape": list(model.image_shape),
+        "latent_shape": list(model.latent_shape),
         "latent_dim": model.latent_dim,
         "weights": model.weights_in_use,
         "samples": "drawn" if is_drawn(model, run.datamodule) else "decoded",

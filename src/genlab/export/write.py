@@ -39,7 +39,7 @@ def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
         UsageError: if the model can't be traced, or a file gives other results than it does.
     """
     model, has_encoder = run.model, isinstance(run.model, Reconstructs)
-    noise, x = _random(2, model.latent_dim), _random(2, *model.image_shape)
+    noise, x = _random(2, *model.latent_shape), _random(2, *model.image_shape)
     programs = {"from_noise": trace(model, "from_noise", noise), "decode": trace(model, "decode", noise)}
     if has_encoder:
         programs["encode"] = trace(model, "encode", x)
@@ -82,10 +82,10 @@ def check_networks(folder: Path, model: Any, methods: list[str]) -> None:
     weights, functions = load_file(folder / "model.safetensors"), load_functions(folder / "networks.py")
     for n in BATCHES:
         for method in methods:
-            x = _random(n, *(model.image_shape if method == "encode" else (model.latent_dim,)))
+            x = _random(n, *(model.image_shape if method == "encode" else model.latent_shape))
             _compare(functions[method](weights, x), getattr(model, method)(x), f"{type(model).__name__}.{method}")
         own = model.prior(n, Generator().manual_seed(n))
-        noise = torch.randn(n, model.latent_dim, generator=Generator().manual_seed(n))
+        noise = torch.randn(n, *model.latent_shape, generator=Generator().manual_seed(n))
         _compare(functions["from_noise"](weights, noise), own, f"{type(model).__name__}.prior")
 
 

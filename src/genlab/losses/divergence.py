@@ -12,11 +12,11 @@ def kl_per_entry(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mean, exp(logvar)) || N(0, 1)) of each entry in closed form (Kingma and Welling 2014, appendix B).
 
     Args:
-        mean: (B, latent_dim).
-        logvar: (B, latent_dim), the logarithm of the variances.
+        mean: (B, *latent_shape).
+        logvar: (B, *latent_shape), the logarithm of the variances.
 
     Returns:
-        (B, latent_dim) in nats, not negative; 0 exactly where mean = 0 and logvar = 0.
+        (B, *latent_shape) in nats, not negative; 0 exactly where mean = 0 and logvar = 0.
     """
     mean, logvar = mean.float(), logvar.float()  # under autocast they come in half precision
     return 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar)
@@ -24,7 +24,7 @@ def kl_per_entry(mean: Tensor, logvar: Tensor) -> Tensor:
 
 def kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mean, diag exp(logvar)) || N(0, I)): the sum of `kl_per_entry` over the code, (B,) in nats."""
-    return kl_per_entry(mean, logvar).sum(1)
+    return kl_per_entry(mean, logvar).flatten(1).sum(1)
 
 
 def free_bits(kl: Tensor, nats: float) -> Tensor:
@@ -33,7 +33,7 @@ def free_bits(kl: Tensor, nats: float) -> Tensor:
     An entry that carries less than `nats` gets no gradient towards the prior, so that it isn't switched off early.
 
     Args:
-        kl: (B, latent_dim) in nats, as from `kl_per_entry`.
+        kl: (B, *latent_shape) in nats, as from `kl_per_entry`.
         nats: what each entry may carry for free, at least 0; 0 gives the mean KL itself.
 
     Returns:
@@ -59,8 +59,8 @@ def mmd(z: Tensor, prior_z: Tensor) -> Tensor:
     is a small difference of large sums.
 
     Args:
-        z: (B, latent_dim).
-        prior_z: (M, latent_dim).
+        z: (B, *latent_shape).
+        prior_z: (M, *latent_shape).
 
     Returns:
         A scalar below 14: twice the number of scales.
@@ -71,7 +71,7 @@ def mmd(z: Tensor, prior_z: Tensor) -> Tensor:
     if min(len(z), len(prior_z)) < 2:
         raise UsageError(f"MMD compares two or more codes with two or more, not {len(z)} with {len(prior_z)}.")
     with torch.autocast(z.device.type, enabled=False):
-        z, prior_z = z.float(), prior_z.float()
+        z, prior_z = z.float().flatten(1), prior_z.float().flatten(1)
         return _without_itself(z) + _without_itself(prior_z) - 2 * _kernel(z, prior_z).mean()
 
 

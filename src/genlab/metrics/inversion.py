@@ -20,16 +20,16 @@ def invert(
     finds is an upper bound: a closer image may have been missed. Nothing keeps the codes where the prior has its mass.
 
     Args:
-        decode: maps codes (B, latent_dim) to images (B, C, H, W); of a model in evaluation mode. Its parameters are
+        decode: maps codes (B, *latent_shape) to images (B, C, H, W); of a model in evaluation mode. Its parameters are
             left alone, and so are their gradients.
         x: (B, C, H, W) in [-1, 1].
-        draws: (n, latent_dim) from the prior, n at least 2 and `n_starts`.
+        draws: (n, *latent_shape) from the prior, n at least 2 and `n_starts`.
         n_starts: how many searches for an image.
         n_steps: of each.
         lr: the first rate, in standard deviations of the draws.
 
     Returns:
-        Codes (B, latent_dim).
+        Codes (B, *latent_shape).
     """
     with torch.no_grad():
         made = torch.cat([decode(part) for part in draws.split(AT_ONCE)])
@@ -49,5 +49,5 @@ def invert(
         schedule.step()
     with torch.no_grad():
         best = errors(move).view(len(x), n_starts).argmin(1)
-        ends = (start + scale * move).view(len(x), n_starts, -1)
+        ends = (start + scale * move).unflatten(0, (len(x), n_starts))
         return ends[torch.arange(len(x), device=x.device), best]

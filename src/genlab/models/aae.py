@@ -14,13 +14,13 @@ class AAE(Autoencoder, AdversarialModel):
     """An autoencoder whose codes an adversary compares with draws from N(0, I) (Makhzani et al. 2016, section 2).
 
     Args:
-        code_discriminator: makes a network (latent_dim,) -> (1,): a logit.
+        code_discriminator: makes a network latent_shape -> (1,): a logit.
         args, options: see `Autoencoder` and `AdversarialModel`.
     """
 
     def __init__(self, *args: Any, code_discriminator: Network, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.discriminator = code_discriminator((self.latent_dim,), (1,))
+        self.discriminator = code_discriminator(self.latent_shape, (1,))
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The encoder plays twice: to reconstruct, and to deceive D."""

@@ -48,7 +48,7 @@ class AdversarialModel(ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: PositiveInt,
+        latent_dim: PositiveInt | None,
         objective: Objective | AdversarialLoss,
         d_steps: PositiveInt = 1,
         accumulate: PositiveInt = 1,

@@ -56,7 +56,7 @@ class AEGAN(Autoencoder, AdversarialModel):
         return terms
 
     def fake(self, x: Tensor, z: Tensor) -> Tensor:
-        """Reconstructions of images (B, C, H, W), then decoded codes (B, latent_dim): (2 B, C, H, W)."""
+        """Reconstructions of images (B, C, H, W), then decoded codes (B, *latent_shape): (2 B, C, H, W)."""
         return torch.cat([self.reconstruct(x), self.decode(z)])
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:

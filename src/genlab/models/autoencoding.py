@@ -17,11 +17,11 @@ class EncoderDecoder:
     decoder: nn.Module
 
     def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to codes (B, latent_dim)."""
+        """Map images (B, C, H, W) to codes (B, *latent_shape)."""
         return self.encoder(x).float()
 
     def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]."""
+        """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]."""
         return self.decoder(z).float()
 
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -37,34 +37,46 @@ class Autoencoder(EncoderDecoder, ImageModel):
     """A model with a deterministic encoder.
 
     Args:
-        encoder: makes a network image_shape -> (latent_dim,).
-        decoder: makes a network (latent_dim,) -> image_shape.
+        encoder: makes a network image_shape -> latent_shape.
+        decoder: makes a network latent_shape -> image_shape.
         image_shape, latent_dim, common: see `ImageModel`.
     """
 
     def __init__(
-        self, image_shape: Iterable[int], latent_dim: PositiveInt, encoder: Network, decoder: Network, **common: Any
+        self,
+        image_shape: Iterable[int],
+        latent_dim: PositiveInt | None,
+        encoder: Network,
+        decoder: Network,
+        **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
-        self.encoder = encoder(self.image_shape, (latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+        self.encoder = encoder(self.image_shape, self.latent_shape)
+        self.decoder = decoder(self.latent_shape, self.image_shape)
 
 
 class GaussianPosterior(EncoderDecoder):
-    """With an encoder image_shape -> (2 * latent_dim,) that gives q(z|x) = N(mu(x), diag sigma(x)^2)."""
+    """With an encoder image_shape -> `posterior_shape` that gives q(z|x) = N(mu(x), diag sigma(x)^2)."""
+
+    latent_shape: tuple[int, ...]
+
+    @property
+    def posterior_shape(self) -> tuple[int, ...]:
+        """That of what the encoder makes, (2 * latent_dim,) for a vector: means, then log variances."""
+        return (2 * self.latent_shape[0], *self.latent_shape[1:])
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, latent_dim)."""
+        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, *latent_shape)."""
         mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return mean, logvar
 
     def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to the posterior means (B, latent_dim)."""
+        """Map images (B, C, H, W) to the posterior means (B, *latent_shape)."""
         return self.posterior(x)[0]
 
 
 def reparametrise(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draw z = mean + exp(logvar / 2) e with e ~ N(0, I), differentiable in both; all (B, latent_dim)."""
+    """Draw z = mean + exp(logvar / 2) e with e ~ N(0, I), differentiable in both; all (B, *latent_shape)."""
     noise = torch.randn(mean.shape, generator=generator).to(mean)
     return mean + (0.5 * logvar).exp() * noise
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from genlab.bounds import PositiveInt
+from genlab.bounds import AtLeastTwo, PositiveInt
 from genlab.distributed import has_group
 from genlab.errors import UsageError
+from genlab.models.codes import LATENT_CHANNELS, code_shape
 from genlab.networks.layers import ImageShape
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
 
@@ -27,12 +29,14 @@ class ImageModel(LightningModule, ABC):
     """What all models share: the prior, sampling, validation, counting of images, logging.
 
     A subclass gives `decode`, `losses`, `inference_networks` and `training_step`.
-    Images are float32 (B, C, H, W) in [-1, 1], codes (B, latent_dim), batches (x, y). Random generators are CPU
+    Images are float32 (B, C, H, W) in [-1, 1], codes (B, *latent_shape), batches (x, y). Random generators are CPU
     generators and noise moves to the device afterwards, so that a seed means the same codes on any device.
+
+    `latent_shape` is the shape of one code, `(latent_dim,)` for a vector, and `latent_dim` the number of its entries.
 
     Args:
         image_shape: (C, H, W).
-        latent_dim: length of a code, at least 1.
+        latent_dim, latent_shape, downsample, latent_channels: say what a code is, see `code_shape`.
         optimizer: makes an optimiser from parameters.
         scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
         compile: compile the networks for training.
@@ -42,18 +46,23 @@ class ImageModel(LightningModule, ABC):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: PositiveInt,
+        latent_dim: PositiveInt | None = None,
+        *,
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
         compile: bool = False,
         channels_last: bool = False,
+        latent_shape: Iterable[PositiveInt] | None = None,
+        downsample: AtLeastTwo | None = None,
+        latent_channels: PositiveInt = LATENT_CHANNELS,
     ) -> None:
         super().__init__()
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.compile_networks, self.channels_last = compile, channels_last
         channels, height, width = image_shape
         self.image_shape: ImageShape = (channels, height, width)
-        self.latent_dim = latent_dim
+        self.latent_shape = code_shape(self.image_shape, latent_dim, latent_shape, downsample, latent_channels)
+        self.latent_dim = prod(self.latent_shape)
         self.images_seen = 0  # by training, over all processes
         self.terms: Mapping[str, Tensor] = {}  # of the newest loss, by name
         self._notes: dict[str, Tensor] = {}
@@ -62,21 +71,21 @@ class ImageModel(LightningModule, ABC):
         self.evaluation_noise: Generator | None = None
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n codes (n, latent_dim) from p(z): draws from N(0, I), made into codes by `from_noise`."""
-        return self.from_noise(torch.randn(n, self.latent_dim, generator=generator))
+        """Draw n codes (n, *latent_shape) from p(z): draws from N(0, I), made into codes by `from_noise`."""
+        return self.from_noise(torch.randn(n, *self.latent_shape, generator=generator))
 
     def from_noise(self, noise: Tensor) -> Tensor:
-        """Map draws from N(0, I), on the CPU, to draws from p(z), both (B, latent_dim): they are the same here."""
+        """Map draws from N(0, I), on the CPU, to draws from p(z), both (B, *latent_shape): the same here."""
         return noise.to(self.device)
 
     def prior_moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each entry of a code under the prior, (latent_dim,) each."""
-        mean = torch.zeros(self.latent_dim, device=self.device)
+        """Mean and standard deviation of each entry of a code under the prior, `latent_shape` each."""
+        mean = torch.zeros(self.latent_shape, device=self.device)
         return mean, torch.ones_like(mean)
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: Psi(z)."""
+        """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]: Psi(z)."""
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n images (n, C, H, W) in [-1, 1]: codes from the prior, decoded."""

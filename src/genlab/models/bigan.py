@@ -62,7 +62,7 @@ class BiGAN(Autoencoder, AdversarialModel):
         return terms
 
     def infer_and_generate(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images (B, C, H, W) and codes (B, latent_dim) to E(x) and G(z), of the shapes of z and x."""
+        """Map images (B, C, H, W) and codes (B, *latent_shape) to E(x) and G(z), of the shapes of z and x."""
         return self.encode(x), self.decode(z)
 
     def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
@@ -81,5 +81,5 @@ class PairDiscriminator(nn.Module):
         self.looks, self.judges = looks, judges
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Map images (B, C, H, W) and codes (B, latent_dim) to logits (B, 1)."""
-        return self.judges(torch.cat([self.looks(x), z], dim=1)).float()
+        """Map images (B, C, H, W) and codes (B, *latent_shape) to logits (B, 1)."""
+        return self.judges(torch.cat([self.looks(x), z.flatten(1)], dim=1)).float()

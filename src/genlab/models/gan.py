@@ -35,7 +35,7 @@ class GAN(AdversarialModel):
     """Generative adversarial nets (Goodfellow et al. 2014, algorithm 1).
 
     Args:
-        generator: makes a network (latent_dim,) -> image_shape.
+        generator: makes a network latent_shape -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
         augment: changes what D sees, real and fake alike, differentiably; None for nothing.
         image_shape, latent_dim, adversarial: see `AdversarialModel`.
@@ -44,14 +44,14 @@ class GAN(AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: PositiveInt,
+        latent_dim: PositiveInt | None,
         generator: Network,
         discriminator: Network,
         augment: Augmentation | None = None,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        self.generator = generator((latent_dim,), self.image_shape)
+        self.generator = generator(self.latent_shape, self.image_shape)
         self.discriminator = discriminator(self.image_shape, (1,))
         self.augment = augment or DiffAugment()  # which changes nothing without policies
         if getattr(self.generator, "keeps_indices", False):
@@ -65,7 +65,7 @@ class GAN(AdversarialModel):
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: G(z)."""
+        """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]: G(z)."""
         return self.generator(z).float()
 
     def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:

@@ -21,8 +21,8 @@ class VAE(GaussianPosterior, ImageModel):
     with one draw of z.
 
     Args:
-        encoder: makes a network image_shape -> (2 * latent_dim,): means, then log variances.
-        decoder: makes a network (latent_dim,) -> image_shape: Psi.
+        encoder: makes a network image_shape -> (2 * latent_dim,) or (2 * C, h, w): means, then log variances.
+        decoder: makes a network latent_shape -> image_shape: Psi.
         likelihood: p(x|z).
         beta: weight of the KL term, above 0; 1 is the ELBO (Higgins et al. 2017 for others).
         free_bits: nats for each entry of the code that the KL term does not punish (Kingma et al. 2016, appendix C.8).
@@ -33,7 +33,7 @@ class VAE(GaussianPosterior, ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: PositiveInt,
+        latent_dim: PositiveInt | None,
         encoder: Network,
         decoder: Network,
         likelihood: Likelihood,
@@ -44,14 +44,14 @@ class VAE(GaussianPosterior, ImageModel):
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.likelihood = likelihood
-        self.encoder = encoder(self.image_shape, (2 * latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape, **likelihood.decoder_options)
+        self.encoder = encoder(self.image_shape, self.posterior_shape)
+        self.decoder = decoder(self.latent_shape, self.image_shape, **likelihood.decoder_options)
         self.beta = beta
         self.free_bits = free_bits
         self.warm_up = warm_up
 
     def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""
+        """Map codes (B, *latent_shape) to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""
         return self.likelihood.mean(self.decoder(z).float())
 
     def sample(self, n: int, generator: Generator | None = None, noise: bool = False) -> Tensor:
@@ -60,13 +60,13 @@ class VAE(GaussianPosterior, ImageModel):
         return self.draw(z, generator) if noise else self.decode(z)
 
     def draw(self, z: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw an image from p(x|z) for each of the codes (B, latent_dim): (B, C, H, W), which may leave [-1, 1]."""
+        """Draw an image from p(x|z) for each of the codes (B, *latent_shape): (B, C, H, W), which may leave [-1, 1]."""
         return self.likelihood.sample(self.decoder(z).float(), generator)
 
     def importance(
         self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, latent_dim).
+        """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, *latent_shape).
 
         Returns:
             log p(x|z_k) + log p(z_k) - log q(z_k|x), and -log p(x|z_k), each (n, B) in nats.
@@ -74,8 +74,8 @@ class VAE(GaussianPosterior, ImageModel):
         means, logvars = (part.repeat_interleave(n, 0) for part in (mean, logvar))
         z = reparametrise(means, logvars, generator)
         nll = self.likelihood.nll(x.repeat_interleave(n, 0), self.decoder(z).float())
-        log_prior = Normal(0.0, 1.0, validate_args=False).log_prob(z).sum(1)
-        log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).sum(1)
+        log_prior = Normal(0.0, 1.0, validate_args=False).log_prob(z).flatten(1).sum(1)
+        log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).flatten(1).sum(1)
         return (log_prior - nll - log_posterior).view(-1, n).T, nll.view(-1, n).T
 
     def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
@@ -89,7 +89,7 @@ class VAE(GaussianPosterior, ImageModel):
         nll = self.likelihood.nll(x, self.decoder(z).float()).mean()
         kl = kl_per_entry(mean, logvar)
         loss = nll + kl_weight * self.beta * free_bits(kl, self.free_bits)
-        return {"loss": loss, "nll": nll, "kl": kl.sum(1).mean()}
+        return {"loss": loss, "nll": nll, "kl": kl.flatten(1).sum(1).mean()}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the negative ELBO."""

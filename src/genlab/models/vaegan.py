@@ -21,8 +21,8 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
     own: the encoder L_prior + L_llike, the decoder gamma L_llike - L_GAN, the discriminator L_GAN.
 
     Args:
-        encoder: makes a network image_shape -> (2 * latent_dim,): means, then log variances.
-        decoder: makes a network (latent_dim,) -> image_shape.
+        encoder: makes a network image_shape -> (2 * latent_dim,) or (2 * C, h, w): means, then log variances.
+        decoder: makes a network latent_shape -> image_shape.
         discriminator: makes a network image_shape -> (1,) with `features` and `head`.
         gamma: weight of the likelihood in the decoder's loss, above 0.
         image_shape, latent_dim, adversarial: see `AdversarialModel`.
@@ -31,7 +31,7 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: PositiveInt,
+        latent_dim: PositiveInt | None,
         encoder: Network,
         decoder: Network,
         discriminator: Network,
@@ -39,8 +39,8 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        self.encoder = encoder(self.image_shape, (2 * latent_dim,))
-        self.decoder = decoder((latent_dim,), self.image_shape)
+        self.encoder = encoder(self.image_shape, self.posterior_shape)
+        self.decoder = decoder(self.latent_shape, self.image_shape)
         self.discriminator: Any = discriminator(self.image_shape, (1,))
         self.gamma = gamma
 
@@ -76,7 +76,7 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
         return terms
 
     def encoder_terms(self, x: Tensor) -> tuple[Tensor, Terms]:
-        """Draw codes (B, latent_dim) of images (B, C, H, W); and the encoder's loss with its two terms, scalars."""
+        """Draw codes (B, *latent_shape) of images (B, C, H, W); and the encoder's loss with its two terms, scalars."""
         mean, logvar = self.posterior(x)
         z = reparametrise(mean, logvar, self.noise)
         kl, llike = kl_to_standard_normal(mean, logvar).mean(), self.dissimilarity(x, self.decode(z))

@@ -54,7 +54,8 @@ class Animate(Mode):
         if self.of == "training":
             pictures = _saved_grids(run.checkpoint)
             return Film(lambda: map(_read, pictures), self.seconds / len(pictures))
-        codes = walk(run.model.prior(self.n * self.stops, generator).view(self.stops, self.n, -1), self._n_frames())
+        stops = run.model.prior(self.n * self.stops, generator).unflatten(0, (self.stops, self.n))
+        codes = walk(stops, self._n_frames())
 
         kind = "L" if run.model.image_shape[0] == 1 else "RGB"  # a GIF has 256 colours, and all levels of grey
 
@@ -70,12 +71,12 @@ class Animate(Mode):
 
 
 def walk(stops: Tensor, n_frames: int) -> Tensor:
-    """Go once around codes (S, B, latent_dim), from each to the next on the arc between them, and back to the first.
+    """Go once around codes (S, B, *latent_shape), from each to the next on the arc between them, and back to the first.
 
     The way is slow at the stops and fast between them, as (1 - cos) / 2 rises from 0 to 1: it has no corners in time.
 
     Returns:
-        (n_frames, B, latent_dim): the first is the first stop, and the step from the last to it closes the loop.
+        (n_frames, B, *latent_shape): the first is the first stop, and the step from the last to it closes the loop.
     """
     codes = []
     for frame in range(n_frames):

@@ -31,8 +31,8 @@ class Arithmetic(Mode):
         n: how many test images.
         steps: images of a row besides the test image, its reconstruction first.
         scale: what is added in the last step, in whole differences.
-        format: None for that of the file's ending. `npz` holds the `codes` (n, steps, latent_dim) too, and the
-            `direction` (latent_dim,).
+        format: None for that of the file's ending. `npz` holds the `codes` (n, steps, *latent_shape) too, and the
+            `direction` (*latent_shape).
         ends: `from` and `to`, two labels.
 
     Raises:
@@ -63,7 +63,7 @@ class Arithmetic(Mode):
         start, end = (encode(run, "train", _rows(mask[:n_train], "training", MOST_CODES)).mean(0) for mask in masks)
         x = to_float(data.images("test")[_rows(masks[0][n_train:], "test", self.n)].to(run.model.device))
         shares = torch.linspace(0, self.scale, self.steps, device=x.device)
-        codes = run.model.encode(x)[:, None] + shares[:, None] * (end - start)
+        codes = run.model.encode(x)[:, None] + shares.view(-1, *[1] * start.ndim) * (end - start)
         made = run.model.decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
         return Sheet(
             torch.cat([x[:, None], made], 1).flatten(0, 1),

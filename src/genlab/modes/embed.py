@@ -69,7 +69,7 @@ class Embed(Mode):
                 f"mode=embed needs {FEWEST} images or more, not {n}: type a larger mode.n, or mode.split=train."
             )
         images = data.images(self.split)
-        codes = encode(run, self.split, rows).cpu().numpy()
+        codes = encode(run, self.split, rows).flatten(1).cpu().numpy()
         points = WAYS[self.by](codes, generator.initial_seed())
         return Scatter(
             points.astype(np.float32),

@@ -20,7 +20,7 @@ class Grid(Mode):
         n_columns: of a row.
         temperature: codes of the prior are multiplied by it; below 1 samples are more typical and less diverse.
         noise: draw from p(x | z) in place of its mean.
-        format: None for that of the file's ending. `npz` holds the `codes` (n, latent_dim) too.
+        format: None for that of the file's ending. `npz` holds the `codes` (n, *latent_shape) too.
     """
 
     def __init__(

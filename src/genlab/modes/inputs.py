@@ -45,7 +45,7 @@ def spread(mask: Tensor, most: int) -> Tensor:
 
 
 def encode(run: LoadedRun, split: str, rows: Tensor) -> Tensor:
-    """The codes (n, latent_dim) of images of a split by their row numbers (n,), on the model's device."""
+    """The codes (n, *latent_shape) of images of a split by their row numbers (n,), on the model's device."""
     images, model = run.datamodule.images(split), run.model
     return torch.cat([model.encode(to_float(images[part].to(model.device))) for part in rows.split(BATCH_SIZE)])
 

@@ -21,7 +21,7 @@ class Interpolate(Mode):
         steps: images of a path, its ends included.
         of: between codes of the `prior`, or of test images (`data`).
         path: `linear` or `spherical`, see `slerp`.
-        format: None for that of the file's ending. `npz` holds the `codes` (n * steps, latent_dim) too.
+        format: None for that of the file's ending. `npz` holds the `codes` (n * steps, *latent_shape) too.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class Interpolate(Mode):
 
 
 def slerp(start: Tensor, end: Tensor, share: float | Tensor) -> Tensor:
-    """Go a share of the way from codes (B, latent_dim) to others on the arc between them (Shoemake 1985; White 2016).
+    """Go a share of the way from codes (B, *latent_shape) to others, on an arc (Shoemake 1985; White 2016).
 
     Draws of N(0, I) in d dimensions have a length of about sqrt(d), so almost all of its mass lies in a thin shell. The
     middle of a straight line between two independent ones has a length of sqrt(d / 2): the decoder has hardly seen
     such codes, and makes blurred or empty images of them. The arc stays in the shell. Codes that are parallel, which
     have no arc, are joined by a straight line.
     """
-    cosine = torch.cosine_similarity(start, end, dim=1)[:, None]
+    cosine = torch.cosine_similarity(start.flatten(1), end.flatten(1), dim=1).view(-1, *[1] * (start.ndim - 1))
     angle = cosine.clamp(-1, 1).arccos()
     first, second = ((1 - share) * angle).sin() / angle.sin(), (share * angle).sin() / angle.sin()
     return torch.where(cosine.abs() > 1 - 1e-6, torch.lerp(start, end, share), first * start + second * end)

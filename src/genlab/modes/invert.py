@@ -30,8 +30,8 @@ class Invert(Mode):
         input: a folder, a .zip file or an image in place of test images; fitted as the data set's are.
         starts: searches for each image, from those of 1,000 draws from the prior that look most like it.
         steps: of each search.
-        format: None for that of the file's ending. `npz` holds the `codes` (n, latent_dim) too, and both `errors` and
-            `errors_of_training` (n,); the images are targets, then what was found, then training images.
+        format: None for that of the file's ending. `npz` holds the `codes` (n, *latent_shape) too, and both `errors`
+            and `errors_of_training` (n,); the images are targets, then what was found, then training images.
     """
 
     def __init__(

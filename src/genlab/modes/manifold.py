@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo
-from genlab.evaluation.code_use import measure_use
+from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.modes.inputs import encode, spread
 from genlab.modes.mode import Mode, needs_encoder, needs_two_entries
 from genlab.modes.sheet import Sheet
@@ -58,7 +58,7 @@ class Manifold(Mode):
             grid, (x, y) = codes.view(self.n, self.n, -1), plane.dims
             right, top = grid[0, :, x].tolist(), grid[:, 0, y].tolist()
         return Sheet(
-            run.model.decode(codes),
+            run.model.decode(codes.unflatten(1, run.model.latent_shape)),
             self.n,
             [f"{place:.2f}" for place in top],
             [f"{place:.2f}" for place in right],
@@ -71,14 +71,15 @@ class Manifold(Mode):
         model = run.model
         if model.latent_dim > 2 and needs_encoder(run) is None:
             every = torch.ones(len(run.datamodule.images("train")), dtype=torch.bool)
-            return main_plane(encode(run, "train", spread(every, MOST_CODES)))
+            return main_plane(encode(run, "train", spread(every, MOST_CODES)).flatten(1))
         x, y = 0, 1
         if model.latent_dim > 2:
             x, y, *_ = measure_use(model, run.datamodule, generator).order
             log.info("Without an encoder the map shows the two entries of a code that are used most, %d and %d.", x, y)
-        mean, std = model.prior_moments()
+        mean, std = (moment.flatten() for moment in model.prior_moments())
         unit = torch.eye(model.latent_dim, device=mean.device) * std
-        return Plane(mean, unit[x], unit[y], (f"z{x}", f"z{y}"), (x, y))
+        names = (entry_name(x, model.latent_shape), entry_name(y, model.latent_shape))
+        return Plane(mean, unit[x], unit[y], names, (x, y))
 
 
 def quantiles(n: int) -> Tensor:

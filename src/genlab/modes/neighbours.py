@@ -31,7 +31,7 @@ class Neighbours(Mode):
         cache_dir: where the features of training images are kept, as by evaluation; None for nowhere.
         n: how many samples.
         k: neighbours of each, by pixels and as many by features.
-        format: None for that of the file's ending. `npz` holds the `codes` (n, latent_dim) too, and of both kinds of
+        format: None for that of the file's ending. `npz` holds the `codes` (n, *latent_shape) too, and of both kinds of
             neighbours the row numbers in the training set and the distances, (n, k) each.
     """
 

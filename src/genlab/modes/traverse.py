@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo, NonNegativeInt, PositiveInt
 from genlab.errors import UsageError
-from genlab.evaluation.code_use import measure_use
+from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.modes.inputs import held_out_image
 from genlab.modes.mode import Mode, needs_encoder
 from genlab.modes.sheet import Sheet
@@ -25,7 +25,7 @@ class Traverse(Mode):
     Args:
         n: how many of the entries.
         steps: images of a row.
-        dims: the entries, in place of the most used ones.
+        dims: the entries, in place of the most used ones; of a code of maps by their numbers in memory.
         of: around the mean of the prior (`origin`), or around the code of a test image (`data`).
         image: the number of the test image.
         format: None for that of the file's ending. `npz` holds the `codes` (n * steps, latent_dim) too, and the `dims`
@@ -46,7 +46,8 @@ class Traverse(Mode):
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
         self._check_dims(run.model.latent_dim)
         around = f"test image {self.image}" if self.of == "data" else "the mean of the prior"
-        start, (mean, std) = self._start(run), run.model.prior_moments()
+        shape, start = run.model.latent_shape, self._start(run)
+        mean, std = (moment.flatten() for moment in run.model.prior_moments())
         use = measure_use(run.model, run.datamodule, generator)
         dims = self.dims or use.order[: self.n]
         deviations = torch.linspace(-FURTHEST, FURTHEST, self.steps, device=mean.device)
@@ -55,9 +56,9 @@ class Traverse(Mode):
             row[:, entry] += std[entry] * deviations
         codes = codes.flatten(0, 1)
         return Sheet(
-            run.model.decode(codes),
+            run.model.decode(codes.unflatten(1, shape)),
             self.steps,
-            [f"z{entry}  {use.text(entry)}" for entry in dims],
+            [f"{entry_name(entry, shape)}  {use.text(entry)}" for entry in dims],
             [f"{deviation:.2g}" for deviation in deviations.tolist()],
             title=f"Standard deviations from {around}, entry by entry",
             arrays={"codes": codes.cpu(), "dims": dims, "use": use.values[dims]},
@@ -69,7 +70,7 @@ class Traverse(Mode):
             return None
         if reason := needs_encoder(run):
             raise UsageError(f"mode.of=data needs {reason}: type mode.of=origin.")
-        return run.model.encode(held_out_image(run, self.image))[0]
+        return run.model.encode(held_out_image(run, self.image))[0].flatten()
 
     def _check_dims(self, latent_dim: int) -> None:
         if strange := [entry for entry in self.dims or () if entry >= latent_dim]:
