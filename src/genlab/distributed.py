@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch.distributed as dist
+from torch import Tensor
 
 Result = TypeVar("Result")
 
@@ -31,6 +32,16 @@ def gathered(value: Result) -> list[Result]:
     parts: list[Any] = [None] * world_size
     dist.all_gather_object(parts, value)
     return parts
+
+
+def mean_over_processes(value: Tensor) -> Tensor:
+    """The mean of a tensor of the same shape on all processes; where there is one alone, the tensor itself."""
+    _, world_size = rank_and_world_size()
+    if world_size == 1:
+        return value
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total / world_size
 
 
 def in_batches(

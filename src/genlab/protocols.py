@@ -113,6 +113,16 @@ class FeatureEncoder(Protocol):
         """Move the network."""
 
 
+class ImageDistance(Protocol):
+    """How far two images are apart for a fixed network, differentiable in both."""
+
+    name: str  # of the network: a score in its features says less of a model that descends the distance
+
+    @abstractmethod
+    def __call__(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """Map images (B, C, H, W) in [-1, 1], twice, to (B,), at least 0."""
+
+
 @runtime_checkable
 class Scores(Protocol):
     """A callback that logs one number by which checkpoints are ranked. Lower is better."""

@@ -34,6 +34,7 @@ class Stamp:
     settings: str | None = None  # of the metric
     seed: int | None = None
     weights: str | None = None  # raw or ema
+    trained_on: str | None = None  # the network of the score, where the model has descended a distance in its features
     generated: str | None = None  # beside black and white data: drawn from p(x | z), or mean, as it is decoded
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,6 +61,11 @@ class Measurement(NamedTuple):
 def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:
     """What a stamp says of an encoder: all that the features of an image depend on."""
     return {"encoder": encoder.name} | {name: getattr(encoder, name) for name in ("layer", "resize", "library")}
+
+
+def trained_on(model: Any, network: str) -> str | None:
+    """The name of the network that a score comes from, if the model has descended a distance in its features."""
+    return network if network in getattr(model, "trained_on", ()) else None
 
 
 def stamp(metric: str, data: Any, split: str, encoder: FeatureEncoder | None = None, **fields: Any) -> Stamp:

@@ -59,6 +59,19 @@ def test_every_objective_trains_codes_as_it_trains_images(name, generator):
         assert all(p.grad is not None and p.grad.isfinite().all() for p in critic[1].parameters())
 
 
+@pytest.mark.parametrize("name", options("model/objective"))
+def test_the_logits_of_patches_count_like_those_of_as_many_images(name, generator):
+    objective = from_config(f"model/objective={name}")
+    real, fake = torch.randn(2, 4, 1, 3, 2, generator=generator)
+    rows = real.reshape(24, 1), fake.reshape(24, 1)
+    by_patches, by_images = (objective.discriminator(logit, *pair, 1, generator) for pair in ((real, fake), rows))
+    if not objective.penalties:  # which look at images
+        torch.testing.assert_close(by_patches["d_loss"], by_images["d_loss"])
+    torch.testing.assert_close(objective.generator(logit, real, fake), objective.generator(logit, *rows))
+    assert objective.evaluate(real, fake) == objective.evaluate(*rows)
+    torch.testing.assert_close(objective.both_sides(real, fake), objective.both_sides(*rows))
+
+
 @pytest.mark.parametrize(
     ("name", "loss", "penalties"),
     [

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torchvision.models import alexnet
 
 from genlab.errors import UsageError
-from genlab.metrics import LPIPS
+from genlab.metrics import LPIPS, PerceptualDistance
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,14 @@ def test_equal_images_are_at_zero_and_others_symmetrically_apart(installed, gene
     assert lpips(x, x).tolist() == [0, 0]
     assert (lpips(x, y) > 0).all()
     torch.testing.assert_close(lpips(x, y), lpips(y, x))
+
+
+def test_where_its_weights_are_it_is_the_perceptual_distance_that_is_descended(installed, generator):
+    distance, x, y = PerceptualDistance(), some_images(generator), some_images(generator).requires_grad_()
+    assert distance.name == LPIPS.name
+    torch.testing.assert_close(distance(x, y), LPIPS()(x, y), atol=1e-2, rtol=0)  # that one rounds
+    (gradient,) = torch.autograd.grad(distance(x, y).sum(), y)
+    assert gradient.abs().max() > 0
 
 
 def test_images_are_compared_as_they_would_be_saved(installed):

@@ -19,7 +19,7 @@ from genlab.metrics.population import Population, feature_statistics, frechet
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder, Samples, require
 from genlab.sampling import kind, sampler
-from genlab.stamp import stamp
+from genlab.stamp import stamp, trained_on
 from genlab.trainer.schedule import is_measured, must_stop
 
 log = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ class FrechetDistance(Callback):
         found = feature_statistics(fake, self.n_samples, *how, keep=few, interrupted=stop)
         score = frechet(found, self._reference)
         facts = {"n_fake": len(found), "seed": self.seed, "weights": pl_module.weights_in_use}
+        facts["trained_on"] = trained_on(pl_module, self.encoder.name)
         measured = stamp(
             self.encoder.metric, data, self.reference, self.encoder, **facts, generated=kind(pl_module, data)
         )
@@ -111,7 +112,8 @@ class FrechetDistance(Callback):
     def _described(self) -> str:
         note = "; fewer than the feature dimension, so only comparable at equal numbers"
         p = self.protocol
+        trained = f", trained on {p['trained_on']}" if "trained_on" in p else ""
         return (
             f"{p['n_fake']} samples against {p['n_real']} {p['split']} images of {p['data']}, "
-            f"{p['weights']} weights{note if p['n_fake'] < self.encoder.dim else ''}"
+            f"{p['weights']} weights{trained}{note if p['n_fake'] < self.encoder.dim else ''}"
         )

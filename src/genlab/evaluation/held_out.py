@@ -13,7 +13,7 @@ from genlab.losses.divergence import kl_to_standard_normal, mmd
 from genlab.metrics import LPIPS, active_units, bits_per_dimension, importance_weighted_bound, reconstruction_errors
 from genlab.metrics.population import frechet
 from genlab.protocols import HasDensity, Reconstructs, Samples
-from genlab.stamp import Measurement
+from genlab.stamp import Measurement, trained_on
 
 
 class Losses(Measure):
@@ -81,8 +81,9 @@ class Reconstruction(Measure):
         mean = "mean" if subject.datamodule.binarize else None  # beside its own image
         for name in parts[0]:
             value = torch.cat([part[name] for part in parts]).double().mean().item()
-            library = LPIPS.library if name == "lpips" else None
-            stamp = subject.stamp(f"reconstruction_{name}", split, n_fake=n, library=library, generated=mean)
+            library, trained = (LPIPS.library, trained_on(model, LPIPS.name)) if name == "lpips" else (None, None)
+            fields = {"n_fake": n, "library": library, "generated": mean, "trained_on": trained}
+            stamp = subject.stamp(f"reconstruction_{name}", split, **fields)  # type: ignore[arg-type]
             yield Measurement(value, stamp, "higher" if name in ("psnr", "ssim") else "lower")
         metric = f"reconstruction_{subject.encoder.metric}"
         if reason := too_few(2, **{f"{split}_images": n}):

@@ -22,7 +22,7 @@ from genlab.metrics.population import Population, feature_statistics
 from genlab.metrics.reference import reference
 from genlab.models.autoencoding import reparametrise
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
-from genlab.stamp import Stamp, stamp
+from genlab.stamp import Stamp, stamp, trained_on
 
 Result = TypeVar("Result")
 
@@ -168,6 +168,7 @@ class Subject:
         known: dict[str, Any] = {"seed": self.seed}
         if self.model is not None:
             known["weights"] = self.model.weights_in_use
+            known["trained_on"] = trained_on(self.model, self.encoder.name) if encoded else None
             known["generated"] = sampling.kind(self.model, self.datamodule) if "n_fake" in fields else None
         return stamp(metric, self.datamodule, split, self.encoder if encoded else None, **(known | fields))
 

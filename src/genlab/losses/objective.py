@@ -12,10 +12,11 @@ from genlab.protocols import AdversarialLoss, Penalty
 class Objective:
     """A loss for both players, plus penalties for D. It works on any shape: images of a GAN, codes of an AAE.
 
-    A critic is what maps a batch to logits (B, 1): a discriminator, or one behind an augmentation. A batch is a tensor
-    (B, ...), or a tuple of such, of which the critic takes one argument each (BiGAN). There are as many fakes as reals,
-    or a multiple of them; penalties look at the last ones, as many as there are reals. Logits are taken to float32
-    first: under autocast they come in half precision, too coarse for means and differences.
+    A critic is what maps a batch to logits (B, 1), or to those of patches (B, 1, h, w), each of which counts like an
+    image: a discriminator, or one behind an augmentation. A batch is a tensor (B, ...), or a tuple of such, of which
+    the critic takes one argument each (BiGAN). There are as many fakes as reals, or a multiple of them; penalties look
+    at the last ones, as many as there are reals. Logits are taken to float32 first: under autocast they come in half
+    precision, too coarse for means and differences.
 
     Args:
         loss: what the players minimise, from logits.
@@ -63,7 +64,7 @@ class Objective:
         if self.loss.uses_real:
             real_logits, fake_logits = _logits(critic, real, fake)
             return self.loss.generator(fake_logits, real_logits)
-        return self.loss.generator(critic(*as_tuple(fake)).float())
+        return self.loss.generator(_rows(critic(*as_tuple(fake))))
 
     def both(self, critic: Critic, real: Batch, fake: Batch) -> Tensor:
         """What G and E of a BiGAN minimise, a scalar, whose pairs are `fake` and `real`: see `both_sides`."""
@@ -77,7 +78,7 @@ class Objective:
         linear terms of the hinge game, which D's own clipped ones would leave without a gradient beyond the margin
         (BigBiGAN: Donahue and Simonyan 2019, section 2). A loss that compares the two has both in it already.
         """
-        real_logits, fake_logits = real_logits.float(), fake_logits.float()
+        real_logits, fake_logits = _rows(real_logits), _rows(fake_logits)
         if self.loss.uses_real:
             return self.loss.generator(fake_logits, real_logits)
         return self.loss.generator(fake_logits) + self.loss.generator(2 * (self.loss.boundary or 0.0) - real_logits)
@@ -88,7 +89,7 @@ class Objective:
         `d_accuracy_real` and `d_accuracy_fake` lie in [0, 1], are 1/2 on average for a D that guesses, and are left out
         where the loss has no decision boundary.
         """
-        reals, fakes = _paired(real_logits.float(), fake_logits.float()), fake_logits.float()
+        reals, fakes = _paired(_rows(real_logits), _rows(fake_logits)), _rows(fake_logits)
         terms = {"d_loss": self.loss.discriminator(reals, fakes), "g_loss": self.loss.generator(fakes, reals)}
         if (boundary := self.loss.boundary) is not None:
             terms["d_accuracy_real"] = (reals > boundary).float().mean()
@@ -101,10 +102,15 @@ def _paired(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return real_logits.repeat(len(fake_logits) // len(real_logits), 1)
 
 
-def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
-    """The logits (B, 1) of reals and fakes, equally many, in float32."""
-    real_logits, fake_logits = critic(*as_tuple(real)).float(), critic(*as_tuple(fake)).float()
-    if real_logits.shape[1:] != (1,):
-        shape = tuple(real_logits.shape)
+def _rows(logits: Tensor) -> Tensor:
+    """Logits (B, 1), or of patches (B, 1, h, w), as (rows, 1) in float32; each patch of an image is a row."""
+    if logits.shape[1:2] != (1,):
+        shape = tuple(logits.shape)
         raise UsageError(f"A discriminator maps a batch to logits (B, 1), and this one gives the shape {shape}.")
+    return logits.float().flatten().unsqueeze(1)
+
+
+def _logits(critic: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
+    """The logits (rows, 1) of reals and fakes, equally many."""
+    real_logits, fake_logits = _rows(critic(*as_tuple(real))), _rows(critic(*as_tuple(fake)))
     return _paired(real_logits, fake_logits), fake_logits

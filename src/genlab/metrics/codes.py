@@ -1,5 +1,6 @@
 """What a code is used for."""
 
+import torch
 from torch import Tensor
 
 
@@ -19,3 +20,19 @@ def active_units(means: Tensor, threshold: float = 0.01) -> int:
     if len(means) < 2:
         raise ValueError(f"A variance over images needs at least two of them, got {len(means)}.")
     return int((means.double().var(0) > threshold).sum())
+
+
+def codebook_use(indices: Tensor, codebook_size: int) -> tuple[Tensor, Tensor]:
+    """How evenly a codebook is used by some codes, and which share of it.
+
+    Args:
+        indices: numbers (...) of entries, from 0 to codebook_size - 1.
+        codebook_size: K.
+
+    Returns:
+        The perplexity exp(H) of the frequencies, from 1 where one entry alone is used to K where all are alike; and the
+        share of entries that occur at all, of those that could with so many numbers, in (0, 1].
+    """
+    counts = torch.bincount(indices.flatten(), minlength=codebook_size)
+    entropy = torch.special.entr(counts / counts.sum()).sum()
+    return entropy.exp(), (counts > 0).sum() / min(codebook_size, indices.numel())

@@ -23,6 +23,7 @@ class LPIPS(nn.Module):
         UsageError: if `weights_path` finds no file.
     """
 
+    name = "lpips_alexnet"
     file = "alexnet-owt-7be5be79.pth"
     library = f"torchmetrics {version('torchmetrics')}, LPIPS 0.1, AlexNet"
 
@@ -58,12 +59,16 @@ class LPIPS(nn.Module):
         Returns:
             (B,), 0 for equal images, not negative, without units.
         """
-        return self.network(_prepared(x), _prepared(x_hat)).flatten()
+        return self.distance(to_float(to_uint8(x)), to_float(to_uint8(x_hat)))
+
+    def distance(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """The same of images as they are, differentiable in both."""
+        return self.network(large_enough(x), large_enough(x_hat)).flatten()
 
 
-def _prepared(images: Tensor) -> Tensor:
-    """Map images (B, C, H, W) in [-1, 1] to rounded ones (B, 3, H', W') that are large enough."""
-    images = grey_to_rgb(to_float(to_uint8(images)))
+def large_enough(images: Tensor) -> Tensor:
+    """Map images (B, C, H, W) to colour ones (B, 3, H', W') of 64 pixels a side or more (bilinear)."""
+    images = grey_to_rgb(images)
     if min(images.shape[-2:]) >= SMALLEST:
         return images
     return F.interpolate(images, (SMALLEST, SMALLEST), mode="bilinear", align_corners=False)

@@ -1,7 +1,9 @@
 """Maps between shapes: parameters and `forward`, nothing else."""
 
 from genlab.networks.conv import ConvDown, ConvUp
+from genlab.networks.lookup_free import FSQ, LFQ
 from genlab.networks.mlp import MLP
+from genlab.networks.patch import PatchDown
 from genlab.networks.pooling import (
     AveragePooling,
     AverageUnpooling,
@@ -12,9 +14,13 @@ from genlab.networks.pooling import (
 )
 from genlab.networks.r3 import R3Down, R3Up
 from genlab.networks.resnet import MeanPool, ResNetDown, ResNetUp, SumPool
+from genlab.networks.vq import VQ
 
 __all__ = [
+    "FSQ",
+    "LFQ",
     "MLP",
+    "VQ",
     "AveragePooling",
     "AverageUnpooling",
     "ConvDown",
@@ -22,6 +28,7 @@ __all__ = [
     "MaxPooling",
     "MaxUnpooling",
     "MeanPool",
+    "PatchDown",
     "PoolingDown",
     "PoolingUp",
     "R3Down",

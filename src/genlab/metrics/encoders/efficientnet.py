@@ -35,8 +35,24 @@ class EfficientNetLite0(nn.Module, FeatureEncoder):
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W) to float32 features (B, 1280)."""
         x = F.interpolate(grey_to_rgb(images).float(), (64, 64), mode="bilinear", align_corners=False)
-        x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
-        return self.network.extract_features(x).mean((2, 3))
+        return self.network.extract_features(_normalised(x)).mean((2, 3))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Map float colour images (B, 3, H, W) in [0, 255] to the last map (B, C, h, w) of each size, the finest first.
+
+        Differentiable; as large as they come, but for a small image nothing is left of the coarsest.
+        """
+        x, maps = self.network._swish(self.network._bn0(self.network._conv_stem(_normalised(images)))), []
+        for block in self.network._blocks:
+            if block._depthwise_conv.stride[0] > 1:
+                maps.append(x)
+            x = block(x)
+        return [*maps, x]
+
+
+def _normalised(images: Tensor) -> Tensor:
+    """Float images (B, 3, H, W) in [0, 255] as the network was trained on them."""
+    return ((images - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
 @cache
