@@ -1,5 +1,6 @@
 """A distance between images as a network sees them, to be descended."""
 
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -26,9 +27,13 @@ class PerceptualDistance(ImageDistance):
 
     def __init__(self, network: Literal["best", "lpips", "efficientnet_lite0"] = "best") -> None:
         takes_lpips = network == "lpips" or (network == "best" and LPIPS.weights_path() is not None)
-        self.network: Any = (LPIPS() if takes_lpips else EfficientNetLite0()).eval().requires_grad_(False)
-        self._distance: Any = self.network.distance if takes_lpips else self._between_maps
-        self.name = self.network.name
+        self._make: Any = LPIPS if takes_lpips else EfficientNetLite0
+        self.name = self._make.name
+
+    @cached_property
+    def network(self) -> Any:
+        """The network, frozen; made when it is first needed, as a model may be tried out on no device."""
+        return self._make().eval().requires_grad_(False)
 
     def __call__(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """Compare images (B, C, H, W) in [-1, 1], twice, grey or colour: (B,), at least 0, without units.
@@ -36,9 +41,9 @@ class PerceptualDistance(ImageDistance):
         Images of less than 64 pixels a side are enlarged (bilinear).
         """
         self.network.to(x.device)
+        distance = self.network.distance if self._make is LPIPS else self._between_maps
         with torch.autocast(x.device.type, enabled=False):
-            x, x_hat = x.float(), x_hat.float()
-            return self._distance(x, x_hat)
+            return distance(x.float(), x_hat.float())
 
     def _between_maps(self, x: Tensor, x_hat: Tensor) -> Tensor:
         maps, maps_hat = (self.network.maps(127.5 * (large_enough(images) + 1)) for images in (x, x_hat))

@@ -52,7 +52,7 @@ class VQ(Quantizer):
         for codebook in self.codebooks:  # k-means waits for vectors, and until then all entries would be alike
             codebook.embed.normal_()
 
-    def _codebooks(self, use_ddp: bool) -> nn.ModuleList:
+    def _codebooks(self, use_ddp: bool) -> Any:
         options = {"kmeans_init": self.kmeans_init, "decay": self.decay, "use_ddp": use_ddp}
         threshold = float(self.expire > 0)  # which `_set_threshold` sets
         make = library().vector_quantize_pytorch.Codebook
