@@ -24,6 +24,7 @@ FLOORS = [
     "trainer",
     "run",
     "metrics",
+    "conditions",
     "data",
     "losses",
     "networks",

@@ -22,3 +22,4 @@ Starts = Annotated[int, Interval(ge=1, le=N_DRAWS)]
 FrameRate = Annotated[int, Interval(ge=1, le=50)]  # a GIF counts hundredths of a second
 Port = Annotated[int, Interval(ge=1, le=65535)]
 Share = Annotated[float, Interval(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Interval(ge=0, lt=1)]

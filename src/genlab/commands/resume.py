@@ -9,6 +9,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from genlab.command_line import typed_keys
+from genlab.commands.labels import LEARNT
 from genlab.config.build import check_config
 from genlab.config.record import record_config
 from genlab.data import ImageDataModule
@@ -156,7 +157,8 @@ def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
     for part in ("model", "data", "seed", "init"):
         mine, theirs = (dict(leaves(c.get(part), part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
-            if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name"):
+            is_learnt = key.startswith(LEARNT) and mine.get(".".join(key.split(".")[:3]), "") is None
+            if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name") and not is_learnt:
                 raise UsageError(
                     f"{folder} holds a run with {key}={theirs.get(key)} and {key}={mine.get(key)} is asked for: its "
                     "weights would not fit. Choose another folder with hydra.run.dir=PATH."

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from genlab.commands.init import start_from
+from genlab.commands.labels import learn_labels
 from genlab.commands.load import find_checkpoint
 from genlab.commands.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
 from genlab.commands.memory import check_size, explain_memory_errors
@@ -142,6 +143,8 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
     loggers = [metrics, *(tolerant(build(node)) for node in (cfg.get("logger") or {}).values())]
     with explain_damage(resumed.checkpoint) if resumed else nullcontext():  # its model and data are its own
         datamodule = build(cfg.data)
+        if learn_labels(cfg, config, datamodule):
+            open_run_folder(run_dir, config, again=True)
         check_size(cfg)
         model = build(cfg.model)
         try_optimizers(model)

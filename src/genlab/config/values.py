@@ -7,7 +7,7 @@ from os import PathLike
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import BaseMetadata, Ge, Gt, Interval, Le
+from annotated_types import BaseMetadata, Ge, Gt, Interval, Le, Lt
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from genlab.errors import UsageError, unknown
@@ -98,6 +98,8 @@ def _holds(number: float, bound: BaseMetadata) -> bool:
             return number > low  # type: ignore[operator]
         case Le(le=high):
             return number <= high  # type: ignore[operator]
+        case Lt(lt=high):
+            return number < high  # type: ignore[operator]
     return True
 
 
@@ -110,6 +112,8 @@ def _said(bounds: Sequence[BaseMetadata]) -> str:
             return f" of at least {low}"
         case [Ge(ge=low), Le(le=high)]:
             return f" from {low} to {high}"
+        case [Ge(ge=low), Lt(lt=high)]:
+            return f" of at least {low} and below {high}"
     return ""
 
 
@@ -181,6 +185,8 @@ def _mapping(key: str, value: Any, options: Sequence[Any]) -> Any:
         if get_origin(option) in MAPPINGS:
             kind = get_args(option)[1]
             return {name: convert(f"{key}.{name}", part, kind) for name, part in value.items()}
+    if not value and NoneType in options:
+        return None  # as an option of a group that stands for nothing
     if options and all(option in SCALARS or get_origin(option) in (Literal, *SEQUENCES) for option in options):
         raise _refusal(key, value, options)
     if "_target_" not in value and any(isclass(option) or get_origin(option) is Callable for option in options):

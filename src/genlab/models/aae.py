@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Generator, Tensor, nn
 
-from genlab.models.adversarial import AdversarialModel, Terms
+from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.models.base import Network
+from genlab.networks.conditional import critic
 
 
 class AAE(Autoencoder, AdversarialModel):
@@ -20,7 +21,7 @@ class AAE(Autoencoder, AdversarialModel):
 
     def __init__(self, *args: Any, code_discriminator: Network, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.discriminator = code_discriminator(self.latent_shape, (1,))
+        self.discriminator = self.network(code_discriminator, self.latent_shape, (1,))
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """The encoder plays twice: to reconstruct, and to deceive D."""
@@ -30,37 +31,35 @@ class AAE(Autoencoder, AdversarialModel):
             "generator": [self.encoder],
         }
 
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """The reconstruction phase, then the regularisation phase: D, and the encoder against it."""
         terms: Terms = {}
         if self.generator_is_due():
             with self.only("autoencoder"):
-                for x in parts:
-                    terms["distance"] = squared_distance(x, self.reconstruct(x))
+                for x, y in parts:
+                    terms["distance"] = squared_distance(x, self.reconstruct(x, y))
                     self.descend(terms, "distance")
                 self.step("autoencoder")
 
         with self.only("generator"):
-            detached, codes = self.make(self.encode, parts)
-        for z in detached:
-            terms |= self.objective.discriminator(
-                self.discriminator, self.prior(len(z), self.noise), z, self.n_updates, self.noise
-            )
+            detached, codes = self.make(self.encode, *zip(*parts, strict=True))
+        for (_, y), z in zip(parts, detached, strict=True):
+            d, prior = critic(self.discriminator, y), self.prior(len(z), self.noise)
+            terms |= self.objective.discriminator(d, prior, z, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
 
         if self.generator_is_due():
             with self.only("generator"):
-                for z in codes:
+                for (_, y), z in zip(parts, codes, strict=True):
                     prior = self.prior(len(z), self.noise)
-                    terms["g_loss"] = self.objective.generator(self.discriminator, prior, z)
+                    terms["g_loss"] = self.objective.generator(critic(self.discriminator, y), prior, z)
                     self.descend(terms, "g_loss")
                 self.step("generator")
         return terms
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The squared distance of images (B, C, H, W), and both players' losses on their codes."""
-        z = self.encode(x)
-        real_logits = self.discriminator(self.prior(len(x), generator))
-        adversary = self.objective.evaluate(real_logits, self.discriminator(z))
-        return {"distance": squared_distance(x, self.decode(z)), **adversary}
+        z, d = self.encode(x, y), critic(self.discriminator, y)
+        adversary = self.objective.evaluate(d(self.prior(len(x), generator)), d(z))
+        return {"distance": squared_distance(x, self.decode(z, y)), **adversary}

@@ -20,6 +20,7 @@ from genlab.models.base import ImageModel
 from genlab.protocols import AdversarialLoss
 
 Terms = dict[str, Tensor]
+Part = tuple[Tensor, Tensor | None]  # images (B, C, H, W), and their labels, where the model takes any
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class AdversarialModel(ImageModel):
         self.learning_rates = dict(learning_rates or {})
         self.clip = dict(clip or {})
         self.n_updates = 0  # of D
-        self._waiting: list[Tensor] = []  # images for the next one
+        self._waiting: list[Part] = []  # for the next one
         self._n_parts = 1
 
     @abstractmethod
@@ -84,11 +85,12 @@ class AdversarialModel(ImageModel):
         return optimizers, [self.scheduler_factory(o) for o in optimizers] if self.scheduler_factory else []
 
     @abstractmethod
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """Step D and, if it is their turn, the other players: the paper's algorithm.
 
         Args:
-            parts: images (B, C, H, W), whose gradients are averaged, all those of one player before those of the next.
+            parts: images (B, C, H, W) with their labels, or None where the model takes none. Their gradients are
+                averaged, all those of one player before those of the next.
 
         Returns:
             The terms of the newest losses, scalars by name.
@@ -96,7 +98,7 @@ class AdversarialModel(ImageModel):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Collect the batches of an update and make it; count the batch and step the schedules."""
-        parts = [*self._waiting, batch[0]]
+        parts = [*self._waiting, self.told(batch)]
         if self.is_last_accumulation():
             self._n_parts = len(parts)
             terms = self.adversarial_step(parts)
@@ -120,7 +122,7 @@ class AdversarialModel(ImageModel):
         with self.toggled_optimizer(self._optimizer(player)):
             yield
 
-    def make(self, network: Callable[..., Any], *inputs: Sequence[Tensor]) -> tuple[list[Any], Iterable[Any]]:
+    def make(self, network: Callable[..., Any], *inputs: Sequence[Any]) -> tuple[list[Any], Iterable[Any]]:
         """Compute D's inputs for each batch of an update: detached for D's step, and with gradients for the players'.
 
         A single batch is computed once for both. Of several each is computed again in its turn, so that memory holds
@@ -155,7 +157,7 @@ class AdversarialModel(ImageModel):
 
     def load_rank_state(self, state: dict[str, Any]) -> None:
         super().load_rank_state(state)
-        self._waiting = [images.to(self.device) for images in state.get("waiting", [])]
+        self._waiting = [_part(stored, self.device) for stored in state.get("waiting", [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -210,6 +212,12 @@ class AdversarialModel(ImageModel):
     def _optimizer(self, player: str) -> LightningOptimizer:
         optimizers = self.optimizers()
         return dict(zip(self.players(), optimizers, strict=True))[player]
+
+
+def _part(stored: Any, device: torch.device) -> Part:
+    """Images and labels as a checkpoint has them; one of an earlier version has images alone."""
+    x, y = (stored, None) if isinstance(stored, Tensor) else stored
+    return x.to(device), None if y is None else y.to(device)
 
 
 def _detach(made: Any) -> Any:

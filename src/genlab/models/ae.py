@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import NonNegativeFloat
+from genlab.conditioning import given
 from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.moments import Moments, symmetric_root
 
@@ -56,26 +57,26 @@ class AE(Autoencoder):
         variances = self.code_cov if self.is_diagonal else self.code_cov.diagonal()
         return self.code_mean.view(self.latent_shape), variances.clamp_min(0).sqrt().view(self.latent_shape)
 
-    def code_and_reconstruction(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def code_and_reconstruction(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map images (B, C, H, W) to their codes (B, *latent_shape) and reconstructions (B, C, H, W)."""
         if not self.passes_indices:
-            z = self.encode(x)
-            return z, self.decode(z)
-        z, indices = self.encoder.with_indices(x)  # type: ignore[operator]
-        return z.float(), self.decoder(z, indices).float()
+            z = self.encode(x, y)
+            return z, self.decode(z, y)
+        z, indices = self.encoder.with_indices(x, **given(y))  # type: ignore[operator]
+        return z.float(), self.decoder(z, indices, **given(y)).float()
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Encode and decode images (B, C, H, W)."""
-        return self.code_and_reconstruction(x)[1]
+        return self.code_and_reconstruction(x, y)[1]
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The squared distance ||x - x_hat||^2 of images (B, C, H, W), summed over pixels, mean over the batch."""
-        return {"loss": squared_distance(x, self.reconstruct(x))}
+        return {"loss": squared_distance(x, self.reconstruct(x, y))}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the distance, and keep the moments of the codes for the Gaussian."""
-        x, _ = batch
-        z, x_hat = self.code_and_reconstruction(self.corrupted(x))
+        x, y = self.told(batch)
+        z, x_hat = self.code_and_reconstruction(self.corrupted(x), y)
         self._epoch_codes.update(z.flatten(1))
         loss = squared_distance(x, x_hat)
         self.log_training({"loss": loss})

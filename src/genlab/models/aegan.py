@@ -7,9 +7,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveFloat
-from genlab.models.adversarial import AdversarialModel, Terms
+from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.models.base import Network
+from genlab.networks.conditional import critic
 
 
 class AEGAN(Autoencoder, AdversarialModel):
@@ -28,39 +29,41 @@ class AEGAN(Autoencoder, AdversarialModel):
         self, *args: Any, discriminator: Network, adversarial_weight: PositiveFloat = 10.0, **options: Any
     ) -> None:
         super().__init__(*args, **options)
-        self.discriminator = discriminator(self.image_shape, (1,))
+        self.discriminator = self.network(discriminator, self.image_shape, (1,))
         self.adversarial_weight = adversarial_weight
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and the autoencoder."""
         return {"discriminator": [self.discriminator], "autoencoder": [self.encoder, self.decoder]}
 
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """One step of D, then one of the autoencoder against it, on the same fakes."""
-        codes = [self.prior(len(x), self.noise) for x in parts]
-        detached, fakes = self.make(self.fake, parts, codes)
+        xs, ys = zip(*parts, strict=True)
+        codes = [self.prior(len(x), self.noise) for x in xs]
+        detached, fakes = self.make(self.fake, xs, codes, ys)
 
-        for x, fake in zip(parts, detached, strict=True):
-            terms = self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
+        for (x, y), fake in zip(parts, detached, strict=True):
+            d = critic(self.discriminator, y)
+            terms = self.objective.discriminator(d, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
 
         if self.generator_is_due():
             with self.only("autoencoder"):
-                for x, fake in zip(parts, fakes, strict=True):
+                for (x, y), fake in zip(parts, fakes, strict=True):
                     terms["distance"] = squared_distance(x, fake[: len(x)])
-                    terms["g_loss"] = self.objective.generator(self.discriminator, x, fake)
+                    terms["g_loss"] = self.objective.generator(critic(self.discriminator, y), x, fake)
                     terms["loss"] = terms["distance"] + self.adversarial_weight * terms["g_loss"]
                     self.descend(terms, "loss")
                 self.step("autoencoder")
         return terms
 
-    def fake(self, x: Tensor, z: Tensor) -> Tensor:
+    def fake(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Reconstructions of images (B, C, H, W), then decoded codes (B, *latent_shape): (2 B, C, H, W)."""
-        return torch.cat([self.reconstruct(x), self.decode(z)])
+        return torch.cat([self.reconstruct(x, y), self.decode(z, y)])
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The squared distance of images (B, C, H, W), and both players' losses on reconstructions and samples."""
-        fake = self.fake(x, self.prior(len(x), generator))
-        adversary = self.objective.evaluate(self.discriminator(x), self.discriminator(fake))
+        fake, d = self.fake(x, self.prior(len(x), generator), y), critic(self.discriminator, y)
+        adversary = self.objective.evaluate(d(x), d(fake))
         return {"distance": squared_distance(x, fake[: len(x)]), **adversary}

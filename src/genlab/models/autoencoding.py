@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
+from genlab.conditioning import given
 from genlab.models.base import ImageModel, Network
 
 
@@ -16,17 +17,17 @@ class EncoderDecoder:
     encoder: nn.Module
     decoder: nn.Module
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to codes (B, *latent_shape)."""
-        return self.encoder(x).float()
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map images (B, C, H, W), and labels where there are any, to codes (B, *latent_shape)."""
+        return self.encoder(x, **given(y)).float()
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]."""
-        return self.decoder(z).float()
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map codes (B, *latent_shape), and labels where there are any, to images (B, C, H, W) in [-1, 1]."""
+        return self.decoder(z, **given(y)).float()
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Encode and decode images (B, C, H, W)."""
-        return self.decode(self.encode(x))
+        return self.decode(self.encode(x, **given(y)), **given(y))
 
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """Encoder and decoder."""
@@ -51,8 +52,8 @@ class Autoencoder(EncoderDecoder, ImageModel):
         **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
-        self.encoder = encoder(self.image_shape, self.latent_shape)
-        self.decoder = decoder(self.latent_shape, self.image_shape)
+        self.encoder = self.network(encoder, self.image_shape, self.latent_shape)
+        self.decoder = self.network(decoder, self.latent_shape, self.image_shape)
 
 
 class GaussianPosterior(EncoderDecoder):
@@ -65,14 +66,14 @@ class GaussianPosterior(EncoderDecoder):
         """That of what the encoder makes, (2 * latent_dim,) for a vector: means, then log variances."""
         return (2 * self.latent_shape[0], *self.latent_shape[1:])
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map images (B, C, H, W) to mu(x) and log sigma(x)^2, each (B, *latent_shape)."""
-        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W), and labels if it takes any, to mu(x) and log sigma(x)^2, each (B, *latent_shape)."""
+        mean, logvar = self.encoder(x, **given(y)).float().chunk(2, dim=1)
         return mean, logvar
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Map images (B, C, H, W) to the posterior means (B, *latent_shape)."""
-        return self.posterior(x)[0]
+        return self.posterior(x, **given(y))[0]
 
 
 def reparametrise(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:

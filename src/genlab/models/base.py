@@ -13,10 +13,13 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from genlab.bounds import AtLeastTwo, PositiveInt
+from genlab.bounds import AtLeastTwo, PositiveInt, ShareBelowOne
+from genlab.conditioning import given
+from genlab.conditions import Condition
 from genlab.distributed import has_group
 from genlab.errors import UsageError
 from genlab.models.codes import LATENT_CHANNELS, code_shape
+from genlab.networks.conditional import conditional
 from genlab.networks.layers import ImageShape
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
 
@@ -28,9 +31,10 @@ SchedulerFactory = Callable[[Optimizer], LRScheduler]
 class ImageModel(LightningModule, ABC):
     """What all models share: the prior, sampling, validation, counting of images, logging.
 
-    A subclass gives `decode`, `losses`, `inference_networks` and `training_step`.
+    A subclass gives `decode`, `losses`, `inference_networks` and `training_step`, and makes its networks by `network`.
     Images are float32 (B, C, H, W) in [-1, 1], codes (B, *latent_shape), batches (x, y). Random generators are CPU
-    generators and noise moves to the device afterwards, so that a seed means the same codes on any device.
+    generators and noise moves to the device afterwards, so that a seed means the same codes on any device. Conditional
+    models take labels `y` (B,) or (B, entries) as a further argument; None, and entries of -1, are no label.
 
     `latent_shape` is the shape of one code, `(latent_dim,)` for a vector, and `latent_dim` the number of its entries.
 
@@ -41,6 +45,12 @@ class ImageModel(LightningModule, ABC):
         scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
         compile: compile the networks for training.
         channels_last: keep the weights of convolutions in the memory format that some devices prefer.
+        condition: what the model is told of an image; None for nothing.
+        condition_drop: share of the training images whose label is left out, others in each batch, so that the model
+            knows images without one too (Ho and Salimans 2022, algorithm 1).
+
+    Raises:
+        UsageError: for labels left out of a model that is told none.
     """
 
     def __init__(
@@ -55,8 +65,16 @@ class ImageModel(LightningModule, ABC):
         latent_shape: Iterable[PositiveInt] | None = None,
         downsample: AtLeastTwo | None = None,
         latent_channels: PositiveInt = LATENT_CHANNELS,
+        condition: Condition | None = None,
+        condition_drop: ShareBelowOne = 0.0,
     ) -> None:
         super().__init__()
+        if condition_drop and condition is None:
+            raise UsageError(
+                f"model.condition_drop={condition_drop} leaves out labels, and this model is told none: type "
+                "model/condition=class too."
+            )
+        self.condition, self.condition_drop = condition, condition_drop
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.compile_networks, self.channels_last = compile, channels_last
         channels, height, width = image_shape
@@ -69,6 +87,22 @@ class ImageModel(LightningModule, ABC):
         self.weights_in_use = "raw"  # or "ema"
         self.noise: Generator | None = None  # the randomness of training; None draws from PyTorch's global one
         self.evaluation_noise: Generator | None = None
+
+    def network(
+        self, make: Network, in_shape: tuple[int, ...], out_shape: tuple[int, ...], **options: Any
+    ) -> nn.Module:
+        """Make a network between two shapes; that of a conditional model takes labels `y` too."""
+        if self.condition is None:
+            return make(in_shape, out_shape, **options)
+        is_image = in_shape == self.image_shape
+        return conditional(make, in_shape, out_shape, self.condition, self.condition.width, is_image, **options)
+
+    def told(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        """The images (B, C, H, W) of a training batch, and what a conditional model is told of them, with gaps."""
+        x, y = batch
+        if self.condition is None or self.condition_drop == 0:
+            return x, None if self.condition is None else y
+        return x, self.condition.without(y, torch.rand(len(x), generator=self.noise) < self.condition_drop)
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n codes (n, *latent_shape) from p(z): draws from N(0, I), made into codes by `from_noise`."""
@@ -84,15 +118,19 @@ class ImageModel(LightningModule, ABC):
         return mean, torch.ones_like(mean)
 
     @abstractmethod
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]: Psi(z)."""
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n images (n, C, H, W) in [-1, 1]: codes from the prior, decoded."""
-        return self.decode(self.prior(n, generator))
+    def sample(self, n: int, generator: Generator | None = None, y: Tensor | None = None) -> Tensor:
+        """Draw n images (n, C, H, W) in [-1, 1]: codes from the prior, decoded. Labels that are not given are drawn."""
+        return self.decode(self.prior(n, generator), **given(self.draw_labels(n, generator) if y is None else y))
+
+    def draw_labels(self, n: int, generator: Generator | None = None) -> Tensor | None:
+        """Draw n labels, (n,) or (n, entries), as often as training images have them; None if the model takes none."""
+        return None if self.condition is None else self.condition.draw(n, generator)
 
     @abstractmethod
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The objective and its terms for images (B, C, H, W): scalars by name, averaged over the batch."""
 
     @abstractmethod
@@ -105,16 +143,17 @@ class ImageModel(LightningModule, ABC):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of held-out images under val/."""
-        self._log_evaluation("val", batch[0], batch_idx)
+        self._log_evaluation("val", batch, batch_idx)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the losses of test images under test/."""
-        self._log_evaluation("test", batch[0], batch_idx)
+        self._log_evaluation("test", batch, batch_idx)
 
-    def _log_evaluation(self, phase: str, x: Tensor, batch_idx: int) -> None:
+    def _log_evaluation(self, phase: str, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:  # the same noise every time and on all processes
             self.evaluation_noise = Generator().manual_seed(0)
-        losses = self.losses(x, self.evaluation_noise)
+        x, y = batch
+        losses = self.losses(x, self.evaluation_noise, **given(None if self.condition is None else y))
         self.log_dict({f"{phase}/{k}": v for k, v in losses.items()}, batch_size=len(x), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
@@ -139,6 +178,11 @@ class ImageModel(LightningModule, ABC):
             values["train/images_seen"] = torch.tensor(float(self.images_seen))
             log_row(self.trainer, values | self._notes)
         self._notes.clear()
+
+    def setup(self, stage: str) -> None:
+        """Take note of the labels of the training images."""
+        if self.condition is not None and stage == "fit":
+            self.condition.fit(self.trainer.datamodule.labels("train"))  # type: ignore[attr-defined]
 
     def on_fit_start(self) -> None:
         """Give each process its own random stream: DDP seeds all ranks alike, and all would train on the same z."""

@@ -7,9 +7,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
-from genlab.models.adversarial import AdversarialModel, Terms
+from genlab.conditioning import given
+from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import Autoencoder
 from genlab.models.base import Network
+from genlab.networks.conditional import critic
 
 
 class BiGAN(Autoencoder, AdversarialModel):
@@ -36,39 +38,43 @@ class BiGAN(Autoencoder, AdversarialModel):
     ) -> None:
         super().__init__(*args, **options)
         looks = discriminator(self.image_shape, (n_features,))
-        self.discriminator = PairDiscriminator(looks, code_discriminator((n_features + self.latent_dim,), (1,)))
+        judges = self.network(code_discriminator, (n_features + self.latent_dim,), (1,))
+        self.discriminator = PairDiscriminator(looks, judges)
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """D, and G with E."""
         return {"discriminator": [self.discriminator], "generator": [self.decoder, self.encoder]}
 
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """One step of D, then one of G and E against it, on the same pairs."""
-        codes = [self.prior(len(x), self.noise) for x in parts]
-        detached, made = self.make(self.infer_and_generate, parts, codes)
+        xs, ys = zip(*parts, strict=True)
+        codes = [self.prior(len(x), self.noise) for x in xs]
+        detached, made = self.make(self.infer_and_generate, xs, codes, ys)
 
-        for x, z, (z_hat, x_hat) in zip(parts, codes, detached, strict=True):
-            real, fake = (x, z_hat), (x_hat, z)
-            terms = self.objective.discriminator(self.discriminator, real, fake, self.n_updates, self.noise)
+        for (x, y), z, (z_hat, x_hat) in zip(parts, codes, detached, strict=True):
+            real, fake, d = (x, z_hat), (x_hat, z), critic(self.discriminator, y)
+            terms = self.objective.discriminator(d, real, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
 
         if self.generator_is_due():
             with self.only("generator"):
-                for x, z, (z_hat, x_hat) in zip(parts, codes, made, strict=True):
-                    terms["g_loss"] = self.objective.both(self.discriminator, (x, z_hat), (x_hat, z))
+                for (x, y), z, (z_hat, x_hat) in zip(parts, codes, made, strict=True):
+                    d = critic(self.discriminator, y)
+                    terms["g_loss"] = self.objective.both(d, (x, z_hat), (x_hat, z))
                     self.descend(terms, "g_loss")
                 self.step("generator")
         return terms
 
-    def infer_and_generate(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def infer_and_generate(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map images (B, C, H, W) and codes (B, *latent_shape) to E(x) and G(z), of the shapes of z and x."""
-        return self.encode(x), self.decode(z)
+        return self.encode(x, y), self.decode(z, y)
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """Both sides' losses and D's accuracies on the pairs of images (B, C, H, W) and of as many codes."""
         z = self.prior(len(x), generator)
-        real_logits, fake_logits = self.discriminator(x, self.encode(x)), self.discriminator(self.decode(z), z)
+        d = critic(self.discriminator, y)
+        real_logits, fake_logits = d(x, self.encode(x, y)), d(self.decode(z, y), z)
         both = self.objective.both_sides(real_logits, fake_logits)
         return {**self.objective.evaluate(real_logits, fake_logits), "g_loss": both}
 
@@ -80,6 +86,6 @@ class PairDiscriminator(nn.Module):
         super().__init__()
         self.looks, self.judges = looks, judges
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Map images (B, C, H, W) and codes (B, *latent_shape) to logits (B, 1)."""
-        return self.judges(torch.cat([self.looks(x), z.flatten(1)], dim=1)).float()
+    def forward(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map images (B, C, H, W) and codes (B, *latent_shape), and labels where there are any, to logits (B, 1)."""
+        return self.judges(torch.cat([self.looks(x), z.flatten(1)], dim=1), **given(y)).float()

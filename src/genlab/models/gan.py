@@ -6,10 +6,12 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
+from genlab.conditioning import given
 from genlab.errors import UsageError
 from genlab.losses.augment import DiffAugment
-from genlab.models.adversarial import AdversarialModel, Terms
+from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.base import Network
+from genlab.networks.conditional import critic
 from genlab.protocols import Augmentation
 
 
@@ -19,7 +21,7 @@ class AugmentedCritic:
     A penalty takes the gradient in the image before the augmentation (as in R3GAN's Trainer).
     """
 
-    def __init__(self, discriminator: nn.Module, augment: Augmentation, noise: Generator | None) -> None:
+    def __init__(self, discriminator: Any, augment: Augmentation, noise: Generator | None) -> None:
         self.discriminator, self.augment, self.noise = discriminator, augment, noise
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -51,8 +53,8 @@ class GAN(AdversarialModel):
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        self.generator = generator(self.latent_shape, self.image_shape)
-        self.discriminator = discriminator(self.image_shape, (1,))
+        self.generator = self.network(generator, self.latent_shape, self.image_shape)
+        self.discriminator = self.network(discriminator, self.image_shape, (1,))
         self.augment = augment or DiffAugment()  # which changes nothing without policies
         if getattr(self.generator, "keeps_indices", False):
             raise UsageError(
@@ -64,33 +66,34 @@ class GAN(AdversarialModel):
         """D and G."""
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1]: G(z)."""
-        return self.generator(z).float()
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map codes (B, *latent_shape), and labels where there are any, to images (B, C, H, W) in [-1, 1]: G(z)."""
+        return self.generator(z, **given(y)).float()
 
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """One step of D up its objective, then one of G against the new D, on the same fakes."""
-        critic = AugmentedCritic(self.discriminator, self.augment, self.noise)
-        codes = [self.prior(len(x), self.noise) for x in parts]
-        detached, fakes = self.make(self.decode, codes)
+        xs, ys = zip(*parts, strict=True)
+        critics = [AugmentedCritic(critic(self.discriminator, y), self.augment, self.noise) for y in ys]
+        codes = [self.prior(len(x), self.noise) for x in xs]
+        detached, fakes = self.make(self.decode, codes, ys)
 
-        for x, fake in zip(parts, detached, strict=True):
-            terms = self.objective.discriminator(critic, x, fake, self.n_updates, self.noise)
+        for x, d, fake in zip(xs, critics, detached, strict=True):
+            terms = self.objective.discriminator(d, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
 
         if self.generator_is_due():
             with self.only("generator"):
-                for x, fake in zip(parts, fakes, strict=True):
-                    terms["g_loss"] = self.objective.generator(critic, x, fake)
+                for x, d, fake in zip(xs, critics, fakes, strict=True):
+                    terms["g_loss"] = self.objective.generator(d, x, fake)
                     self.descend(terms, "g_loss")
                 self.step("generator")
         return terms
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """Both players' losses on images (B, C, H, W) and as many fakes, without penalties."""
-        fake = self.sample(len(x), generator)
-        return self.objective.evaluate(self.discriminator(x), self.discriminator(fake))
+        fake, d = self.sample(len(x), generator, y), critic(self.discriminator, y)
+        return self.objective.evaluate(d(x), d(fake))
 
     def inference_networks(self) -> Mapping[str, nn.Module]:
         """The generator alone."""

@@ -27,9 +27,11 @@ class IWAE(VAE):
         if (self.beta, self.free_bits, self.warm_up) != (1.0, 0.0, 0):
             raise UsageError("model.beta, model.free_bits and model.warm_up change the ELBO: model=vae has them.")
 
-    def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
+    def losses(
+        self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None, kl_weight: float = 1.0
+    ) -> dict[str, Tensor]:
         """The bound for images (B, C, H, W), and the terms that the ELBO would have; nats per image, batch means."""
-        mean, logvar = self.posterior(x)
-        log_weights, nll = self.importance(x, mean, logvar, self.n_importance, generator)
+        mean, logvar = self.posterior(x, y)
+        log_weights, nll = self.importance(x, mean, logvar, self.n_importance, generator, y)
         kl = kl_to_standard_normal(mean, logvar)
         return {"loss": -importance_weighted_bound(log_weights).mean(), "nll": nll.mean(), "kl": kl.mean()}

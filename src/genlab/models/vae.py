@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from torch.distributions import Normal
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from genlab.conditioning import given
 from genlab.losses import free_bits, kl_per_entry, warm_up
 from genlab.models.autoencoding import GaussianPosterior, reparametrise
 from genlab.models.base import ImageModel, Network
@@ -44,27 +45,36 @@ class VAE(GaussianPosterior, ImageModel):
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.likelihood = likelihood
-        self.encoder = encoder(self.image_shape, self.posterior_shape)
-        self.decoder = decoder(self.latent_shape, self.image_shape, **likelihood.decoder_options)
+        self.encoder = self.network(encoder, self.image_shape, self.posterior_shape)
+        self.decoder = self.network(decoder, self.latent_shape, self.image_shape, **likelihood.decoder_options)
         self.beta = beta
         self.free_bits = free_bits
         self.warm_up = warm_up
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Map codes (B, *latent_shape) to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""
-        return self.likelihood.mean(self.decoder(z).float())
+        return self.likelihood.mean(self.decoder(z, **given(y)).float())
 
-    def sample(self, n: int, generator: Generator | None = None, noise: bool = False) -> Tensor:
+    def sample(
+        self, n: int, generator: Generator | None = None, y: Tensor | None = None, noise: bool = False
+    ) -> Tensor:
         """Draw n images (n, C, H, W): means of p(x|z), or with `noise` draws from it, which may leave [-1, 1]."""
         z = self.prior(n, generator)
-        return self.draw(z, generator) if noise else self.decode(z)
+        y = self.draw_labels(n, generator) if y is None else y
+        return self.draw(z, generator, y) if noise else self.decode(z, y)
 
-    def draw(self, z: Tensor, generator: Generator | None = None) -> Tensor:
+    def draw(self, z: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> Tensor:
         """Draw an image from p(x|z) for each of the codes (B, *latent_shape): (B, C, H, W), which may leave [-1, 1]."""
-        return self.likelihood.sample(self.decoder(z).float(), generator)
+        return self.likelihood.sample(self.decoder(z, **given(y)).float(), generator)
 
     def importance(
-        self, x: Tensor, mean: Tensor, logvar: Tensor, n: int, generator: Generator | None = None
+        self,
+        x: Tensor,
+        mean: Tensor,
+        logvar: Tensor,
+        n: int,
+        generator: Generator | None = None,
+        y: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Draw z_1, ..., z_n from q(z|x) for images (B, C, H, W), given its means and log variances (B, *latent_shape).
 
@@ -73,28 +83,31 @@ class VAE(GaussianPosterior, ImageModel):
         """
         means, logvars = (part.repeat_interleave(n, 0) for part in (mean, logvar))
         z = reparametrise(means, logvars, generator)
-        nll = self.likelihood.nll(x.repeat_interleave(n, 0), self.decoder(z).float())
+        out = self.decoder(z, **given(y if y is None else y.repeat_interleave(n, 0))).float()
+        nll = self.likelihood.nll(x.repeat_interleave(n, 0), out)
         log_prior = Normal(0.0, 1.0, validate_args=False).log_prob(z).flatten(1).sum(1)
         log_posterior = Normal(means, (0.5 * logvars).exp(), validate_args=False).log_prob(z).flatten(1).sum(1)
         return (log_prior - nll - log_posterior).view(-1, n).T, nll.view(-1, n).T
 
-    def losses(self, x: Tensor, generator: Generator | None = None, kl_weight: float = 1.0) -> dict[str, Tensor]:
+    def losses(
+        self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None, kl_weight: float = 1.0
+    ) -> dict[str, Tensor]:
         """The loss of images (B, C, H, W) and the two terms of the ELBO, in nats per image, mean over the batch.
 
         The loss is the negative ELBO, the sum of the terms, but for beta, free bits and `kl_weight`, which change the
         KL's part in it alone.
         """
-        mean, logvar = self.posterior(x)
+        mean, logvar = self.posterior(x, y)
         z = reparametrise(mean, logvar, generator)
-        nll = self.likelihood.nll(x, self.decoder(z).float()).mean()
+        nll = self.likelihood.nll(x, self.decoder(z, **given(y)).float()).mean()
         kl = kl_per_entry(mean, logvar)
         loss = nll + kl_weight * self.beta * free_bits(kl, self.free_bits)
         return {"loss": loss, "nll": nll, "kl": kl.flatten(1).sum(1).mean()}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the negative ELBO."""
-        x, _ = batch
-        losses = self.losses(x, self.noise, warm_up(self.images_seen, self.warm_up))
+        x, y = self.told(batch)
+        losses = self.losses(x, self.noise, y, warm_up(self.images_seen, self.warm_up))
         self.log_training(losses)
         return losses["loss"]
 

@@ -7,10 +7,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveFloat, PositiveInt
+from genlab.conditioning import given
 from genlab.losses import kl_to_standard_normal
-from genlab.models.adversarial import AdversarialModel, Terms
+from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import GaussianPosterior, reparametrise, squared_distance
 from genlab.models.base import Network
+from genlab.networks.conditional import critic
 
 
 class VAEGAN(GaussianPosterior, AdversarialModel):
@@ -39,65 +41,65 @@ class VAEGAN(GaussianPosterior, AdversarialModel):
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        self.encoder = encoder(self.image_shape, self.posterior_shape)
-        self.decoder = decoder(self.latent_shape, self.image_shape)
-        self.discriminator: Any = discriminator(self.image_shape, (1,))
+        self.encoder = self.network(encoder, self.image_shape, self.posterior_shape)
+        self.decoder = self.network(decoder, self.latent_shape, self.image_shape)
+        self.discriminator: Any = self.network(discriminator, self.image_shape, (1,))
         self.gamma = gamma
 
     def players(self) -> Mapping[str, list[nn.Module]]:
         """One a network."""
         return {"encoder": [self.encoder], "decoder": [self.decoder], "discriminator": [self.discriminator]}
 
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """Encoder, decoder and discriminator in turn, each down the gradient of its own loss."""
         terms, codes, fakes = Terms(), [], []
         if self.generator_is_due():
             with self.only("encoder"):
-                for x in parts:
-                    z, terms = self.encoder_terms(x)
+                for x, y in parts:
+                    z, terms = self.encoder_terms(x, y)
                     self.descend(terms, "encoder_loss")
                     codes.append(z.detach())
                 self.step("encoder")
             with self.only("decoder"):
-                for x, z in zip(parts, codes, strict=True):
-                    fake = torch.cat([self.decode(z), self.decode(self.prior(len(x), self.noise))])
-                    terms["g_loss"] = self.objective.generator(self.discriminator, x, fake)
-                    terms["decoder_loss"] = self.gamma * self.dissimilarity(x, fake[: len(x)]) + terms["g_loss"]
+                for (x, y), z in zip(parts, codes, strict=True):
+                    fake = torch.cat([self.decode(z, y), self.decode(self.prior(len(x), self.noise), y)])
+                    terms["g_loss"] = self.objective.generator(critic(self.discriminator, y), x, fake)
+                    terms["decoder_loss"] = self.gamma * self.dissimilarity(x, fake[: len(x)], y) + terms["g_loss"]
                     self.descend(terms, "decoder_loss")
                     fakes.append(fake.detach())
                 self.step("decoder")
         else:
             with torch.no_grad():
-                fakes = [self._fakes(x, self.noise) for x in parts]
-        for x, fake in zip(parts, fakes, strict=True):
-            terms |= self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
+                fakes = [self._fakes(x, self.noise, y) for x, y in parts]
+        for (x, y), fake in zip(parts, fakes, strict=True):
+            d = critic(self.discriminator, y)
+            terms |= self.objective.discriminator(d, x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
         return terms
 
-    def encoder_terms(self, x: Tensor) -> tuple[Tensor, Terms]:
+    def encoder_terms(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Terms]:
         """Draw codes (B, *latent_shape) of images (B, C, H, W); and the encoder's loss with its two terms, scalars."""
-        mean, logvar = self.posterior(x)
+        mean, logvar = self.posterior(x, y)
         z = reparametrise(mean, logvar, self.noise)
-        kl, llike = kl_to_standard_normal(mean, logvar).mean(), self.dissimilarity(x, self.decode(z))
+        kl, llike = kl_to_standard_normal(mean, logvar).mean(), self.dissimilarity(x, self.decode(z, y), y)
         return z, {"kl": kl, "llike": llike, "encoder_loss": kl + llike}
 
-    def dissimilarity(self, x: Tensor, x_hat: Tensor) -> Tensor:
+    def dissimilarity(self, x: Tensor, x_hat: Tensor, y: Tensor | None = None) -> Tensor:
         """-log p(Dis_l(x) | z) of images (B, C, H, W) and reconstructions, in nats less a constant: a scalar."""
-        return 0.5 * squared_distance(
-            self.discriminator.features(x).float(), self.discriminator.features(x_hat).float()
-        )
+        features = (self.discriminator.features(images, **given(y)).float() for images in (x, x_hat))
+        return 0.5 * squared_distance(*features)
 
-    def _fakes(self, x: Tensor, generator: Generator | None) -> Tensor:
-        z = reparametrise(*self.posterior(x), generator)
-        return torch.cat([self.decode(z), self.sample(len(x), generator)])
+    def _fakes(self, x: Tensor, generator: Generator | None, y: Tensor | None) -> Tensor:
+        z = reparametrise(*self.posterior(x, y), generator)
+        return torch.cat([self.decode(z, y), self.sample(len(x), generator, y)])
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The terms for images (B, C, H, W), as scalars; the KL term in nats per image."""
-        fake = self._fakes(x, generator)
+        fake, d = self._fakes(x, generator, y), critic(self.discriminator, y)
         return {
-            "kl": kl_to_standard_normal(*self.posterior(x)).mean(),
-            "llike": self.dissimilarity(x, fake[: len(x)]),
+            "kl": kl_to_standard_normal(*self.posterior(x, y)).mean(),
+            "llike": self.dissimilarity(x, fake[: len(x)], y),
             "distance": squared_distance(x, fake[: len(x)]),
-            **self.objective.evaluate(self.discriminator(x), self.discriminator(fake)),
+            **self.objective.evaluate(d(x), d(fake)),
         }

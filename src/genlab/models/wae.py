@@ -26,10 +26,10 @@ class WAE(Autoencoder):
         super().__init__(*args, **options)
         self.mmd_weight = mmd_weight
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The two terms for images (B, C, H, W) and their sum, scalars; one image alone has no MMD."""
-        z = self.encode(x)
-        distance = squared_distance(x, self.decode(z))
+        z = self.encode(x, y)
+        distance = squared_distance(x, self.decode(z, y))
         divergence = mmd(z, self.prior(len(z), generator)) if len(z) > 1 else distance.new_zeros(())
         return {"loss": distance + self.mmd_weight * divergence, "distance": distance, "mmd": divergence}
 
@@ -41,7 +41,7 @@ class WAE(Autoencoder):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the sum."""
-        x, _ = batch
-        losses = self.losses(x, self.noise)
+        x, y = self.told(batch)
+        losses = self.losses(x, self.noise, y)
         self.log_training(losses)
         return losses["loss"]
