@@ -66,6 +66,16 @@ def kmnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return idx_files(root, "KMNIST")
 
 
+def binary_mnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Its validation images come from the training split of the other layouts, where each pixel is above 127 or not."""
+    black_or_white = (real_digits(N_TRAIN + N_TEST)[0] > 127).astype(int).reshape(-1, 784)
+    folder = root / "binarized_mnist"
+    folder.mkdir(parents=True)
+    for name, rows in (("train", slice(30)), ("valid", slice(30, N_TRAIN)), ("test", slice(N_TRAIN, None))):
+        np.savetxt(folder / f"binarized_mnist_{name}.amat", black_or_white[rows], fmt="%d")
+    return [f"data.root={root}"]
+
+
 def cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True)

@@ -1,10 +1,13 @@
 """Named settings: each composes, and builds its model and its data module."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from settings import config, options
 
 from genlab.config.build import build
+from genlab.networks import DrawnBatchNorm
 
 
 @pytest.mark.parametrize("name", options("experiment"))
@@ -15,7 +18,8 @@ def test_every_experiment_builds_what_it_names(name):
     callbacks = [build(node) for node in cfg.callbacks.values() if "frechet" not in node["_target_"].lower()]
     assert callbacks
     if "celeba" in name:
-        assert (cfg.data.crop, model.image_shape) == (148, (3, 64, 64))
+        corner = [148, 148, 40, 15]  # of tqch's crop, five rows below the middle
+        assert (cfg.data.crop, model.image_shape) == (corner if "tqch" in name else 148, (3, 64, 64))
 
 
 @pytest.mark.parametrize("name", [name for name in options("experiment") if not name.startswith(("digits", "lecture"))])
@@ -103,5 +107,95 @@ def test_published_discriminators_have_the_normalisation_of_their_sources():
         name: [type(m).__name__ for m in build(config(f"experiment={name}").model).discriminator.modules()]
         for name in ("xyf_dcgan_cifar10", "mmgen_lsgan_celeba64", "mimicry_sngan_cifar10")
     }
-    assert [modules.count("BatchNorm2d") for modules in normalised.values()] == [2, 3, 0]
+    assert [modules.count("DrawnBatchNorm") for modules in normalised.values()] == [2, 3, 0]
     assert normalised["mimicry_sngan_cifar10"].count("_SpectralNorm") == 2 * 4 + 2 + 1  # 3x3, 1x1 and linear
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std"), [("xyf_dcgan_cifar10", 1.0, 0.02), ("mmgen_lsgan_celeba64", 0.0, 1.0)]
+)
+def test_scales_of_normalisation_are_drawn_as_in_the_source(name, mean, std):
+    torch.manual_seed(0)
+    model = build(config(f"experiment={name}", "model.generator.width=128").model)
+    for network, n_layers in ((model.discriminator, len(model.discriminator.layers) // 3 - 1), (model.generator, 3)):
+        scales = torch.cat([m.weight for m in network.modules() if isinstance(m, DrawnBatchNorm)])
+        assert len(scales) > n_layers
+        assert scales.mean().item() == pytest.approx(mean, abs=0.1)
+        assert scales.std().item() == pytest.approx(std, rel=0.1)
+
+
+PUBLISHED = [name for name in options("experiment") if not name.startswith(("digits", "lecture"))]
+IN_EPOCHS = {"tqch": 50, "pythae_aae": 100, "pythae_vae": 500, "pythae_iwae": 3280}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_only_r3gan_scores_an_average_of_its_weights(name):
+    assert ("ema" in config(f"experiment={name}").callbacks) == (name == "r3gan_cifar10")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings_train_for_as_long_as_their_sources(name):
+    cfg = config(f"experiment={name}")
+    for prefix, n_epochs in IN_EPOCHS.items():
+        if name.startswith(prefix):
+            assert (cfg.trainer.max_epochs, cfg.trainer.max_steps) == (n_epochs, -1)
+            return
+    assert cfg.trainer.max_epochs == -1
+    n_steps, n_images = cfg.trainer.max_steps // cfg.model.d_steps, cfg.trainer.max_steps * cfg.data.batch_size
+    if name.startswith("mmgen"):
+        assert n_images == 12_800_000
+    elif not name.startswith("r3gan"):
+        assert n_steps == (40_000 if name.startswith("xyf") else 100_000)  # of G
+    if name in ("mimicry_sngan_cifar10", "mimicry_sngan_64"):  # linearly to zero, at the end
+        assert (cfg.model.scheduler.end_factor, cfg.model.scheduler.total_iters) == (0.0, cfg.trainer.max_steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_batches", "epochs", "gamma"),
+    [
+        ("pythae_vae_binary_mnist", 50_000 // 100, [200, 350], 10 ** (-1 / 5)),
+        ("pythae_iwae_binary_mnist", 50_000 // 20, [2, 5, 14, 28, 41, 122, 365, 1094], 10 ** (-1 / 7)),
+    ],
+)
+def test_likelihoods_are_trained_with_the_milestones_of_their_source(name, n_batches, epochs, gamma):
+    cfg = config(f"experiment={name}")
+    assert cfg.model.scheduler.milestones == [n_batches * epoch for epoch in epochs]
+    assert cfg.model.scheduler.gamma == pytest.approx(gamma)
+    assert cfg.data.name == "binary_mnist"
+
+
+def test_published_settings_have_the_other_numbers_of_their_sources():
+    cfg = {name: config(f"experiment={name}") for name in PUBLISHED}
+    on_fakes_of_its_own = [name for name in PUBLISHED if name.startswith(("xyf", "mimicry", "mmgen", "r3gan"))]
+    assert [name for name in PUBLISHED if cfg[name].model.get("fresh")] == on_fakes_of_its_own
+    flipped = [name for name in PUBLISHED if cfg[name].data.flip]
+    assert flipped == ["r3gan_cifar10", *(name for name in PUBLISHED if name.startswith(("tqch", "xyf")))]
+    every_image = [name for name in PUBLISHED if cfg[name].data.get("partition") == "all"]
+    assert every_image == [n for n in PUBLISHED if n.startswith(("mimicry_sngan_64", "mimicry_sngan_128", "tqch"))]
+    assert cfg["mimicry_sngan_cifar10"].model.generator.upsampling == "bilinear"
+    vae = cfg["tqch_vae_celeba64"].model
+    assert (vae.likelihood.sigma, vae.optimizer.lr, vae.optimizer.betas) == (0.70710678, 5e-4, [0.5, 0.999])
+    vaegan = cfg["tqch_vaegan_celeba64"].model
+    assert (vaegan.optimizer.lr, set(vaegan.learning_rates.values())) == (5e-4, {2.5e-4})
+    aae, loss_on_unit_range = cfg["pythae_aae_celeba64"].model, 0.05 / 2 / 4  # distances there are a quarter of ours
+    assert aae.learning_rates.discriminator == 1e-3
+    assert aae.adversarial_weight == 0.5 / loss_on_unit_range
+    iwae = cfg["pythae_iwae_binary_mnist"].model
+    assert (iwae.optimizer.lr, iwae.optimizer.eps, iwae.n_importance, iwae.latent_dim) == (1e-3, 1e-4, 50, 50)
+
+
+def mlp(*widths):
+    return sum(i * o + o for i, o in pairwise(widths))
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "decoder"),
+    [
+        ("pythae_vae_binary_mnist", (784, 400, 80), (40, 400, 784)),
+        ("pythae_iwae_binary_mnist", (784, 200, 200, 100), (50, 200, 200, 784)),
+    ],
+)
+def test_published_perceptrons_have_the_layers_of_their_sources(name, encoder, decoder):
+    model = build(config(f"experiment={name}").model)
+    for network, widths in ((model.encoder, encoder), (model.decoder, decoder)):
+        assert sum(p.numel() for p in network.parameters()) == mlp(*widths)

@@ -118,6 +118,15 @@ def test_a_file_that_is_not_the_published_one_is_refused(laid_out, tmp_path, mon
         datamodule("svhn", *here)
 
 
+def test_celeba_trains_on_all_of_its_images_if_asked_to(tmp_path):
+    layouts.celeba_in(tmp_path / "raw", True, "txt")
+    where = {"root": str(tmp_path / "raw"), "cache_dir": str(tmp_path / "prepared")}
+    every, official = CelebA(partition="all", **where)(16, 3), CelebA(**where)(16, 3)
+    assert {name: len(split.labels) for name, split in every.items()} == {"train": 80, "val": 20, "test": 20}
+    parts = [official[name].images[:] for name in ("train", "val", "test")]
+    assert torch.equal(every["train"].images[:], torch.cat(parts))
+
+
 @pytest.mark.parametrize("zipped", [False, True], ids=["unpacked", "zipped"])
 @pytest.mark.parametrize("table", ["txt", "csv"])
 @pytest.mark.parametrize("place", ["", "celeba"])

@@ -155,3 +155,25 @@ def test_a_configuration_of_an_earlier_version_still_gives_its_gan():
         "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 1e-3},
     }
     assert build(node).objective.penalties == {}
+
+
+def test_with_fresh_fakes_a_relativistic_g_meets_the_reals_of_the_update_before():
+    seen = []
+    model, _ = trained("gan", "model/objective=relativistic", "model.fresh=true", "trainer.max_steps=1")
+    first, second = [torch.full((2, 1, 16, 16), value) for value in (0.1, 0.2)]
+    assert model.rank_state()["reals_before"][0][0].shape == (16, 1, 16, 16)  # those of the step that it was trained for
+    model._reals_before = []
+    for x in (first, second):
+        reals, fakes = model._freshen([(x, None)])
+        seen.append(reals[0][0])
+        assert len(next(iter(fakes))) == 2
+    assert torch.equal(seen[0], first)
+    assert torch.equal(seen[1], first)
+    assert torch.equal(model.rank_state()["reals_before"][0][0], second)
+
+
+def test_an_aae_with_a_weight_for_its_adversary_has_two_players():
+    watch = Watch()
+    trained("aae", "model.adversarial_weight=80", callbacks=[watch])
+    assert Counter(player for player, _ in watch.moved) == {"autoencoder": 4, "discriminator": 4}
+    assert [graded for player, graded in watch.graded if player == "autoencoder"] == 4 * [{"encoder", "decoder"}]

@@ -53,7 +53,14 @@ def test_the_gradient_of_a_player_is_clipped_to_its_largest_norm(monkeypatch):
     assert min(norms[1::2]) > 1e-3
 
 
-@pytest.mark.parametrize("key", ["learning_rates", "clip"])
-def test_an_unknown_player_is_refused_with_those_that_there_are(key):
+def test_players_have_arguments_of_the_optimiser_of_their_own():
+    model, _ = trained("gan", "+model.optimizers.discriminator={weight_decay: 0.01, betas: [0.3, 0.9]}")
+    d, g = (wrapped.optimizer.param_groups[0] for wrapped in model.optimizers())
+    assert (d["weight_decay"], *d["betas"]) == (0.01, 0.3, 0.9)
+    assert (g["weight_decay"], *g["betas"]) == (0, 0.5, 0.999)
+
+
+@pytest.mark.parametrize(("key", "value"), [("learning_rates", 1.0), ("optimizers", "{lr: 1.0}"), ("clip", 1.0)])
+def test_an_unknown_player_is_refused_with_those_that_there_are(key, value):
     with pytest.raises(UsageError, match=rf"player in model\.{key} 'critic'.*discriminator, generator"):
-        trained("gan", f"+model.{key}.critic=1.0")
+        trained("gan", f"+model.{key}.critic={value}")

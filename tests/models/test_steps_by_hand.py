@@ -7,9 +7,10 @@ of 1: a weight w becomes w - dloss/dw. So each number below is a sum of products
 from math import log
 
 import pytest
-from scalar_models import Posterior, TwoStages, line, updated, weight
+import torch
+from scalar_models import Posterior, TwoStages, fitted, line, made, updated, weight
 
-from genlab.losses import R1, Hinge
+from genlab.losses import R1, Hinge, Objective, Wasserstein
 from genlab.models import AAE, AEGAN, GAN, VAEGAN, BiGAN
 
 
@@ -20,6 +21,18 @@ def test_gan():
     assert weight(gan.generator) == [pytest.approx(0.5 + 2.75 * 3)]
     assert gan.terms["d_loss"].item() == pytest.approx(0.25 * (1.5 - 4))
     assert gan.terms["g_loss"].item() == pytest.approx(-2.75 * 1.5)
+
+
+def test_a_gan_with_fresh_fakes_draws_other_codes_for_g_than_for_d():
+    """D sees the codes 2 and 4, and G, which meets d = 2.75 as above, steps on the next two draws, 6 and 8."""
+    draws = iter([[2.0, 4.0], [6.0, 8.0]])
+    networks = {"generator": line(0.5), "discriminator": line(0.25)}
+    gan = made(GAN, [], objective=Objective(Wasserstein()), fresh=True, **networks)
+    gan.prior = lambda n, generator=None: torch.tensor(next(draws)).view(-1, 1)
+    fitted(gan, [3.0, 5.0])
+    assert weight(gan.discriminator) == [pytest.approx(2.75)]
+    assert weight(gan.generator) == [pytest.approx(0.5 + 2.75 * 7)]
+    assert gan.terms["g_loss"].item() == pytest.approx(-2.75 * 3.5)
 
 
 def test_gan_with_r1():
@@ -42,6 +55,19 @@ def test_the_penalty_of_an_augmented_gan_is_that_in_the_image_before():
     d = 0.25 - 2 * (1 - 3) - 2
     assert weight(gan.discriminator) == [pytest.approx(d)]
     assert weight(gan.generator) == [pytest.approx(0.5 + 2 * d * 2)]
+
+
+def test_aae_in_one_step():
+    """As below, with the adversary at the weight 2 in the same step, where it meets the old D: -d e x = -0.25.
+
+    The encoder goes to e + 3 + 2 * 0.5 and the decoder to c + 1. D sees the code of before, 1, beside the prior's 4.
+    """
+    networks = {"encoder": line(0.5), "decoder": line(1.5), "code_discriminator": line(0.25)}
+    aae = updated(AAE, [2.0], [4.0], adversarial_weight=2.0, **networks)
+    assert aae.terms["autoencoder_loss"].item() == pytest.approx(0.25 - 2 * 0.25)
+    assert weight(aae.encoder) == [pytest.approx(0.5 + 3.0 + 1.0)]
+    assert weight(aae.decoder) == [pytest.approx(2.5)]
+    assert weight(aae.discriminator) == [pytest.approx(0.25 + 4 - 1)]
 
 
 def test_aae():

@@ -1,5 +1,6 @@
 """Data sets: a source each, one DataModule for all."""
 
+from genlab.data.binary_mnist import BinaryMNIST
 from genlab.data.celeba import CelebA
 from genlab.data.datamodule import ImageDataModule
 from genlab.data.digits import Digits
@@ -8,4 +9,4 @@ from genlab.data.hub import HuggingFace
 from genlab.data.official import Torchvision
 from genlab.data.shapes import Shapes
 
-__all__ = ["CelebA", "Digits", "Folder", "HuggingFace", "ImageDataModule", "Shapes", "Torchvision"]
+__all__ = ["BinaryMNIST", "CelebA", "Digits", "Folder", "HuggingFace", "ImageDataModule", "Shapes", "Torchvision"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -32,17 +32,19 @@ class CelebA(PreparedSource):
 
     Args:
         root: where the files are.
+        partition: `official`, or `all` for training on every image, those that validate and test included.
         preparation: see `PreparedSource`.
     """
 
     name = "celeba"
 
-    def __init__(self, root: str, **preparation: Any) -> None:
+    def __init__(self, root: str, partition: Literal["official", "all"] = "official", **preparation: Any) -> None:
         super().__init__(**preparation)
         self.root = Path(root).expanduser()
+        self.partition = partition
 
     def identity(self) -> dict[str, Any]:
-        return {}  # the files say it all
+        return {} if self.partition == "official" else {"partition": self.partition}  # else the files say it all
 
     def versions(self) -> list[str]:
         if not all(map(self._find, ENDINGS)):
@@ -64,10 +66,10 @@ class CelebA(PreparedSource):
         files = replace(self.files, names=[by_name.get(name, name) for name in partition.index])
         signs = attributes.reindex(partition.index).to_numpy()
         items = Labelled(files, np.where(np.isnan(signs), UNLABELLED, signs > 0).astype(np.int64))
-        return {
-            split: RawImages(items, np.flatnonzero(partition == number), [*map(str, attributes)], files.names)
-            for split, number in SPLITS.items()
-        }
+        rows = {split: np.flatnonzero(partition == number) for split, number in SPLITS.items()}
+        if self.partition == "all":
+            rows["train"] = np.arange(len(partition))
+        return {split: RawImages(items, part, [*map(str, attributes)], files.names) for split, part in rows.items()}
 
     @cached_property
     def paths(self) -> dict[str, Path]:

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from PIL import ExifTags, Image, ImageColor, ImageOps
 
-from genlab.bounds import PositiveInt
+from genlab.bounds import NonNegativeInt, PositiveInt
 from genlab.command_line import typed
+from genlab.config.values import text
 from genlab.data.levels import eight_bits
 from genlab.errors import UsageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-Crop = Literal["none", "center"] | PositiveInt | tuple[PositiveInt, PositiveInt]
+Crop = Literal["none", "center"] | PositiveInt | list[NonNegativeInt]
 Fit = Literal["cover", "contain", "stretch"]
 Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 MAX_PIXELS = 89_478_485  # Pillow's limit: what a small file may unpack to
@@ -32,7 +33,8 @@ class View:
         size: height and width of the result, in pixels.
         channels: 1 (ITU-R 601 luma) or 3 (RGB).
         crop: the central part of the upright original that is used: `none` for all of it, `center` for the largest
-            square, or pixels, as 148 or (height, width); no more than there are.
+            square, or pixels, as 148 or (height, width); no more than there are. Four numbers say where it lies too:
+            (height, width, top, left).
         fit: what happens to a part that is not square: `cover` cuts it to a square, `contain` pads it with the
             background, `stretch` distorts it.
         filter: Pillow's name of the resampling filter, all antialiased but `nearest`.
@@ -56,8 +58,13 @@ class View:
 
     def __post_init__(self) -> None:
         if not isinstance(self.crop, str):
-            sides = (self.crop, self.crop) if isinstance(self.crop, int) else tuple(self.crop)
-            object.__setattr__(self, "crop", sides)
+            box = (self.crop, self.crop) if isinstance(self.crop, int) else tuple(self.crop)
+            if len(box) not in (2, 4) or min(box[:2]) < 1:
+                raise UsageError(
+                    f"data.crop={text(box)} is not possible: type pixels, as 148 or [148,178] (height, width), or "
+                    "[148,148,40,15] (height, width, and where it lies: top, left)."
+                )
+            object.__setattr__(self, "crop", box)
         try:
             ImageColor.getrgb(str(self.background))
         except ValueError:
@@ -118,13 +125,13 @@ class View:
 
     def _geometry(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Left and top, width and height of the part that is used, and the width and height that it is shown at."""
-        if isinstance(self.crop, tuple):
-            box_height, box_width = min(self.crop[0], height), min(self.crop[1], width)
-        else:
-            box_height, box_width = height, width
+        height_cut, width_cut, *place = self.crop if isinstance(self.crop, tuple) else (height, width)
+        box_height, box_width = min(height_cut, height), min(width_cut, width)
         if self.crop == "center" or self.fit == "cover":
             box_height = box_width = min(box_height, box_width)
         corner = (round((width - box_width) / 2), round((height - box_height) / 2))
+        if place:
+            corner = (min(place[1], width - box_width), min(place[0], height - box_height))
         shown = (self.size, self.size)
         if self.fit == "contain":
             scale = self.size / max(box_width, box_height)

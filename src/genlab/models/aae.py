@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 
+from genlab.bounds import PositiveFloat
 from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.models.base import Network
@@ -16,23 +18,31 @@ class AAE(Autoencoder, AdversarialModel):
 
     Args:
         code_discriminator: makes a network latent_shape -> (1,): a logit.
+        adversarial_weight: None for the paper's phases, in which the encoder steps down the distance and then against D; a
+            number for one step of encoder and decoder down distance + adversarial_weight * adversary.
         args, options: see `Autoencoder` and `AdversarialModel`.
     """
 
-    def __init__(self, *args: Any, code_discriminator: Network, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        code_discriminator: Network,
+        adversarial_weight: PositiveFloat | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.discriminator = self.network(code_discriminator, self.latent_shape, (1,))
+        self.adversarial_weight = adversarial_weight
 
     def players(self) -> Mapping[str, list[nn.Module]]:
-        """The encoder plays twice: to reconstruct, and to deceive D."""
-        return {
-            "autoencoder": [self.encoder, self.decoder],
-            "discriminator": [self.discriminator],
-            "generator": [self.encoder],
-        }
+        """The encoder plays twice, to reconstruct and to deceive D, unless it does both in one step."""
+        players = {"autoencoder": [self.encoder, self.decoder], "discriminator": [self.discriminator]}
+        return players if self.adversarial_weight is not None else players | {"generator": [self.encoder]}
 
     def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """The reconstruction phase, then the regularisation phase: D, and the encoder against it."""
+        if self.adversarial_weight is not None:
+            return self._joint_step(parts, self.adversarial_weight)
         terms: Terms = {}
         if self.generator_is_due():
             with self.only("autoencoder"):
@@ -56,6 +66,29 @@ class AAE(Autoencoder, AdversarialModel):
                     terms["g_loss"] = self.objective.generator(critic(self.discriminator, y), prior, z)
                     self.descend(terms, "g_loss")
                 self.step("generator")
+        return terms
+
+    def _joint_step(self, parts: Sequence[Part], weight: float) -> Terms:
+        """Encoder and decoder down distance and adversary together, and D on the same codes."""
+        terms, codes = Terms(), []
+        if self.generator_is_due():
+            with self.only("autoencoder"):
+                for x, y in parts:
+                    z, prior = self.encode(x, y), self.prior(len(x), self.noise)
+                    terms["distance"] = squared_distance(x, self.decode(z, y))
+                    terms["g_loss"] = self.objective.generator(critic(self.discriminator, y), prior, z)
+                    terms["autoencoder_loss"] = terms["distance"] + weight * terms["g_loss"]
+                    self.descend(terms, "autoencoder_loss")
+                    codes.append(z.detach())
+                self.step("autoencoder")
+        else:
+            with torch.no_grad():
+                codes = [self.encode(x, y) for x, y in parts]
+        for (_, y), z in zip(parts, codes, strict=True):
+            d, prior = critic(self.discriminator, y), self.prior(len(z), self.noise)
+            terms |= self.objective.discriminator(d, prior, z, self.n_updates, self.noise)
+            self.descend(terms, "d_loss")
+        self.step("discriminator")
         return terms
 
     def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:

@@ -40,6 +40,7 @@ class AdversarialModel(ImageModel):
         d_steps: updates of D of which only the last one moves the other players, counted over the whole run.
         accumulate: batches whose gradients make one update of each player, first those of D with all of them.
         learning_rates: of players that differ from the optimiser's own, by the player's name.
+        optimizers: other arguments of the optimisers of players that differ, by the player's name.
         clip: largest norm of the gradient of a player, by its name.
 
     Raises:
@@ -54,6 +55,7 @@ class AdversarialModel(ImageModel):
         d_steps: PositiveInt = 1,
         accumulate: PositiveInt = 1,
         learning_rates: Mapping[str, PositiveFloat] | None = None,
+        optimizers: Mapping[str, Mapping[str, Any]] | None = None,
         clip: Mapping[str, PositiveFloat] | None = None,
         **common: Any,
     ) -> None:
@@ -64,6 +66,7 @@ class AdversarialModel(ImageModel):
         self.d_steps = d_steps
         self.accumulate = accumulate
         self.learning_rates = dict(learning_rates or {})
+        self.optimizer_options = dict(optimizers or {})
         self.clip = dict(clip or {})
         self.n_updates = 0  # of D
         self._waiting: list[Part] = []  # for the next one
@@ -74,13 +77,15 @@ class AdversarialModel(ImageModel):
         """The networks that each player moves, by the player's name."""
 
     def configure_optimizers(self) -> Any:
-        for key, options in (("learning_rates", self.learning_rates), ("clip", self.clip)):
+        by_player = {"learning_rates": self.learning_rates, "optimizers": self.optimizer_options, "clip": self.clip}
+        for key, options in by_player.items():
             for name in options.keys() - self.players().keys():
                 raise UsageError(unknown(f"player in model.{key}", name, list(self.players())))
         optimizers = []
         for name, networks in self.players().items():
             parameters = [p for network in networks for p in network.parameters()]
             own = {"lr": self.learning_rates[name]} if name in self.learning_rates else {}
+            own |= self.optimizer_options.get(name, {})
             optimizers.append(self.optimizer_factory(parameters, **own))
         return optimizers, [self.scheduler_factory(o) for o in optimizers] if self.scheduler_factory else []
 
@@ -122,7 +127,9 @@ class AdversarialModel(ImageModel):
         with self.toggled_optimizer(self._optimizer(player)):
             yield
 
-    def make(self, network: Callable[..., Any], *inputs: Sequence[Any]) -> tuple[list[Any], Iterable[Any]]:
+    def make(
+        self, network: Callable[..., Any], *inputs: Sequence[Any], detached_only: bool = False
+    ) -> tuple[list[Any], Iterable[Any]]:
         """Compute D's inputs for each batch of an update: detached for D's step, and with gradients for the players'.
 
         A single batch is computed once for both. Of several each is computed again in its turn, so that memory holds
@@ -131,11 +138,12 @@ class AdversarialModel(ImageModel):
         Args:
             network: maps one entry of each of the inputs to images, codes, or a tuple of both.
             inputs: lists with an entry a batch.
+            detached_only: whether the players will step on others, so that D's need no graph.
 
         Returns:
             A list, and an iterable that can be consumed once.
         """
-        once = self._n_parts == 1 and self.generator_is_due()
+        once = self._n_parts == 1 and self.generator_is_due() and not detached_only
         with torch.set_grad_enabled(once):
             made = [network(*part) for part in zip(*inputs, strict=True)]
         again = (network(*part) for part in zip(*inputs, strict=True))
@@ -157,7 +165,7 @@ class AdversarialModel(ImageModel):
 
     def load_rank_state(self, state: dict[str, Any]) -> None:
         super().load_rank_state(state)
-        self._waiting = [_part(stored, self.device) for stored in state.get("waiting", [])]
+        self._waiting = [as_part(stored, self.device) for stored in state.get("waiting", [])]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -214,7 +222,7 @@ class AdversarialModel(ImageModel):
         return dict(zip(self.players(), optimizers, strict=True))[player]
 
 
-def _part(stored: Any, device: torch.device) -> Part:
+def as_part(stored: Any, device: torch.device) -> Part:
     """Images and labels as a checkpoint has them; one of an earlier version has images alone."""
     x, y = (stored, None) if isinstance(stored, Tensor) else stored
     return x.to(device), None if y is None else y.to(device)

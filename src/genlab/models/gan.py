@@ -9,7 +9,7 @@ from genlab.bounds import PositiveInt
 from genlab.conditioning import given
 from genlab.errors import UsageError
 from genlab.losses.augment import DiffAugment
-from genlab.models.adversarial import AdversarialModel, Part, Terms
+from genlab.models.adversarial import AdversarialModel, Part, Terms, as_part
 from genlab.models.base import Network
 from genlab.networks.conditional import critic
 from genlab.protocols import Augmentation
@@ -40,6 +40,8 @@ class GAN(AdversarialModel):
         generator: makes a network latent_shape -> image_shape.
         discriminator: makes a network image_shape -> (1,): a logit.
         augment: changes what D sees, real and fake alike, differentiably; None for nothing.
+        fresh: whether G steps on codes of its own, and compares them, where its loss does, with the reals of the update
+            before; else on those that D has just stepped on, which is cheaper.
         image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
@@ -50,12 +52,15 @@ class GAN(AdversarialModel):
         generator: Network,
         discriminator: Network,
         augment: Augmentation | None = None,
+        fresh: bool = False,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
         self.generator = self.network(generator, self.latent_shape, self.image_shape)
         self.discriminator = self.network(discriminator, self.image_shape, (1,))
         self.augment = augment or DiffAugment()  # which changes nothing without policies
+        self.fresh = fresh
+        self._reals_before: list[Part] = []
         if getattr(self.generator, "keeps_indices", False):
             raise UsageError(
                 "model.generator.unpooling keeps indices, and a GAN has no encoder that gives any: take the average "
@@ -71,24 +76,40 @@ class GAN(AdversarialModel):
         return self.generator(z, **given(y)).float()
 
     def adversarial_step(self, parts: Sequence[Part]) -> Terms:
-        """One step of D up its objective, then one of G against the new D, on the same fakes."""
+        """One step of D up its objective, then one of G against the new D, on the same fakes or on fresh ones."""
         xs, ys = zip(*parts, strict=True)
-        critics = [AugmentedCritic(critic(self.discriminator, y), self.augment, self.noise) for y in ys]
         codes = [self.prior(len(x), self.noise) for x in xs]
-        detached, fakes = self.make(self.decode, codes, ys)
+        detached, fakes = self.make(self.decode, codes, ys, detached_only=self.fresh)
 
-        for x, d, fake in zip(xs, critics, detached, strict=True):
-            terms = self.objective.discriminator(d, x, fake, self.n_updates, self.noise)
+        for (x, y), fake in zip(parts, detached, strict=True):
+            terms = self.objective.discriminator(self._critic(y), x, fake, self.n_updates, self.noise)
             self.descend(terms, "d_loss")
         self.step("discriminator")
 
+        reals, fakes = self._freshen(parts) if self.fresh else (parts, fakes)
         if self.generator_is_due():
             with self.only("generator"):
-                for x, d, fake in zip(xs, critics, fakes, strict=True):
-                    terms["g_loss"] = self.objective.generator(d, x, fake)
+                for (x, y), fake in zip(reals, fakes, strict=True):
+                    terms["g_loss"] = self.objective.generator(self._critic(y), x, fake)
                     self.descend(terms, "g_loss")
                 self.step("generator")
         return terms
+
+    def _critic(self, y: Tensor | None) -> AugmentedCritic:
+        return AugmentedCritic(critic(self.discriminator, y), self.augment, self.noise)
+
+    def _freshen(self, parts: Sequence[Part]) -> tuple[Sequence[Part], Iterable[Tensor]]:
+        """Reals and fakes for G that D has not just stepped on; of the first update the reals are D's."""
+        reals = self._reals_before if len(self._reals_before) == len(parts) else parts
+        self._reals_before = list(parts) if self.objective.loss.uses_real else []
+        return reals, (self.decode(self.prior(len(x), self.noise), y) for x, y in reals)
+
+    def rank_state(self) -> dict[str, Any]:
+        return super().rank_state() | ({"reals_before": self._reals_before} if self._reals_before else {})
+
+    def load_rank_state(self, state: dict[str, Any]) -> None:
+        super().load_rank_state(state)
+        self._reals_before = [as_part(stored, self.device) for stored in state.get("reals_before", [])]
 
     def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """Both players' losses on images (B, C, H, W) and as many fakes, without penalties."""

@@ -1,6 +1,7 @@
 """Maps between shapes: parameters and `forward`, nothing else."""
 
 from genlab.networks.conv import ConvDown, ConvUp
+from genlab.networks.layers import DrawnBatchNorm
 from genlab.networks.lookup_free import FSQ, LFQ
 from genlab.networks.mlp import MLP
 from genlab.networks.patch import PatchDown
@@ -25,6 +26,7 @@ __all__ = [
     "AverageUnpooling",
     "ConvDown",
     "ConvUp",
+    "DrawnBatchNorm",
     "MaxPooling",
     "MaxUnpooling",
     "MeanPool",

@@ -8,7 +8,7 @@ from annotated_types import Interval
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from genlab.bounds import LARGEST, SMALLEST
+from genlab.bounds import LARGEST, SMALLEST, NonNegativeFloat
 from genlab.errors import UsageError
 
 ImageShape = tuple[int, int, int]
@@ -17,6 +17,19 @@ Activation = Callable[[], nn.Module]
 
 DEEPEST = 1000  # layers, or blocks at each size: a number may come from elsewhere, and each takes time
 Depth = Annotated[int, Interval(ge=1, le=DEEPEST)]
+
+
+class DrawnBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation whose scales are drawn from N(mean, std^2) and do not all start at 1 (DCGAN's code).
+
+    Args:
+        channels: of the map.
+        mean, std: of the scales.
+    """
+
+    def __init__(self, channels: int, mean: float = 1.0, std: NonNegativeFloat = 0.02) -> None:
+        super().__init__(channels)
+        nn.init.normal_(self.weight, mean, std)
 
 
 def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import sqrt
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -154,7 +155,7 @@ def source_stages(image_shape: ImageShape) -> tuple[int, int]:
 
 
 class ResNetUp(nn.Module):
-    """Decoder or generator: one fully connected layer, then residual blocks with nearest-neighbour upsampling.
+    """Decoder or generator: one fully connected layer, then residual blocks with upsampling.
 
     At each size but the coarsest stand `depth` blocks, the first of which enlarges the map, to an odd size where the
     halvings of the image had rounded down: 4, 8, 16, 32 or 6, 12, 24, 48 or 7, 14, 28. With a depth of 1 and batch
@@ -165,6 +166,7 @@ class ResNetUp(nn.Module):
         width: channels at the finest size, doubled at each coarser one.
         norm, activation: as in `ResNetDown`.
         depth: residual blocks at each size but the coarsest.
+        upsampling: how maps are enlarged: `nearest` as in the source, or `bilinear`.
     """
 
     def __init__(
@@ -178,6 +180,7 @@ class ResNetUp(nn.Module):
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         output: Activation = nn.Tanh,
+        upsampling: Literal["nearest", "bilinear"] = "nearest",
     ) -> None:
         super().__init__()
         sizes = stage_sizes(out_shape)[::-1]
@@ -185,7 +188,7 @@ class ResNetUp(nn.Module):
         self.layers = nn.Sequential(*fully_connected(in_shape, (c_in, *sizes[0]), xavier_linear))
         for c_out, size in zip(widths, sizes[1:], strict=True):
             for block in range(depth):
-                up = nn.Upsample(size=size) if block == 0 else None
+                up = nn.Upsample(size=size, mode=upsampling) if block == 0 else None
                 self.layers.append(ResidualBlock(c_in, c_out, c_out, up=up, norm=norm, activation=activation))
                 c_in = c_out
         self.layers.extend([*activated(c_in, norm, activation), xavier_conv(c_in, out_shape[0], 3, 1.0), output()])
