@@ -125,13 +125,13 @@ class View:
 
     def _geometry(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Left and top, width and height of the part that is used, and the width and height that it is shown at."""
-        height_cut, width_cut, *place = self.crop if isinstance(self.crop, tuple) else (height, width)
-        box_height, box_width = min(height_cut, height), min(width_cut, width)
+        box = self.crop if isinstance(self.crop, tuple) else (height, width)
+        box_height, box_width = min(box[0], height), min(box[1], width)
         if self.crop == "center" or self.fit == "cover":
             box_height = box_width = min(box_height, box_width)
         corner = (round((width - box_width) / 2), round((height - box_height) / 2))
-        if place:
-            corner = (min(place[1], width - box_width), min(place[0], height - box_height))
+        if len(box) == 4:
+            corner = (min(box[3], width - box_width), min(box[2], height - box_height))
         shown = (self.size, self.size)
         if self.fit == "contain":
             scale = self.size / max(box_width, box_height)

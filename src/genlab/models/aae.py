@@ -18,8 +18,8 @@ class AAE(Autoencoder, AdversarialModel):
 
     Args:
         code_discriminator: makes a network latent_shape -> (1,): a logit.
-        adversarial_weight: None for the paper's phases, in which the encoder steps down the distance and then against D; a
-            number for one step of encoder and decoder down distance + adversarial_weight * adversary.
+        adversarial_weight: None for the paper's phases, in which the encoder steps down the distance and then against
+            D; a number for one step of encoder and decoder down distance + adversarial_weight * adversary.
         args, options: see `Autoencoder` and `AdversarialModel`.
     """
 

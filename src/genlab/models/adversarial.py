@@ -77,7 +77,11 @@ class AdversarialModel(ImageModel):
         """The networks that each player moves, by the player's name."""
 
     def configure_optimizers(self) -> Any:
-        by_player = {"learning_rates": self.learning_rates, "optimizers": self.optimizer_options, "clip": self.clip}
+        by_player: dict[str, Mapping[str, Any]] = {
+            "learning_rates": self.learning_rates,
+            "optimizers": self.optimizer_options,
+            "clip": self.clip,
+        }
         for key, options in by_player.items():
             for name in options.keys() - self.players().keys():
                 raise UsageError(unknown(f"player in model.{key}", name, list(self.players())))
