@@ -161,7 +161,12 @@ def test_with_fresh_fakes_a_relativistic_g_meets_the_reals_of_the_update_before(
     seen = []
     model, _ = trained("gan", "model/objective=relativistic", "model.fresh=true", "trainer.max_steps=1")
     first, second = [torch.full((2, 1, 16, 16), value) for value in (0.1, 0.2)]
-    assert model.rank_state()["reals_before"][0][0].shape == (16, 1, 16, 16)  # those of the step that it was trained for
+    assert model.rank_state()["reals_before"][0][0].shape == (
+        16,
+        1,
+        16,
+        16,
+    )
     model._reals_before = []
     for x in (first, second):
         reals, fakes = model._freshen([(x, None)])
