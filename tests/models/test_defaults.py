@@ -9,6 +9,7 @@ from genlab.models.adversarial import AdversarialModel
 from genlab.models.base import ImageModel
 
 R3 = {"width": 16, "max_width": 512, "depth": 1, "group_size": 16, "expansion": 2, "negative_slope": 0.2}
+SPATIAL = {"width": 16, "max_width": 128, "depth": 1, "attention": True, "gradient_checkpointing": False}
 STRIDED = {"width": 32, "max_width": 512}
 
 DEFAULTS = [
@@ -21,7 +22,9 @@ DEFAULTS = [
     (networks.ResNetUp, {"width": 16, "max_width": 512, "depth": 1}),
     (networks.R3Down, R3 | {"spectral_norm": False}),
     (networks.R3Up, R3),
-    (ImageModel, {"compile": False, "channels_last": False}),
+    (networks.SpatialDown, SPATIAL | {"spectral_norm": False}),
+    (networks.SpatialUp, SPATIAL),
+    (ImageModel, {"compile": False, "channels_last": False, "latent_channels": 4}),
     (AdversarialModel, {"d_steps": 1, "accumulate": 1}),
     (models.AE, {"corruption": 0.0}),
     (models.VAE, {"beta": 1.0, "free_bits": 0.0, "warm_up": 0}),

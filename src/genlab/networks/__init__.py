@@ -15,6 +15,7 @@ from genlab.networks.pooling import (
 )
 from genlab.networks.r3 import R3Down, R3Up
 from genlab.networks.resnet import MeanPool, ResNetDown, ResNetUp, SumPool
+from genlab.networks.spatial import SpatialDown, SpatialUp
 from genlab.networks.vq import VQ
 
 __all__ = [
@@ -37,5 +38,7 @@ __all__ = [
     "R3Up",
     "ResNetDown",
     "ResNetUp",
+    "SpatialDown",
+    "SpatialUp",
     "SumPool",
 ]

@@ -11,10 +11,10 @@ from genlab.networks.layers import (
     Norm,
     activated,
     add_spectral_norm,
-    fully_connected,
+    connected,
     init_normal,
-    stage_sizes,
     stage_widths,
+    stages_between,
 )
 
 
@@ -22,11 +22,12 @@ class ConvDown(nn.Module):
     """Encoder or discriminator: convolutions of stride 2, then one fully connected layer to `out_shape`.
 
     Every stage halves the image (rounding down) by a 4x4 convolution of stride 2 and padding 1; there are as many as
-    leave at least 4 pixels a side. The first stage has no normalisation (DCGAN, Radford et al. 2015, section 3).
+    leave at least 4 pixels a side. Maps (C, h, w) are reached by as many as give their size, and a 3x3 convolution. The
+    first stage has no normalisation (DCGAN, Radford et al. 2015, section 3).
 
     Args:
         in_shape: (C, H, W), sides from 8 to 256, odd ones too.
-        out_shape: shape of one output, such as (2 * latent_dim,) or (1,).
+        out_shape: shape of one output, such as (2 * latent_dim,) or (1,), or of maps (C, h, w).
         width: channels of the first stage; they double at each further one.
         max_width: where doubling ends.
         norm: makes the normalisation of a stage from its number of channels, or None.
@@ -48,25 +49,27 @@ class ConvDown(nn.Module):
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        sizes = stage_sizes(in_shape)
+        sizes = stages_between(in_shape, out_shape)
         widths = [in_shape[0], *stage_widths(len(sizes) - 1, width, max_width)]
         self.layers = nn.Sequential()
         for stage, (c_in, c_out) in enumerate(pairwise(widths)):
             stage_norm = norm if stage > 0 else None
             self.layers.append(nn.Conv2d(c_in, c_out, 4, stride=2, padding=1, bias=stage_norm is None))
             self.layers.extend(activated(c_out, stage_norm, activation))
-        self.layers.extend(fully_connected((widths[-1], *sizes[-1]), out_shape))
+        head = connected((widths[-1], *sizes[-1]), out_shape)
+        self.layers.extend(head)
+        self.n_features = len(self.layers) - len(head)
         init_normal(self, init_std)
         if spectral_norm:
             add_spectral_norm(self)
 
     def features(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) to the activations of the last stage, (B, channels, h, w)."""
-        return self.layers[:-3](x)
+        return self.layers[: self.n_features](x)
 
     def head(self, features: Tensor) -> Tensor:
-        """Map the last stage's activations to (B, *out_shape): flatten, then the fully connected layer."""
-        return self.layers[-3:](features)
+        """Map the last stage's activations to (B, *out_shape): the last layer."""
+        return self.layers[self.n_features :](features)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) to (B, *out_shape): `head(features(x))`."""
@@ -80,7 +83,8 @@ class ConvUp(nn.Module):
     of output padding where the mirrored halving had rounded down, so that odd sizes come back exactly.
 
     Args:
-        in_shape: shape of one code, such as (latent_dim,).
+        in_shape: shape of one code, such as (latent_dim,), or of maps (C, h, w), to which the first layer is a 3x3
+            convolution.
         out_shape: (C, H, W), sides from 8 to 256, odd ones too.
         output: makes the last non-linearity; Tanh keeps images in [-1, 1].
         width, max_width, norm, activation, init_std: as in `ConvDown`, with `width` at the finest stage.
@@ -99,9 +103,9 @@ class ConvUp(nn.Module):
         init_std: float | None = None,
     ) -> None:
         super().__init__()
-        sizes = stage_sizes(out_shape)[::-1]
+        sizes = stages_between(out_shape, in_shape)[::-1]
         widths = [*stage_widths(len(sizes) - 1, width, max_width)[::-1], out_shape[0]]
-        self.layers = nn.Sequential(*fully_connected(in_shape, (widths[0], *sizes[0])))
+        self.layers = nn.Sequential(*connected(in_shape, (widths[0], *sizes[0])))
         for (c_in, c_out), (coarse, fine) in zip(pairwise(widths), pairwise(sizes), strict=True):
             odd = (fine[0] - 2 * coarse[0], fine[1] - 2 * coarse[1])
             self.layers.extend(activated(c_in, norm, activation))

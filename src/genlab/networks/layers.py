@@ -52,6 +52,24 @@ def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, i
     return sizes
 
 
+def stages_between(image_shape: ImageShape, shape: tuple[int, ...], coarsest: int = 4) -> list[tuple[int, int]]:
+    """Return the sizes from that of an image to that of maps (C, h, w), or to `coarsest` pixels for any other shape.
+
+    Raises:
+        UsageError: see `stage_sizes`, and for maps of another size than that of the image or of one of its halvings.
+    """
+    if len(shape) != 3:
+        return stage_sizes(image_shape, coarsest)
+    sizes = stage_sizes(image_shape, coarsest=1)
+    if shape[1:] not in sizes:
+        height, width = image_shape[1:]
+        raise UsageError(
+            f"Maps of {shape[1]}x{shape[2]} do not fit images of {height}x{width} pixels, whose sides are halved: type "
+            f"one of {', '.join(f'model.latent_shape=[{shape[0]},{h},{w}]' for h, w in sizes[1:])}."
+        )
+    return sizes[: sizes.index((shape[1], shape[2])) + 1]
+
+
 def stage_widths(n_stages: int, width: int, max_width: int) -> list[int]:
     """Channels of each stage, the finest first: doubled at every further one up to `max_width`."""
     return [min(width * 2**stage, max_width) for stage in range(n_stages)]
@@ -62,11 +80,28 @@ def activated(channels: int, norm: Norm | None, activation: Activation) -> list[
     return [*([norm(channels)] if norm is not None else []), activation()]
 
 
+def conv3x3(c_in: int, c_out: int) -> nn.Conv2d:
+    """A convolution that keeps the size of a map."""
+    return nn.Conv2d(c_in, c_out, 3, padding=1)
+
+
 def fully_connected(
     in_shape: tuple[int, ...], out_shape: tuple[int, ...], linear: Callable[[int, int], nn.Module] = nn.Linear
 ) -> list[nn.Module]:
     """One linear layer from (B, *in_shape) to (B, *out_shape)."""
     return [nn.Flatten(), linear(prod(in_shape), prod(out_shape)), nn.Unflatten(1, out_shape)]
+
+
+def connected(
+    in_shape: tuple[int, ...],
+    out_shape: tuple[int, ...],
+    linear: Callable[[int, int], nn.Module] = nn.Linear,
+    conv: Callable[[int, int], nn.Module] = conv3x3,
+) -> list[nn.Module]:
+    """A 3x3 convolution from (B, C, h, w) to other channels of the same size, or one linear layer for other shapes."""
+    if len(in_shape) == len(out_shape) == 3 and in_shape[1:] == out_shape[1:]:
+        return [conv(in_shape[0], out_shape[0])]
+    return fully_connected(in_shape, out_shape, linear)
 
 
 def init_normal(network: nn.Module, std: float | None) -> None:

@@ -1,6 +1,7 @@
 """Residual networks of SNGAN (Miyato et al. 2018, appendix B.4), for images of any size."""
 
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Literal
 
@@ -14,9 +15,11 @@ from genlab.networks.layers import (
     Norm,
     activated,
     add_spectral_norm,
+    connected,
     fully_connected,
     stage_sizes,
     stage_widths,
+    stages_between,
 )
 
 
@@ -78,7 +81,8 @@ class ResNetDown(nn.Module):
     """Encoder or discriminator: residual blocks with average pooling, global pooling, one fully connected layer.
 
     Stages that halve the map (rounding down) are followed by stages that keep it: see `source_stages`. With a depth of
-    1 that is the source's discriminator.
+    1 that is the source's discriminator. Maps (C, h, w) are reached by as many halvings as give their size, one stage
+    more, and a 3x3 convolution.
 
     Args:
         in_shape, out_shape, width, max_width, spectral_norm: as in `ConvDown`.
@@ -105,11 +109,12 @@ class ResNetDown(nn.Module):
         spectral_norm: bool = False,
     ) -> None:
         super().__init__()
-        if coarsest is None:
+        makes_maps = len(out_shape) == 3
+        if coarsest is None and not makes_maps:
             n_halving, n_keeping = source_stages(in_shape)
             widths = stage_widths(n_halving + n_keeping, width, max_width)
         else:
-            n_halving = len(stage_sizes(in_shape, coarsest)) - 1
+            n_halving = len(stages_between(in_shape, out_shape, coarsest or 4)) - 1
             widths = stage_widths(n_halving + 1, width, max_width)
             widths[-1] = widths[max(0, n_halving - 1)]
         plan = [(c, stage < n_halving and i == depth - 1) for stage, c in enumerate(widths) for i in range(depth)]
@@ -122,7 +127,10 @@ class ResNetDown(nn.Module):
             self.blocks.append(block)
             c_in = c_out
         self.blocks.extend(activated(c_in, norm, activation))
-        self.last = nn.Sequential(pool(), *fully_connected((c_in,), out_shape, xavier_linear)[1:])
+        if makes_maps:
+            self.last = nn.Sequential(xavier_conv(c_in, out_shape[0], 3, 1.0))
+        else:
+            self.last = nn.Sequential(pool(), *fully_connected((c_in,), out_shape, xavier_linear)[1:])
         if spectral_norm:
             add_spectral_norm(self)
 
@@ -131,7 +139,7 @@ class ResNetDown(nn.Module):
         return self.blocks(x)
 
     def head(self, features: Tensor) -> Tensor:
-        """Map the last block's activations to (B, *out_shape): pool globally, then the fully connected layer."""
+        """Map the last block's activations to (B, *out_shape): pool globally, unless to maps, and the last layer."""
         return self.last(features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -183,9 +191,11 @@ class ResNetUp(nn.Module):
         upsampling: Literal["nearest", "bilinear"] = "nearest",
     ) -> None:
         super().__init__()
-        sizes = stage_sizes(out_shape)[::-1]
+        sizes = stages_between(out_shape, in_shape)[::-1]
         c_in, *widths = stage_widths(len(sizes), width, max_width)[::-1]
-        self.layers = nn.Sequential(*fully_connected(in_shape, (c_in, *sizes[0]), xavier_linear))
+        self.layers = nn.Sequential(
+            *connected(in_shape, (c_in, *sizes[0]), xavier_linear, partial(xavier_conv, kernel=3, gain=1.0))
+        )
         for c_out, size in zip(widths, sizes[1:], strict=True):
             for block in range(depth):
                 up = nn.Upsample(size=size, mode=upsampling) if block == 0 else None
