@@ -11,6 +11,10 @@ from zlib import crc32
 import torch
 from torch import Generator, Tensor
 
+from genlab.conditioning import condition_of, drawn_labels, given
+
+MOST_ROWS = 20  # of a grid that shows what labels do
+
 
 def is_drawn(model: Any, data: Any) -> bool:
     """Whether the samples of a model are drawn from p(x | z), beside these data."""
@@ -22,20 +26,43 @@ def kind(model: Any, data: Any) -> str | None:
     return ("drawn" if is_drawn(model, data) else "mean") if data.binarize else None
 
 
-def sampler(model: Any, data: Any, n: int, generator: Generator) -> Callable[[slice], Tensor]:
-    """Draw n codes from the prior; returns a map from rows to their samples (B, C, H, W) in [-1, 1].
+def sampler(model: Any, data: Any, n: int, generator: Generator, y: Tensor | None = None) -> Callable[[slice], Tensor]:
+    """Draw n codes from the prior, and labels where a model takes any, as often as training images have them.
+
+    Returns a map from rows to their samples (B, C, H, W) in [-1, 1].
 
     Args:
         model: fulfils `protocols.Samples`.
         data: the `ImageDataModule`.
         n: number of samples.
-        generator: gives the codes, and by its seed the noise of the pixels.
+        generator: gives codes and labels, and by its seed the noise of the pixels.
+        y: labels (n,) or (n, entries) in place of those that are drawn.
     """
     codes = model.prior(n, generator)
-    return lambda rows: decode_codes(model, data, codes[rows], generator, rows.indices(n)[0])
+    y = drawn_labels(model, n, generator) if y is None else y
+    return lambda rows: decode_codes(
+        model, data, codes[rows], generator, rows.indices(n)[0], None if y is None else y[rows]
+    )
 
 
-def decode_codes(model: Any, data: Any, codes: Tensor, generator: Generator, first: int = 0) -> Tensor:
+def label_rows(model: Any, n_columns: int, seed: int, temperature: float = 1.0) -> tuple[Tensor, Tensor, list[str]]:
+    """Codes and labels of a grid that shows what labels do to a conditional model, row by row.
+
+    In each of the first 20 rows at most stand the same codes with another label; what a label leaves open is the same
+    in a column.
+
+    Returns:
+        Codes (rows * columns, *latent_shape), their labels, and the name of each row.
+    """
+    examples = list(condition_of(model).examples().items())[:MOST_ROWS]
+    codes = temperature * model.prior(n_columns, Generator().manual_seed(seed))
+    y = [model.condition.ask(label, n_columns, Generator().manual_seed(seed)) for _, label in examples]
+    return codes.repeat(len(y), *[1] * (codes.ndim - 1)), torch.cat(y), [name for name, _ in examples]
+
+
+def decode_codes(
+    model: Any, data: Any, codes: Tensor, generator: Generator, first: int = 0, y: Tensor | None = None
+) -> Tensor:
     """Map codes (B, *latent_shape) to images (B, C, H, W) in [-1, 1], drawn from p(x | z) where samples are.
 
     Args:
@@ -44,8 +71,9 @@ def decode_codes(model: Any, data: Any, codes: Tensor, generator: Generator, fir
         codes: those of samples `first`, `first + 1`, ...
         generator: gives the noise of the pixels by its seed.
         first: number of the first.
+        y: their labels, where the model takes any.
     """
-    images: Tensor = model.decode(codes)
+    images: Tensor = model.decode(codes, **given(y))
     return drawn(images, first, f"samples {generator.initial_seed()}") if is_drawn(model, data) else images
 
 

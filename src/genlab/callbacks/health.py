@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from genlab.bounds import AtLeastTwo, NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.callbacks.gradients import GradientNorms, fused_scale
 from genlab.callbacks.health_rules import HOPELESS, Limits, findings
+from genlab.conditioning import given, labels_for
 from genlab.images import to_float
 from genlab.metrics import active_units
 from genlab.metrics.diversity import distinctness, diversity, saturation
@@ -113,7 +114,8 @@ class Health(Callback):
         values = {measure.__name__: measure(samples, x).item() for measure in measures}
         values["non_finite"] = 1 - samples.isfinite().float().mean().item()
         if isinstance(pl_module, Reconstructs) and len(x) > 1:
-            values["active_units"] = float(active_units(pl_module.encode(x).flatten(1)))
+            y = labels_for(pl_module, trainer.datamodule.example_labels("val", self.n_samples))  # type: ignore[attr-defined]
+            values["active_units"] = float(active_units(pl_module.encode(x, **given(y)).flatten(1)))
         return values
 
     def _new_warnings(self, values: dict[str, float], terms: set[str], when: dict[str, int]) -> list[str]:

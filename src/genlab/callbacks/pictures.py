@@ -11,10 +11,11 @@ from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.bounds import PositiveInt
+from genlab.conditioning import condition_of, given, labels_for
 from genlab.files import warn_on_failure
 from genlab.images import above, grid, save_picture, to_float
 from genlab.protocols import Reconstructs, Samples, require
-from genlab.sampling import sampler
+from genlab.sampling import decode_codes, label_rows, sampler
 from genlab.trainer.schedule import is_measured
 
 
@@ -46,7 +47,7 @@ class Pictures(Callback):
 
 
 class SampleGrid(Pictures):
-    """Samples from the same noise every time, which the seed fixes."""
+    """Samples from the same noise every time, which the seed fixes; of a conditional model a row for each label."""
 
     key = "samples/grid"
 
@@ -68,6 +69,10 @@ class SampleGrid(Pictures):
 
     def draw(self, pl_module: Any, data: Any) -> Tensor:
         n = self.n_rows * self.n_columns
+        if condition_of(pl_module) is not None:
+            codes, y, _ = label_rows(pl_module, self.n_columns, self.seed)
+            generator = Generator().manual_seed(self.seed)
+            return grid(decode_codes(pl_module, data, codes, generator, y=y), self.n_columns)
         return grid(sampler(pl_module, data, n, Generator().manual_seed(self.seed))(slice(n)), self.n_columns)
 
 
@@ -90,4 +95,5 @@ class ReconstructionGrid(Pictures):
 
     def draw(self, pl_module: Any, data: Any) -> Tensor:
         x = to_float(data.examples("test", self.n_pairs).to(pl_module.device))
-        return grid(above(x, pl_module.reconstruct(x), self.n_columns), self.n_columns)
+        y = labels_for(pl_module, data.example_labels("test", self.n_pairs))
+        return grid(above(x, pl_module.reconstruct(x, **given(y)), self.n_columns), self.n_columns)

@@ -132,9 +132,16 @@ class ImageDataModule(LightningDataModule):
 
     def examples(self, split: str, n: int) -> Tensor:
         """At most `n` uint8 images from all over a split, always the same, as evaluation shows them."""
-        images = self.images(split)
-        n = min(n, len(images))
-        return images[torch.arange(n) * len(images) // n]
+        return self.images(split)[self._example_rows(split, n)]
+
+    def example_labels(self, split: str, n: int) -> Tensor:
+        """The labels (n,) or (n, entries) of these images."""
+        return self.labels(split)[self._example_rows(split, n)]
+
+    def _example_rows(self, split: str, n: int) -> Tensor:
+        n_images = len(self.images(split))
+        n = min(n, n_images)
+        return torch.arange(n) * n_images // n
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled, full batches.

@@ -1,11 +1,13 @@
 """How much a model uses each entry of its codes: the order of traversals, and of sliders."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from genlab.conditioning import drawn_labels, given, labels_for
 from genlab.images import to_float
 from genlab.losses.divergence import kl_per_entry
 from genlab.protocols import HasPosterior, Reconstructs
@@ -56,11 +58,14 @@ def measure_use(model: Any, data: Any, generator: Generator) -> CodeUse:
     """
     if isinstance(model, HasPosterior):
         posterior = model.posterior
-        return CodeUse(_over_images(model, data, lambda x: kl_per_entry(*posterior(x))).mean(0), "{:.2f} nats")
+        return CodeUse(
+            _over_images(model, data, lambda x, **y: kl_per_entry(*posterior(x, **y))).mean(0), "{:.2f} nats"
+        )
     if isinstance(model, Reconstructs):
         return CodeUse(_over_images(model, data, model.encode).var(0, correction=0), "variance {:.3g}")
     codes, others = model.prior(2 * N_PAIRS, generator).chunk(2)
-    return CodeUse(total_effects(model.decode, codes, others), "{:.0%} of variance")
+    decode = partial(model.decode, **given(drawn_labels(model, N_PAIRS, generator)))
+    return CodeUse(total_effects(decode, codes, others), "{:.0%} of variance")
 
 
 def total_effects(decode: Callable[[Tensor], Tensor], codes: Tensor, others: Tensor) -> Tensor:
@@ -86,6 +91,10 @@ def total_effects(decode: Callable[[Tensor], Tensor], codes: Tensor, others: Ten
     return torch.stack(effects) / (2 * both.var(0).sum()).clamp_min(1e-12)
 
 
-def _over_images(model: Any, data: Any, work: Callable[[Tensor], Tensor]) -> Tensor:
-    images = data.examples("test", MOST_IMAGES).split(BATCH_SIZE)
-    return torch.cat([work(to_float(part.to(model.device))).flatten(1).cpu().double() for part in images])
+def _over_images(model: Any, data: Any, work: Callable[..., Tensor]) -> Tensor:
+    parts = (
+        part.split(BATCH_SIZE)
+        for part in (data.examples("test", MOST_IMAGES), data.example_labels("test", MOST_IMAGES))
+    )
+    found = [work(to_float(x.to(model.device)), **given(labels_for(model, y))) for x, y in zip(*parts, strict=True)]
+    return torch.cat([part.flatten(1).cpu().double() for part in found])

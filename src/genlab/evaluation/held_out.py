@@ -22,8 +22,8 @@ class Losses(Measure):
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         model = subject.able(Samples, "losses")
 
-        def losses(x: Tensor, generator: Generator) -> dict[str, Tensor]:
-            return {name: value.double().cpu() * len(x) for name, value in model.losses(x, generator).items()}
+        def losses(x: Tensor, generator: Generator, **y: Tensor) -> dict[str, Tensor]:
+            return {name: value.double().cpu() * len(x) for name, value in model.losses(x, generator, **y).items()}
 
         parts = subject.over_held_out(losses)
         n = len(subject.datamodule.images(subject.split))
@@ -47,10 +47,10 @@ class Likelihood(Measure):
         model = subject.able(HasDensity, "likelihood p(x|z)")
         k = self.n_importance
 
-        def terms(x: Tensor, generator: Generator) -> Tensor:
-            mean, logvar = model.posterior(x)
+        def terms(x: Tensor, generator: Generator, **y: Tensor) -> Tensor:
+            mean, logvar = model.posterior(x, **y)
             draws = [min(self.at_once, k - start) for start in range(0, k, self.at_once)]
-            found = [model.importance(x, mean, logvar, n, generator) for n in draws]
+            found = [model.importance(x, mean, logvar, n, generator, **y) for n in draws]
             log_weights, nll = (torch.cat(parts) for parts in zip(*found, strict=True))
             bound, kl = importance_weighted_bound(log_weights), kl_to_standard_normal(mean, logvar)
             return torch.stack([nll.mean(0), kl, bound], 1).double().cpu()
@@ -69,8 +69,8 @@ class Reconstruction(Measure):
         model = subject.able(Reconstructs, "encoder")
         lpips = LPIPS().to(subject.device) if LPIPS.weights_path() else None
 
-        def errors(x: Tensor, _: Generator) -> dict[str, Tensor]:
-            x_hat = model.reconstruct(x)
+        def errors(x: Tensor, _: Generator, **y: Tensor) -> dict[str, Tensor]:
+            x_hat = model.reconstruct(x, **y)
             found = reconstruction_errors(x, x_hat)._asdict()
             if lpips:
                 found["lpips"] = lpips(x, x_hat)

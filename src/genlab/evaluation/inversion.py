@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import N_DRAWS, PositiveInt, Starts
+from genlab.conditioning import given, labels_for
 from genlab.distributed import in_batches
 from genlab.evaluation.measure import Measure
 from genlab.evaluation.subject import Subject
@@ -34,11 +35,14 @@ class Inversion(Measure):
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         model, data = subject.able(Samples, "decoder"), subject.datamodule
         held_out, training = data.examples(subject.split, self.n_images), data.images(subject.reference)
+        labels = labels_for(model, data.example_labels(subject.split, self.n_images))
         draws = model.prior(N_DRAWS, Generator().manual_seed(subject.seed))
 
         def errors(_: int, rows: slice) -> Tensor:
             images = held_out[rows].to(subject.device)
-            found = model.decode(invert(model.decode, to_float(images), draws, self.n_starts, self.n_steps))
+            y = given(None if labels is None else labels[rows])
+            codes = invert(model.decode, to_float(images), draws, self.n_starts, self.n_steps, **y)
+            found = model.decode(codes, **y)
             bar = nearest_few(images, training, 1)[0][:, 0].square() / images[0].numel() / 255**2
             return torch.stack([reconstruction_errors(to_float(images), found).mse, bar], 1).double().cpu()
 

@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from genlab.conditioning import given, labels_for
 from genlab.distributed import rank_and_world_size
 from genlab.evaluation.subject import Subject
 from genlab.files import atomic_write
@@ -29,7 +30,8 @@ def draw(subject: Subject, folder: Path) -> None:
         pictures["neighbours"] = _neighbours(subject)
     if isinstance(subject.model, Reconstructs):
         x = to_float(subject.datamodule.examples(subject.split, N_PAIRS).to(subject.device))
-        pictures["reconstructions"] = grid(above(x, subject.model.reconstruct(x), N_COLUMNS), N_COLUMNS)
+        y = given(labels_for(subject.model, subject.datamodule.example_labels(subject.split, N_PAIRS)))
+        pictures["reconstructions"] = grid(above(x, subject.model.reconstruct(x, **y), N_COLUMNS), N_COLUMNS)
         figure = _codes(subject)
     if rank_and_world_size()[0] > 0:
         return  # all processes have taken part in describing images

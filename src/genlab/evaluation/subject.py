@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab import sampling
+from genlab.conditioning import given, labels_for
 from genlab.data.files import find_files
 from genlab.data.view import View, opened
 from genlab.distributed import in_batches
@@ -72,19 +73,24 @@ class Subject:
         if reason := too_few(needed, samples=len(self.fakes), **{f"{self.reference}_images": len(self.reals)}):
             raise NotApplicable(reason)
 
-    def over_held_out(self, work: Callable[[Tensor, Generator], Result]) -> list[Result]:
+    def over_held_out(self, work: Callable[..., Result]) -> list[Result]:
         """Results of all batches of held-out images, in order, on every process.
 
         Args:
-            work: from images (B, C, H, W) in [-1, 1] and the noise for them to a result on the CPU.
+            work: from images (B, C, H, W) in [-1, 1] and the noise for them to a result on the CPU; for a conditional
+                model with their labels as a further argument `y`.
         """
 
         def work_on(number: int, rows: slice) -> Result:
             x = to_float(self.datamodule.images(self.split)[rows].to(self.device))
-            return work(x, Generator().manual_seed(self.seed * 1_000_003 + number))
+            return work(x, Generator().manual_seed(self.seed * 1_000_003 + number), **self.told(rows))
 
         with torch.no_grad():
             return list(in_batches(work_on, len(self.datamodule.images(self.split)), self.batch_size))
+
+    def told(self, rows: slice) -> dict[str, Any]:
+        """The labels of held-out images as a further argument, where the model takes any."""
+        return given(labels_for(self.model, self.datamodule.labels(self.split)[rows]))
 
     @cached_property
     def fakes(self) -> Population:
@@ -107,7 +113,7 @@ class Subject:
         model, held_out = self.able(Reconstructs, "encoder"), self.datamodule.images(self.split)
 
         def reconstruct(rows: slice) -> Tensor:
-            x_hat = model.reconstruct(to_float(held_out[rows].to(self.device)))
+            x_hat = model.reconstruct(to_float(held_out[rows].to(self.device)), **self.told(rows))
             if sampling.is_drawn(model, self.datamodule):
                 x_hat = sampling.drawn(x_hat, rows.start, f"reconstructions {self.seed}")
             return to_uint8(x_hat)
@@ -138,11 +144,11 @@ class Subject:
         """
         model = self.able(Reconstructs, "encoder")
         if not isinstance(model, HasPosterior):
-            means = torch.cat(self.over_held_out(lambda x, _: model.encode(x).flatten(1).cpu()))
+            means = torch.cat(self.over_held_out(lambda x, _, **y: model.encode(x, **y).flatten(1).cpu()))
             return means, means, None
 
-        def draw(x: Tensor, generator: Generator) -> tuple[Tensor, ...]:
-            mean, logvar = model.posterior(x)
+        def draw(x: Tensor, generator: Generator, **y: Tensor) -> tuple[Tensor, ...]:
+            mean, logvar = model.posterior(x, **y)
             z = reparametrise(mean, logvar, generator)
             return tuple(part.flatten(1).cpu() for part in (mean, z, kl_per_entry(mean, logvar)))
 

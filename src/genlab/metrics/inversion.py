@@ -5,13 +5,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from genlab.conditioning import given
 from genlab.metrics.neighbours import nearest_few
 
 AT_ONCE = 100  # draws that are decoded together
 
 
 def invert(
-    decode: Callable[[Tensor], Tensor], x: Tensor, draws: Tensor, n_starts: int = 4, n_steps: int = 200, lr: float = 0.1
+    decode: Callable[..., Tensor],
+    x: Tensor,
+    draws: Tensor,
+    n_starts: int = 4,
+    n_steps: int = 200,
+    lr: float = 0.1,
+    y: Tensor | None = None,
 ) -> Tensor:
     """Search argmin_z ||decode(z) - x||^2 for each image (Metz et al. 2017; Creswell and Bharath 2018).
 
@@ -27,17 +34,19 @@ def invert(
         n_starts: how many searches for an image.
         n_steps: of each.
         lr: the first rate, in standard deviations of the draws.
+        y: labels of the images, if `decode` takes any; the draws, which are decoded once for all, have them in turn.
 
     Returns:
         Codes (B, *latent_shape).
     """
     with torch.no_grad():
-        made = torch.cat([decode(part) for part in draws.split(AT_ONCE)])
+        rows = torch.arange(len(draws)).split(AT_ONCE)
+        made = torch.cat([decode(draws[part], **given(None if y is None else y[part % len(y)])) for part in rows])
         start, scale = draws[nearest_few(x, made, n_starts)[1]].flatten(0, 1), draws.std(0)
-    target = x.repeat_interleave(n_starts, 0)
+    target, told = x.repeat_interleave(n_starts, 0), given(None if y is None else y.repeat_interleave(n_starts, 0))
 
     def errors(move: Tensor) -> Tensor:
-        return (decode(start + scale * move) - target).square().flatten(1).sum(1)
+        return (decode(start + scale * move, **told) - target).square().flatten(1).sum(1)
 
     move = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.Adam([move], lr)
