@@ -132,13 +132,14 @@ class ImageDataModule(LightningDataModule):
 
     def examples(self, split: str, n: int) -> Tensor:
         """At most `n` uint8 images from all over a split, always the same, as evaluation shows them."""
-        return self.images(split)[self._example_rows(split, n)]
+        return self.images(split)[self.example_rows(split, n)]
 
     def example_labels(self, split: str, n: int) -> Tensor:
         """The labels (n,) or (n, entries) of these images."""
-        return self.labels(split)[self._example_rows(split, n)]
+        return self.labels(split)[self.example_rows(split, n)]
 
-    def _example_rows(self, split: str, n: int) -> Tensor:
+    def example_rows(self, split: str, n: int) -> Tensor:
+        """Their row numbers (n,)."""
         n_images = len(self.images(split))
         n = min(n, n_images)
         return torch.arange(n) * n_images // n

@@ -10,10 +10,12 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo, FrameRate, PositiveFloat, PositiveInt
+from genlab.conditioning import given
 from genlab.errors import UsageError, one_line
 from genlab.foreign import Unreadable, own_file
 from genlab.modes.film import Film, labelled
 from genlab.modes.interpolate import slerp
+from genlab.modes.labels import Label, labels_in_turn
 from genlab.modes.mode import Mode
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun
@@ -32,6 +34,8 @@ class Animate(Mode):
         stops: codes of the prior that each way joins.
         seconds: of the whole.
         fps: frames of a second of a walk; a GIF takes hundredths of a second.
+        label: of a conditional model: a class by its number or name, or `{NAME: VALUE}`; None for those that training
+            images have, in turn.
         format: None for that of the file's ending.
     """
 
@@ -45,24 +49,25 @@ class Animate(Mode):
         stops: AtLeastTwo = 4,
         seconds: PositiveFloat = 6.0,
         fps: FrameRate = 15,
+        label: Label = None,
         format: Literal["gif", "mp4"] | None = None,
     ) -> None:
         self.of, self.n, self.n_columns, self.stops = of, n, n_columns, stops
-        self.seconds, self.fps, self.format = seconds, fps, format
+        self.seconds, self.fps, self.label, self.format = seconds, fps, label, format
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Film:
         if self.of == "training":
             pictures = _saved_grids(run.checkpoint)
             return Film(lambda: map(_read, pictures), self.seconds / len(pictures))
         stops = run.model.prior(self.n * self.stops, generator).unflatten(0, (self.stops, self.n))
-        codes = walk(stops, self._n_frames())
+        codes, y = walk(stops, self._n_frames()), labels_in_turn(run, self.label, self.n, generator)
 
         kind = "L" if run.model.image_shape[0] == 1 else "RGB"  # a GIF has 256 colours, and all levels of grey
 
         def frames() -> Iterator[Image.Image]:
             for part in codes:
                 with torch.no_grad():
-                    yield Sheet(run.model.decode(part), min(self.n, self.n_columns)).picture().convert(kind)
+                    yield Sheet(run.model.decode(part, **given(y)), min(self.n, self.n_columns)).picture().convert(kind)
 
         return Film(frames, 1 / self.fps)
 

@@ -7,10 +7,12 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo, PositiveFloat, PositiveInt
+from genlab.conditioning import given
 from genlab.data.labels import Group, label_columns, label_groups
 from genlab.errors import UsageError, unknown
 from genlab.images import to_float
 from genlab.modes.inputs import encode, spread
+from genlab.modes.labels import labels_of_images
 from genlab.modes.mode import Mode, needs_encoder
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun
@@ -24,7 +26,8 @@ class Arithmetic(Mode):
     """Test images to whose codes the difference between the mean codes of two labels is added, in steps.
 
     A label is a class, an attribute, or a factor, which is true of the half of the images that have more of it. With
-    `plus` the images that it is true of are held against all others, and it is added to test images that lack it.
+    `plus` the images that it is true of are held against all others, and it is added to test images that lack it. A
+    conditional model is told the image's own label throughout: what is shown then is what the codes say besides.
 
     Args:
         plus: a label; None for the first one, if there are no two.
@@ -61,10 +64,12 @@ class Arithmetic(Mode):
         n_train = len(data.labels("train"))
         masks = self._masks(groups)
         start, end = (encode(run, "train", _rows(mask[:n_train], "training", MOST_CODES)).mean(0) for mask in masks)
-        x = to_float(data.images("test")[_rows(masks[0][n_train:], "test", self.n)].to(run.model.device))
+        rows = _rows(masks[0][n_train:], "test", self.n)
+        x, y = to_float(data.images("test")[rows].to(run.model.device)), labels_of_images(run, "test", rows)
         shares = torch.linspace(0, self.scale, self.steps, device=x.device)
-        codes = run.model.encode(x)[:, None] + shares.view(-1, *[1] * start.ndim) * (end - start)
-        made = run.model.decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+        codes = run.model.encode(x, **given(y))[:, None] + shares.view(-1, *[1] * start.ndim) * (end - start)
+        told = given(None if y is None else y.repeat_interleave(self.steps, 0))
+        made = run.model.decode(codes.flatten(0, 1), **told).unflatten(0, codes.shape[:2])
         return Sheet(
             torch.cat([x[:, None], made], 1).flatten(0, 1),
             self.steps + 1,

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from genlab.conditioning import given
 from genlab.data.derived import binarized
 from genlab.data.files import find_files
 from genlab.data.view import View, opened
 from genlab.errors import UsageError, one_line
 from genlab.images import to_float
+from genlab.modes.labels import Label, labels_of_images, labels_of_strangers
 from genlab.protocols import LoadedRun
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,14 @@ BATCH_SIZE = 100
 def held_out_images(run: LoadedRun, n: int) -> Tensor:
     """At most n test images (n, C, H, W) in [-1, 1] from all over the split, on the model's device."""
     return to_float(run.datamodule.examples("test", n).to(run.model.device))
+
+
+def images_and_labels(run: LoadedRun, path: str | None, n: int, label: Label = None) -> tuple[Tensor, Tensor | None]:
+    """Images (n, C, H, W) in [-1, 1], of the test split or read from a path, with the labels that the model takes."""
+    if path:
+        x = read_images(run, path, n)
+        return x, labels_of_strangers(run, len(x), label)
+    return held_out_images(run, n), labels_of_images(run, "test", run.datamodule.example_rows("test", n), label)
 
 
 def held_out_image(run: LoadedRun, number: int) -> Tensor:
@@ -47,7 +57,11 @@ def spread(mask: Tensor, most: int) -> Tensor:
 def encode(run: LoadedRun, split: str, rows: Tensor) -> Tensor:
     """The codes (n, *latent_shape) of images of a split by their row numbers (n,), on the model's device."""
     images, model = run.datamodule.images(split), run.model
-    return torch.cat([model.encode(to_float(images[part].to(model.device))) for part in rows.split(BATCH_SIZE)])
+    parts = [
+        model.encode(to_float(images[part].to(model.device)), **given(labels_of_images(run, split, part)))
+        for part in rows.split(BATCH_SIZE)
+    ]
+    return torch.cat(parts)
 
 
 def view_of(data: Any) -> View:

@@ -7,9 +7,11 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import N_DRAWS, PositiveInt, Starts
+from genlab.conditioning import given
 from genlab.images import to_float, to_uint8
 from genlab.metrics import invert, nearest_few, reconstruction_errors
-from genlab.modes.inputs import held_out_images, read_images
+from genlab.modes.inputs import images_and_labels
+from genlab.modes.labels import Label
 from genlab.modes.mode import Mode
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun
@@ -30,6 +32,8 @@ class Invert(Mode):
         input: a folder, a .zip file or an image in place of test images; fitted as the data set's are.
         starts: searches for each image, from those of 1,000 draws from the prior that look most like it.
         steps: of each search.
+        label: of a conditional model: a class by its number or name, or `{NAME: VALUE}`; None for that of the image
+            itself, or none for an `input`.
         format: None for that of the file's ending. `npz` holds the `codes` (n, *latent_shape) too, and both `errors`
             and `errors_of_training` (n,); the images are targets, then what was found, then training images.
     """
@@ -41,16 +45,17 @@ class Invert(Mode):
         input: str | None = None,
         starts: Starts = 4,
         steps: PositiveInt = 200,
+        label: Label = None,
         format: Literal["png", "npz"] | None = None,
     ) -> None:
         self.n, self.n_columns, self.input = n, n_columns, input
-        self.starts, self.steps, self.format = starts, steps, format
+        self.starts, self.steps, self.label, self.format = starts, steps, label, format
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
         model = run.model
-        x = read_images(run, self.input, self.n) if self.input else held_out_images(run, self.n)
-        codes = invert(model.decode, x, model.prior(N_DRAWS, generator), self.starts, self.steps)
-        found = model.decode(codes)
+        x, y = images_and_labels(run, self.input, self.n, self.label)
+        codes = invert(model.decode, x, model.prior(N_DRAWS, generator), self.starts, self.steps, **given(y))
+        found = model.decode(codes, **given(y))
         training = run.datamodule.images("train")
         distances, rows = nearest_few(to_uint8(x), training, 1)
         nearest = to_float(training[rows[:, 0].cpu()]).to(x)

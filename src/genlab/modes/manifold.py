@@ -7,8 +7,10 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo
+from genlab.conditioning import given
 from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.modes.inputs import encode, spread
+from genlab.modes.labels import Label, array, one_label
 from genlab.modes.mode import Mode, needs_encoder, needs_two_entries
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun
@@ -40,16 +42,18 @@ class Manifold(Mode):
 
     Args:
         n: images a side.
+        label: of a conditional model: a class by its number or name, or `{NAME: VALUE}`; None for one that is drawn.
         format: None for that of the file's ending. `npz` holds the `codes` (n * n, latent_dim) too.
     """
 
-    def __init__(self, n: AtLeastTwo = 20, format: Literal["png", "npz"] | None = None) -> None:
-        self.n, self.format = n, format
+    def __init__(self, n: AtLeastTwo = 20, label: Label = None, format: Literal["png", "npz"] | None = None) -> None:
+        self.n, self.label, self.format = n, label, format
 
     why_not = staticmethod(needs_two_entries)
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
-        plane = self._plane(run, generator)
+        plane, (label, said) = self._plane(run, generator), one_label(run, self.label, generator)
+        labels = None if label is None else label.expand(self.n**2, *label.shape[1:])
         places = quantiles(self.n).to(plane.middle)
         across, up = places[None, :, None], places.flip(0)[:, None, None]
         codes = (plane.middle + across * plane.across + up * plane.up).flatten(0, 1)
@@ -58,13 +62,14 @@ class Manifold(Mode):
             grid, (x, y) = codes.view(self.n, self.n, -1), plane.dims
             right, top = grid[0, :, x].tolist(), grid[:, 0, y].tolist()
         return Sheet(
-            run.model.decode(codes.unflatten(1, run.model.latent_shape)),
+            run.model.decode(codes.unflatten(1, run.model.latent_shape), **given(labels)),
             self.n,
             [f"{place:.2f}" for place in top],
             [f"{place:.2f}" for place in right],
             title=f"Across: {plane.names[0]}; upwards: {plane.names[1]}"
-            + ("" if plane.dims else "; in standard deviations"),
-            arrays={"codes": codes.cpu()},
+            + ("" if plane.dims else "; in standard deviations")
+            + said,
+            arrays={"codes": codes.cpu(), **array(labels)},
         )
 
     def _plane(self, run: LoadedRun, generator: Generator) -> Plane:

@@ -7,8 +7,10 @@ from typing import BinaryIO, ClassVar, Protocol
 from hydra.utils import get_class
 from torch import Generator
 
+from genlab.conditioning import condition_of
 from genlab.errors import UsageError, listed
 from genlab.foreign import parse_yaml
+from genlab.modes.labels import Label
 from genlab.protocols import LoadedRun, Reconstructs
 from genlab.redaction import CONFIGS
 
@@ -26,6 +28,7 @@ class Mode(ABC):
 
     formats: ClassVar[Sequence[str]] = ("png", "npz")  # that it can be written in, the usual one first
     format: str | None
+    label: Label = None  # of a conditional model, where a mode takes one
 
     @property
     def name(self) -> str:
@@ -46,6 +49,13 @@ class Mode(ABC):
         if reason := self.why_not(run):
             fitting = [name for name, mode in all_modes().items() if mode.why_not(run) is None]
             raise UsageError(f"mode={self.name} needs {reason}. Modes that fit this run: {listed(fitting)}.")
+        if self.label is not None:
+            if condition_of(run.model) is None:
+                raise UsageError(
+                    f"mode.label={self.label} is for a model that was trained with labels, as model/condition=class "
+                    "does, and this run was not: leave it out."
+                )
+            run.model.condition.ask(self.label, 1)
 
 
 def all_modes() -> dict[str, type[Mode]]:

@@ -11,6 +11,7 @@ from genlab.errors import UsageError
 from genlab.images import to_float, to_uint8
 from genlab.metrics.neighbours import nearest_few
 from genlab.metrics.reference import reference
+from genlab.modes.labels import Label, array, labels
 from genlab.modes.mode import Mode
 from genlab.modes.sheet import Sheet
 from genlab.protocols import FeatureEncoder, ImageArray, LoadedRun
@@ -31,6 +32,8 @@ class Neighbours(Mode):
         cache_dir: where the features of training images are kept, as by evaluation; None for nowhere.
         n: how many samples.
         k: neighbours of each, by pixels and as many by features.
+        label: of a conditional model: a class by its number or name, or `{NAME: VALUE}`; None for as often as training
+            images have them.
         format: None for that of the file's ending. `npz` holds the `codes` (n, *latent_shape) too, and of both kinds of
             neighbours the row numbers in the training set and the distances, (n, k) each.
     """
@@ -41,17 +44,19 @@ class Neighbours(Mode):
         cache_dir: str | None = None,
         n: PositiveInt = 6,
         k: PositiveInt = 4,
+        label: Label = None,
         format: Literal["png", "npz"] | None = None,
     ) -> None:
         self.features, self.cache_dir = features, Path(cache_dir) if cache_dir else None
-        self.n, self.k, self.format = n, k, format
+        self.n, self.k, self.label, self.format = n, k, label, format
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
         training = run.datamodule.images("train")
         if self.k > len(training):
             raise UsageError(f"mode.k={self.k} is more than the {len(training)} training images of this run.")
         codes = run.model.prior(self.n, generator)
-        samples = to_uint8(decode_codes(run.model, run.datamodule, codes, generator))
+        y = labels(run, self.label, self.n, generator)
+        samples = to_uint8(decode_codes(run.model, run.datamodule, codes, generator, y=y))
         errors, by_pixels = (part.cpu() for part in nearest_few(samples, training, self.k))
         errors /= samples[0].numel() ** 0.5
         distances, by_features = self._by_features(samples, training)
@@ -63,7 +68,7 @@ class Neighbours(Mode):
             columns=["sample", "by pixels", *blank, "by features", *blank],
             captions=_captions(errors, distances),
             arrays={"codes": codes.cpu(), "by_pixels": by_pixels, "errors": errors}
-            | {"by_features": by_features, "distances": distances},
+            | {"by_features": by_features, "distances": distances, **array(y)},
         )
 
     def _by_features(self, samples: Tensor, training: ImageArray) -> tuple[Tensor, Tensor]:

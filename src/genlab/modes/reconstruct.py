@@ -5,9 +5,11 @@ from typing import Literal
 from torch import Generator
 
 from genlab.bounds import PositiveInt
+from genlab.conditioning import given
 from genlab.images import above
 from genlab.metrics.reconstruction import reconstruction_errors
-from genlab.modes.inputs import held_out_images, read_images
+from genlab.modes.inputs import images_and_labels
+from genlab.modes.labels import Label
 from genlab.modes.mode import Mode, needs_encoder
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun
@@ -20,6 +22,8 @@ class Reconstruct(Mode):
         n: how many.
         n_columns: of a row.
         input: a folder, a .zip file or an image in place of test images; fitted as the data set's are.
+        label: of a conditional model: a class by its number or name, or `{NAME: VALUE}`; None for that of the image
+            itself, or none for an `input`.
         format: None for that of the file's ending. `npz` holds the `errors` (n,) too, and rows of images and of their
             reconstructions in turn.
     """
@@ -29,16 +33,17 @@ class Reconstruct(Mode):
         n: PositiveInt = 24,
         n_columns: PositiveInt = 8,
         input: str | None = None,
+        label: Label = None,
         format: Literal["png", "npz"] | None = None,
     ) -> None:
-        self.n, self.n_columns, self.input, self.format = n, n_columns, input, format
+        self.n, self.n_columns, self.input, self.label, self.format = n, n_columns, input, label, format
 
     why_not = staticmethod(needs_encoder)
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
-        x = read_images(run, self.input, self.n) if self.input else held_out_images(run, self.n)
+        x, y = images_and_labels(run, self.input, self.n, self.label)
         n_columns = min(self.n_columns, len(x))
-        x_hat = run.model.reconstruct(x)
+        x_hat = run.model.reconstruct(x, **given(y))
         errors = 255 * reconstruction_errors(x, x_hat).mse.sqrt().cpu()
         pairs, blank = above(x, x_hat, n_columns), [""] * n_columns
         errors = errors[: len(pairs) // 2]  # whole rows are kept

@@ -6,9 +6,11 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import AtLeastTwo, NonNegativeInt, PositiveInt
+from genlab.conditioning import given
 from genlab.errors import UsageError
 from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.modes.inputs import held_out_image
+from genlab.modes.labels import Label, array, labels_of_images, one_label
 from genlab.modes.mode import Mode, needs_encoder
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun
@@ -28,6 +30,8 @@ class Traverse(Mode):
         dims: the entries, in place of the most used ones; of a code of maps by their numbers in memory.
         of: around the mean of the prior (`origin`), or around the code of a test image (`data`).
         image: the number of the test image.
+        label: of a conditional model: a class by its number or name, or `{NAME: VALUE}`; None for that of the test
+            image, or one that is drawn.
         format: None for that of the file's ending. `npz` holds the `codes` (n * steps, latent_dim) too, and the `dims`
             and their `use`, (n,) each.
     """
@@ -39,9 +43,11 @@ class Traverse(Mode):
         dims: list[NonNegativeInt] | None = None,
         of: Literal["origin", "data"] = "origin",
         image: NonNegativeInt = 0,
+        label: Label = None,
         format: Literal["png", "npz"] | None = None,
     ) -> None:
-        self.n, self.steps, self.dims, self.of, self.image, self.format = n, steps, dims, of, image, format
+        self.n, self.steps, self.dims, self.of, self.image = n, steps, dims, of, image
+        self.label, self.format = label, format
 
     def __call__(self, run: LoadedRun, generator: Generator) -> Sheet:
         self._check_dims(run.model.latent_dim)
@@ -55,13 +61,15 @@ class Traverse(Mode):
         for row, entry in zip(codes, dims, strict=True):
             row[:, entry] += std[entry] * deviations
         codes = codes.flatten(0, 1)
+        y, said = self._label(run, generator)
+        y = None if y is None else y.expand(len(codes), *y.shape[1:])
         return Sheet(
-            run.model.decode(codes.unflatten(1, shape)),
+            run.model.decode(codes.unflatten(1, shape), **given(y)),
             self.steps,
             [f"{entry_name(entry, shape)}  {use.text(entry)}" for entry in dims],
             [f"{deviation:.2g}" for deviation in deviations.tolist()],
-            title=f"Standard deviations from {around}, entry by entry",
-            arrays={"codes": codes.cpu(), "dims": dims, "use": use.values[dims]},
+            title=f"Standard deviations from {around}, entry by entry{said}",
+            arrays={"codes": codes.cpu(), "dims": dims, "use": use.values[dims], **array(y)},
         )
 
     def _start(self, run: LoadedRun) -> Tensor | None:
@@ -70,7 +78,13 @@ class Traverse(Mode):
             return None
         if reason := needs_encoder(run):
             raise UsageError(f"mode.of=data needs {reason}: type mode.of=origin.")
-        return run.model.encode(held_out_image(run, self.image))[0].flatten()
+        y = labels_of_images(run, "test", torch.tensor([self.image]))
+        return run.model.encode(held_out_image(run, self.image), **given(y))[0].flatten()
+
+    def _label(self, run: LoadedRun, generator: Generator) -> tuple[Tensor | None, str]:
+        if self.of == "data" and self.label is None:
+            return labels_of_images(run, "test", torch.tensor([self.image])), ""
+        return one_label(run, self.label, generator)
 
     def _check_dims(self, latent_dim: int) -> None:
         if strange := [entry for entry in self.dims or () if entry >= latent_dim]:
