@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
-SMALLEST, LARGEST = 8, 256  # pixels of a side that the networks take
+SMALLEST, LARGEST = 8, 512  # pixels of a side that the networks take
 N_DRAWS = 1000  # codes of the prior, the best of which are where a search starts
 
 PositiveInt = Annotated[int, Ge(1)]
@@ -16,6 +16,7 @@ NonNegativeInt = Annotated[int, Ge(0)]
 AtLeastTwo = Annotated[int, Ge(2)]
 AtLeastTen = Annotated[int, Ge(10)]
 ImageSize = Annotated[int, Interval(ge=SMALLEST, le=LARGEST)]
+StoredSize = Annotated[int, Interval(ge=SMALLEST, le=2 * LARGEST)]  # of which a part is shown
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Starts = Annotated[int, Interval(ge=1, le=N_DRAWS)]

@@ -206,7 +206,7 @@ def test_a_sweep_gives_each_cell_a_folder_named_after_its_overrides_and_survives
         (folder,) = (folder for folder in folders if all(part in f"{folder.name}_" for part in parts))
         assert json.loads((folder / "summary.json").read_text())["status"] == status
         says_why = "error: model.latent_dim=0 is not possible" in (folder / "console.log").read_text()
-        sentence = "model.latent_dim=0 is not possible: it must be a whole number of at least 1."
+        sentence = "model.latent_dim=0 is not possible: it must be null or a whole number of at least 1."
         assert says_why == (f"    {sentence}\n    {folder}" in result.stdout) == (status == "failed")
 
 

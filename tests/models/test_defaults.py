@@ -24,7 +24,7 @@ DEFAULTS = [
     (networks.R3Up, R3),
     (networks.SpatialDown, SPATIAL | {"spectral_norm": False}),
     (networks.SpatialUp, SPATIAL),
-    (ImageModel, {"compile": False, "channels_last": False, "latent_channels": 4, "condition_drop": 0.0}),
+    (ImageModel, {"compile": False, "channels_last": False, "condition_drop": 0.0}),
     (AdversarialModel, {"d_steps": 1, "accumulate": 1}),
     (models.AE, {"corruption": 0.0}),
     (models.VAE, {"beta": 1.0, "free_bits": 0.0, "warm_up": 0}),

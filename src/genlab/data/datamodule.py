@@ -8,9 +8,9 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
 
-from genlab.bounds import ImageSize, NonNegativeInt, PositiveInt
+from genlab.bounds import ImageSize, NonNegativeInt, PositiveInt, StoredSize
 from genlab.data.arrays import fingerprint
-from genlab.data.derived import Drawn, Joined, binarized
+from genlab.data.derived import Cropped, Drawn, Joined, binarized, random_parts
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
 from genlab.errors import UsageError
@@ -35,6 +35,8 @@ class ImageDataModule(LightningDataModule):
         num_workers: loader processes. Gathering from memory is faster without any.
         seed: fixes the order of training images, and which are flipped.
         flip: mirror half of the training images, others in each epoch.
+        random_crop: height and width of the images that are stored, of which training shows a part of `size` pixels a
+            side, another one each time, and evaluation the central one; None to store what is shown.
         binarize: None, `dynamic` (each pixel is 0 or 255, drawn anew for every batch, with its level as probability:
             Salakhutdinov and Murray, 2008) or `fixed` (drawn once: Larochelle and Murray, 2011).
         settings: what the source takes, such as `root`.
@@ -58,6 +60,7 @@ class ImageDataModule(LightningDataModule):
         seed: int = 0,
         flip: bool = False,
         binarize: Literal["dynamic", "fixed"] | None = None,
+        random_crop: StoredSize | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -67,6 +70,12 @@ class ImageDataModule(LightningDataModule):
         self.limit = limit
         self.num_workers = num_workers
         self.name, self.seed, self.flip, self.binarize = redact(name), seed, flip, binarize
+        if random_crop is not None and random_crop <= size:
+            raise UsageError(
+                f"data.random_crop={random_crop} is the side of the stored images, of which parts of data.size={size} "
+                f"pixels are cut: type data.random_crop={size + max(1, size // 8)}, or another number above {size}."
+            )
+        self.random_crop = random_crop
         self.source: Any = source(**settings) if isinstance(source, partial) else source
         self.splits: dict[str, Split] = {}
         self._fingerprints: dict[str, str] = {}
@@ -75,7 +84,7 @@ class ImageDataModule(LightningDataModule):
         """Read the source once; what has to be downloaded and decoded is, if no process has done so before."""
         if self.splits:
             return
-        self.splits = dict(self.source(self.size, self.channels, self.limit))
+        self.splits = dict(self.source(self.random_crop or self.size, self.channels, self.limit))
         if self.binarize == "fixed":
             for name, part in self.splits.items():
                 noise = Generator().manual_seed(SPLITS.index(name))
@@ -86,6 +95,8 @@ class ImageDataModule(LightningDataModule):
         """How images are shown: a part of every score's protocol."""
         shown = getattr(self.source, "view_options", {})
         options = {key: str(shown[key]) for key in ("crop", "fit", "filter") if key in shown}
+        if self.random_crop:
+            options["crop"] = f"{options.get('crop', 'none')}, then the central {self.size} of {self.random_crop}"
         return {**options, "image_shape": "x".join(map(str, self.image_shape)), "binarize": self.binarize}
 
     @property
@@ -99,9 +110,12 @@ class ImageDataModule(LightningDataModule):
         Where training draws black and white pixels for each batch, those are drawn once here.
         """
         self.setup()
-        stored = {name: self.splits[name].images for name in split.split("+")}
-        shown = [Drawn(part, name) if self.binarize == "dynamic" else part for name, part in stored.items()]
+        parts = {name: self._centre(self.splits[name].images) for name in split.split("+")}
+        shown = [Drawn(part, name) if self.binarize == "dynamic" else part for name, part in parts.items()]
         return Joined(*shown) if len(shown) > 1 else shown[0]
+
+    def _centre(self, images: ImageArray) -> ImageArray:
+        return Cropped(images, self.size) if self.random_crop else images
 
     def fingerprint(self, split: str) -> str:
         """16 hexadecimal digits that tell the images of a split from any others."""
@@ -179,6 +193,7 @@ class ImageDataModule(LightningDataModule):
         if name == "train":
             batches = TrainBatches(len(split.images), self.batch_size, self.seed, *place)
         else:
+            split = split._replace(images=self._centre(split.images))
             batches = EvaluationBatches(len(split.images), self.batch_size, *place, split=SPLITS.index(name))
         pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
         return BatchLoader(split, batches, self.num_workers, pin)
@@ -190,8 +205,10 @@ class ImageDataModule(LightningDataModule):
         return batch._replace(images=images, labels=labels)
 
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """Flip, binarise, and convert to float32 in [-1, 1], on the device that the images are on by now."""
+        """Crop, flip, binarise, and convert to float32 in [-1, 1], on the device that the images are on by now."""
         x, generator = batch.images, Generator().manual_seed(batch.seed)
+        if self.random_crop and batch.is_training:
+            x = random_parts(x, self.size, generator)
         if self.flip and batch.is_training:
             flipped = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
             x = torch.where(flipped.to(x.device), x.flip(-1), x)

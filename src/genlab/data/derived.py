@@ -1,4 +1,4 @@
-"""Images that follow from those that are stored: splits joined, and pixels drawn in black and white."""
+"""Images that follow from those that are stored: splits joined, parts, and pixels drawn in black and white."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -64,6 +64,33 @@ class Drawn(Derived):
     def compute(self, rows: Tensor) -> Tensor:
         noise = row_noise(self.stream, rows.tolist(), tuple(self.shape[1:]))
         return (255 * noise < self.parts[0][rows]).to(torch.uint8) * 255
+
+
+class Cropped(Derived):
+    """The central `size` by `size` pixels of images, which evaluation shows where training cuts parts at random."""
+
+    def __init__(self, images: ImageArray, size: int) -> None:
+        super().__init__(f"cropped {size}", [images])
+        self.size = size
+        self.shape = torch.Size((*images.shape[:2], size, size))
+
+    def compute(self, rows: Tensor) -> Tensor:
+        return centre(self.parts[0][rows], self.size)
+
+
+def centre(images: Tensor, size: int) -> Tensor:
+    """The central part (..., size, size) of images (..., H, W); of an odd margin the smaller half is above and left."""
+    top, left = ((side - size) // 2 for side in images.shape[-2:])
+    return images[..., top : top + size, left : left + size]
+
+
+def random_parts(images: Tensor, size: int, generator: Generator) -> Tensor:
+    """Cut a part (B, C, size, size) out of each of the images (B, C, H, W), at a place of its own, drawn uniformly."""
+    n, (height, width), device = len(images), images.shape[2:], images.device
+    top, left = (torch.randint(side - size + 1, (n, 1), generator=generator) for side in (height, width))
+    rows, columns = ((start + torch.arange(size)).to(device) for start in (top, left))
+    places = (torch.arange(n, device=device)[:, None, None], slice(None), rows[:, :, None], columns[:, None, :])
+    return images[places].permute(0, 3, 1, 2).contiguous()
 
 
 def binarized(images: ImageArray, generator: Generator) -> Tensor:

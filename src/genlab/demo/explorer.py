@@ -10,7 +10,7 @@ from genlab.data.derived import binarized
 from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.images import to_float, to_uint8
 from genlab.metrics import invert
-from genlab.modes.inputs import view_of
+from genlab.modes.inputs import fitted
 from genlab.modes.interpolate import slerp
 from genlab.modes.sheet import Sheet
 from genlab.protocols import LoadedRun, Reconstructs
@@ -83,8 +83,7 @@ class Explorer:
         An image is fitted as those of the data set are; None is an empty one. Without an encoder the code is the
         closest that is found, see `metrics.invert`.
         """
-        pixels, _ = view_of(self.data)(self._flat(image or self.canvas))
-        levels = torch.tensor(pixels[None])
+        levels = fitted(self.data, self._flat(image or self.canvas))[None]
         if self.data.binarize:
             levels = binarized(levels, Generator().manual_seed(self.seed))
         x = to_float(levels.to(self.model.device))

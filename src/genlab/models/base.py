@@ -18,7 +18,7 @@ from genlab.conditioning import given
 from genlab.conditions import Condition
 from genlab.distributed import has_group
 from genlab.errors import UsageError
-from genlab.models.codes import LATENT_CHANNELS, code_shape
+from genlab.models.codes import code_shape
 from genlab.networks.conditional import conditional
 from genlab.networks.layers import ImageShape
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
@@ -64,7 +64,7 @@ class ImageModel(LightningModule, ABC):
         channels_last: bool = False,
         latent_shape: Iterable[PositiveInt] | None = None,
         downsample: AtLeastTwo | None = None,
-        latent_channels: PositiveInt = LATENT_CHANNELS,
+        latent_channels: PositiveInt | None = None,
         condition: Condition | None = None,
         condition_drop: ShareBelowOne = 0.0,
     ) -> None:

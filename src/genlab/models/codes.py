@@ -15,7 +15,7 @@ def code_shape(
     latent_dim: int | None = None,
     latent_shape: Iterable[int] | None = None,
     downsample: int | None = None,
-    latent_channels: int = LATENT_CHANNELS,
+    latent_channels: int | None = None,
 ) -> tuple[int, ...]:
     """Return the shape of one code, of which one of three is to be given.
 
@@ -24,7 +24,7 @@ def code_shape(
         latent_dim: length of a code that is a vector.
         latent_shape: of a code of maps, (C, h, w); (n,) is a vector.
         downsample: how many times as long the sides of an image are as those of its code, of `latent_channels` maps.
-        latent_channels: with `downsample`.
+        latent_channels: with `downsample`; None for `LATENT_CHANNELS`.
 
     Raises:
         UsageError: for none or several of the three, for a shape of two sides, for a code of maps that is larger than
@@ -45,7 +45,7 @@ def code_shape(
         return (latent_dim,)
     if shape is None:
         assert downsample is not None
-        shape = [latent_channels, *_divided(image_shape[1:], downsample)]
+        shape = [latent_channels or LATENT_CHANNELS, *_divided(image_shape[1:], downsample)]
     if len(shape) not in (1, 3):
         raise UsageError(
             f"model.latent_shape={_typed(shape)} is not possible: a code is maps, as [4,8,8], or a vector, as [10]."

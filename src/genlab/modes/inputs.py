@@ -4,12 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from genlab.conditioning import given
-from genlab.data.derived import binarized
+from genlab.data.derived import binarized, centre
 from genlab.data.files import find_files
 from genlab.data.view import View, opened
 from genlab.errors import UsageError, one_line
@@ -64,9 +63,10 @@ def encode(run: LoadedRun, split: str, rows: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def view_of(data: Any) -> View:
-    """How images are shown that are given beside those of an `ImageDataModule`."""
-    return View(data.size, data.channels, **getattr(data.source, "view_options", {}))
+def fitted(data: Any, source: Any) -> Tensor:
+    """Show what a `View` takes as an `ImageDataModule` shows its own in evaluation: uint8 (C, size, size)."""
+    view = View(data.random_crop or data.size, data.channels, **getattr(data.source, "view_options", {}))
+    return centre(torch.tensor(view(source)[0]), data.size)
 
 
 def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
@@ -78,7 +78,7 @@ def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
     Raises:
         UsageError: if there is no image, or one that can't be read.
     """
-    data, view = run.datamodule, view_of(run.datamodule)
+    data = run.datamodule
     root = Path(path).expanduser()
     files = [root] if root.is_file() and root.suffix.lower() != ".zip" else find_files(root, "mode.input")
     n = min(n, 1 if isinstance(files, list) else len(files.names))
@@ -87,13 +87,13 @@ def read_images(run: LoadedRun, path: str, n: int) -> Tensor:
         try:
             with opened(files[row]) as image:
                 sizes.add(image.size)
-                shown.append(view(image)[0])
+                shown.append(fitted(data, image))
         except Exception as error:
             name = root if isinstance(files, list) else root / files.names[row]
             raise UsageError(f"mode.input={name} can't be read as an image: {one_line(error)}") from error
     if sizes - {(data.size, data.size)}:
         log.info("Images of other sizes than %dx%d pixels are fitted as those of the data set are.", *[data.size] * 2)
-    images = torch.from_numpy(np.stack(shown))
+    images = torch.stack(shown)
     if data.binarize:
         images = binarized(images, Generator().manual_seed(data.seed))
     return to_float(images.to(run.model.device))

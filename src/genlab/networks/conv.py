@@ -26,7 +26,7 @@ class ConvDown(nn.Module):
     first stage has no normalisation (DCGAN, Radford et al. 2015, section 3).
 
     Args:
-        in_shape: (C, H, W), sides from 8 to 256, odd ones too.
+        in_shape: (C, H, W), sides from 8 to 512, odd ones too.
         out_shape: shape of one output, such as (2 * latent_dim,) or (1,), or of maps (C, h, w).
         width: channels of the first stage; they double at each further one.
         max_width: where doubling ends.
@@ -85,7 +85,7 @@ class ConvUp(nn.Module):
     Args:
         in_shape: shape of one code, such as (latent_dim,), or of maps (C, h, w), to which the first layer is a 3x3
             convolution.
-        out_shape: (C, H, W), sides from 8 to 256, odd ones too.
+        out_shape: (C, H, W), sides from 8 to 512, odd ones too.
         output: makes the last non-linearity; Tanh keeps images in [-1, 1].
         width, max_width, norm, activation, init_std: as in `ConvDown`, with `width` at the finest stage.
     """

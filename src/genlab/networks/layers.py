@@ -38,7 +38,7 @@ def stage_sizes(image_shape: ImageShape, coarsest: int = 4) -> list[tuple[int, i
     Halving goes on while both sides stay at `coarsest` pixels or more: 28 gives 28, 14, 7 and 64 gives 64, ..., 4.
 
     Raises:
-        UsageError: if a side is below 8 or above 256 pixels, or the channels are neither 1 nor 3.
+        UsageError: if a side is below 8 or above 512 pixels, or the channels are neither 1 nor 3.
     """
     channels, height, width = image_shape
     if channels not in (1, 3) or not all(SMALLEST <= side <= LARGEST for side in (height, width)):
