@@ -25,11 +25,12 @@ from genlab.lecture import (
     sigma,
 )
 from genlab.lecture import inverse as inverse_claim
-from genlab.lecture.claim import Evidence, Interval, Statement, interval
+from genlab.lecture.claim import Evidence, Statement
 from genlab.lecture.linear import linear_vae
 from genlab.losses import Gaussian, Minimax, likelihood
 from genlab.models import VAE
 from genlab.networks import MLP, MaxPooling
+from genlab.significance import Interval, interval
 
 
 def run(model, images):

@@ -9,6 +9,7 @@ from report_folders import PROTOCOL, make_run
 from genlab.errors import UsageError
 from genlab.report import write_report
 from genlab.report.read import named_folders, read_run, run_folders, sweep_folder
+from genlab.report.settings import as_text, compare_settings
 from genlab.report.table import Table, differing_fields, pareto_front, read_table
 
 
@@ -181,3 +182,26 @@ def test_runs_are_named_by_paths_and_patterns_each_once(tmp_path):
     assert named_folders([f"{tmp_path}/run_*", f"{tmp_path}/run_1"]) == [tmp_path / "run_1", tmp_path / "run_2"]
     with pytest.raises(UsageError, match=r"runs=.*walk_\* names no folder"):
         named_folders([f"{tmp_path}/walk_*"])
+
+
+def test_settings_are_ranked_by_means_over_seeds_and_share_the_places_that_seeds_do_not_settle(tmp_path):
+    found = {"VAE": (300.0, 310.0, 305.0), "GAN": (180.0, 170.0, 175.0), "VAEGAN": (176.0, 186.0, 178.0)}
+    for model, values in found.items():
+        for seed, value in enumerate(values):
+            make_run(tmp_path / f"{model}_{seed}", value, model=model, seed=seed)
+    make_run(tmp_path / "late", 1.0, model="VAE", seed=3, status="running")
+    table = swept(tmp_path)
+    settings = compare_settings(table, table.groups[0].rows)
+    assert settings["place"].tolist() == ["1–2", "1–2", "3"]
+    assert settings["setting"].tolist() == ["GAN", "VAEGAN", "VAE"]
+    assert settings["score"].tolist() == [175.0, 180.0, 305.0]
+    assert settings["half"][0] == pytest.approx(4.302653 * 5 / 3**0.5)
+    assert settings["needed"].notna().tolist() == [False, True, False]
+    assert as_text(settings)["score"].tolist() == ["175 ± 12", "180 ± 13", "305 ± 12"]
+
+
+def test_without_a_second_seed_no_setting_is_compared(tmp_path):
+    make_run(tmp_path / "a", 3.0)
+    make_run(tmp_path / "b", 1.0, latent_dim=2)
+    table = swept(tmp_path)
+    assert compare_settings(table, table.groups[0].rows) is None

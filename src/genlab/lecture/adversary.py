@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 
 from genlab.images import to_float
-from genlab.lecture.claim import Claim, Evidence, Statement, interval
+from genlab.lecture.claim import Claim, Evidence, Statement
 from genlab.lecture.codes import gaussian
 from genlab.lecture.figures import bars, images_figure
 from genlab.lecture.runs import N_SAMPLES, Runs, from_standard_normal, reconstructions, samples, sharpness
 from genlab.run.summary import read_outcome
+from genlab.significance import interval
 
 SEEDS = (0, 1, 2)
 NAMES = {"ae": "AE", "vae": "VAE", "aegan": "AE-GAN", "aae": "AAE", "vaegan": "VAE-GAN", "gan": "GAN"}

@@ -2,13 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from math import sqrt
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import t
 
 from genlab.lecture.runs import Runs
 
@@ -53,31 +51,6 @@ class Claim(ABC):
     @abstractmethod
     def measure(self, runs: Runs) -> Evidence:
         """Do the experiment; what it draws at random is the same every time."""
-
-
-class Interval(NamedTuple):
-    """A mean with half the width of its 95% interval, by Student's t."""
-
-    mean: float
-    half: float
-
-    @property
-    def low(self) -> float:
-        return self.mean - self.half
-
-    @property
-    def high(self) -> float:
-        return self.mean + self.half
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.half:.2g}"
-
-
-def interval(values: Sequence[float]) -> Interval:
-    """The mean of independent values, two or more, and half the width of its 95% interval."""
-    found = np.asarray(values, dtype=float)
-    half = t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / sqrt(len(found))
-    return Interval(float(found.mean()), float(half))
 
 
 def is_falling(values: Sequence[float]) -> bool:

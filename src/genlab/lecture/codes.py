@@ -9,9 +9,10 @@ from sklearn.mixture import GaussianMixture
 from torch import Generator, Tensor
 
 from genlab.images import to_float
-from genlab.lecture.claim import Claim, Evidence, Interval, Statement, interval
+from genlab.lecture.claim import Claim, Evidence, Statement
 from genlab.lecture.figures import images_figure
 from genlab.lecture.runs import N_SAMPLES, Runs, decoded, from_standard_normal, training_codes
+from genlab.significance import Interval, interval
 
 SEEDS = (0, 1, 2)
 N_COMPONENTS = 10

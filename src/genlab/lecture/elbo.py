@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from genlab.images import to_float
-from genlab.lecture.claim import Claim, Evidence, Interval, Statement, interval
+from genlab.lecture.claim import Claim, Evidence, Statement
 from genlab.lecture.figures import logarithmic
 from genlab.lecture.linear import LinearVAE, linear_vae
 from genlab.lecture.runs import Runs
 from genlab.metrics.likelihood import importance_weighted_bound
 from genlab.models import VAE
 from genlab.report.style import COLOURS, describe, panels
+from genlab.significance import Interval, interval
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way of q from the posterior to the prior
 KS = (1, 5, 25, 100)

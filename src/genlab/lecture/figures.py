@@ -8,8 +8,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from torch import Tensor
 
 from genlab.images import grid
-from genlab.lecture.claim import Interval
 from genlab.report.style import COLOURS, INK, describe, panels
+from genlab.significance import Interval
 
 
 def images_figure(rows: Mapping[str, Tensor]) -> Figure:

@@ -7,13 +7,14 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.images import to_float, to_uint8
-from genlab.lecture.claim import Claim, Evidence, Interval, Statement, interval
+from genlab.lecture.claim import Claim, Evidence, Statement
 from genlab.lecture.figures import images_figure
 from genlab.lecture.runs import Runs
 from genlab.lecture.toeplitz import inner, largest
 from genlab.metrics.reconstruction import reconstruction_errors
 from genlab.metrics.sharpness import high_frequency_energy
 from genlab.networks import AveragePooling, AverageUnpooling, MaxPooling, MaxUnpooling
+from genlab.significance import Interval, interval
 
 ROUNDING = 1e-10
 UNPOOLING = "model.decoder.unpooling._target_=genlab.networks."

@@ -164,7 +164,7 @@ def _costs(table: Table) -> Iterator[Drawing]:
 
 
 def _curves(table: Table) -> Iterator[Drawing]:
-    """A panel for each metric and data set: scores, then losses of validation, else of training. A line a run."""
+    """A panel for each metric and data set: scores, then losses of validation, else of training. A line a setting."""
     scores = table.frame["score_key"].dropna().unique()
     data_sets = list(table.frame[table.frame["model"] != ""].groupby("data"))
     places = []
@@ -180,11 +180,16 @@ def _curves(table: Table) -> Iterator[Drawing]:
     figure, axes = panels(len(places), n_columns, (12 / n_columns, 3.1))
     known = looks(table.models)
     for axis, (key, data, curves) in zip(axes, places, strict=True):
-        width, alpha = (1.3, 0.9) if len(curves) <= 20 else (0.6, 0.5)
-        for n, curve in curves.items():
-            few, look = thinned(curve, MOST_POINTS), known[table.frame["model"][n]]
+        settings = [own.index for _, own in table.settings[[*curves]].groupby(table.settings, sort=False)]
+        width, alpha = (1.3, 0.9) if len(settings) <= 20 else (0.6, 0.5)
+        for seeds in settings:
+            every, look = pd.concat([curves[n] for n in seeds], axis=1), known[table.frame["model"][seeds[0]]]
+            every = every.dropna() if every.notna().all(axis=1).any() else every  # where all seeds have got to
+            few = thinned(every.mean(axis=1), MOST_POINTS)
             axis.plot(few.index, few, color=look["color"], lw=width, alpha=alpha)
             axis.plot(few.index[-1], few.iloc[-1], **look, ms=3, alpha=alpha)
+            ends = every.loc[few.index].agg(["min", "max"], axis=1)
+            axis.fill_between(ends.index, ends["min"], ends["max"], color=look["color"], alpha=0.2, lw=0)
         _limit(axis, pd.concat(curves.values()))
         better = "  ↓" if key in scores else arrow(key)
         describe(axis, f"{key} on {data}", "images seen", key.partition("/")[2] + better)
@@ -192,7 +197,8 @@ def _curves(table: Table) -> Iterator[Drawing]:
     yield _drawing(
         "curves",
         "Training curves",
-        "Scores and losses over the images seen, a line a run. Outliers beyond the panel are cut off. "
+        "Scores and losses over the images seen: means over seeds, in a band from the lowest to the highest. "
+        "Outliers beyond the panel are cut off. "
         "Losses of different models are different quantities.",
         figure,
     )

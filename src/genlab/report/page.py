@@ -13,6 +13,7 @@ from genlab.foreign import printable
 from genlab.names import shorten
 from genlab.report.figures import Drawing
 from genlab.report.read import Run, sweep_command, thinned
+from genlab.report.settings import ONE_SEED, SHARED, as_text, compare_settings
 from genlab.report.style import looks
 from genlab.report.table import Table, differing_fields
 from genlab.report.text import arrow, number
@@ -89,16 +90,20 @@ def _sections(table: Table) -> list[dict[str, Any]]:
     for title, stamp, rows in table.groups:
         own = ", ".join(f"{name} {number(getattr(stamp, name)) or '–'}" for name in fields)
         note = f"Not ranked against the other groups, whose protocols differ. Here: {own}." if own else ""
-        parts.append((title, note, rows.index))
+        settings = compare_settings(table, rows)
+        known = SHARED if settings is not None else ONE_SEED if len(rows) > 1 else ""
+        parts.append((title, f"{note} {known}".strip(), rows.index, settings))
     note = "Runs that failed, that are damaged, or that have no score whose protocol is known."
-    parts.append(("Not ranked", note, table.unranked.index))
+    parts.append(("Not ranked", note, table.unranked.index, None))
     facts = table.facts.astype(object).where(table.facts.notna(), "").drop(columns="group")
     sections = []
-    for title, note, places in parts:
+    for title, note, places, settings in parts:
         if len(places):
             rows = facts.loc[places]
             rows = rows.loc[:, (rows != "").any()]
-            sections.append({"title": title, "note": note, "columns": list(rows), "rows": rows.to_dict("index")})
+            section = {"title": title, "note": note, "columns": list(rows), "rows": rows.to_dict("index")}
+            seeds = [] if settings is None else as_text(settings).to_dict("records")
+            sections.append(section | {"settings": seeds})
     return sections
 
 

@@ -1,7 +1,7 @@
 """The runs of a sweep side by side: a table with a row a run, what was varied in it, and how the runs rank."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import commonpath
@@ -23,7 +23,7 @@ NOT_RANKED = ("failed", "damaged")  # the score of a run that has failed is not 
 STATUSES = ["completed", "running", "pruned", "interrupted", "failed", "damaged"]
 PHASES = ("train/", "health/", "val/", "test/")  # of metrics, those that stand last first
 WHOLE = ["rank", "epochs", "images_seen", "parameters", "group"]  # columns of whole numbers
-HIDDEN = ["model", "data", "score_key", "stamp", "title"]  # columns that report.csv does not have
+HIDDEN = ["model", "data", "score_key", "stamp", "title", "setting"]  # columns that report.csv does not have
 
 
 class Group(NamedTuple):
@@ -68,6 +68,21 @@ class Table:
     def models(self) -> list[str]:
         return sorted({run.value(MODEL) for run in self.runs if run.config})
 
+    @cached_property
+    def settings(self) -> pd.Series:
+        """What a sweep has set for each run, but for its seeds, as one text."""
+        return self.values_of(lambda key: not is_seed(key))
+
+    @cached_property
+    def seeds(self) -> pd.Series:
+        """The seeds of each run, as one text."""
+        return self.values_of(is_seed)
+
+    def values_of(self, is_wanted: Callable[[str], bool]) -> pd.Series:
+        """The values of some of the keys, as one text a run."""
+        values = self.frame[[key for key in self.keys if is_wanted(key)]].astype(str)
+        return values.agg(" ".join, axis=1) if len(values.columns) else pd.Series("", values.index)
+
     @property
     def statuses(self) -> dict[str, int]:
         """Numbers of runs by their status."""
@@ -92,6 +107,7 @@ def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> 
     frame = pd.DataFrame([_row(run, list(labels), metrics) for run in runs])
     frame = frame.astype({"score": float, "seconds": float, "images_per_second": float})
     frame["title"] = _titles(frame, labels)
+    frame["setting"] = _titles(frame, {key: label for key, label in labels.items() if not is_seed(key)}, "model")
 
     by_protocol = frame.groupby("stamp", sort=False)["score"]
     order = by_protocol.size().sort_values(ascending=False, kind="stable").index
@@ -172,8 +188,11 @@ def _row(run: Run, keys: Sequence[str], metrics: Sequence[str]) -> dict[str, Any
     }
 
 
-def _titles(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
-    """What tells each run from the others: of keys that most runs agree in only what is unusual."""
+def _titles(frame: pd.DataFrame, labels: Mapping[str, str], otherwise: str = "run") -> list[str]:
+    """What tells each run from the others: of keys that most runs agree in only what is unusual.
+
+    Where nothing does, that is what the column `otherwise` says.
+    """
     titles: list[list[str]] = [[] for _ in frame.index]
     for key, label in labels.items():
         counts = frame[key].astype(str).value_counts()
@@ -182,7 +201,7 @@ def _titles(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
         for title, value in zip(titles, frame[key].tolist(), strict=True):
             if str(value) not in hidden:
                 title.append(number(value) if key in (MODEL, DATA) else f"{label} {number(value)}")
-    return [" · ".join(title) or name for title, name in zip(titles, frame["run"], strict=True)]
+    return [" · ".join(title) or name for title, name in zip(titles, frame[otherwise], strict=True)]
 
 
 def _group_title(stamp: Stamp, others: Sequence[Stamp]) -> str:

@@ -18,6 +18,7 @@ from genlab.foreign import printable
 from genlab.report.figures import draw_figures
 from genlab.report.page import render
 from genlab.report.read import named_folders, run_folders, sweep_folder
+from genlab.report.settings import ONE_SEED, SHARED, as_text, compare_settings, settings_of_groups
 from genlab.report.table import Table, read_table
 from genlab.report.text import number
 from genlab.report.wandb import to_wandb
@@ -53,7 +54,7 @@ def write_report(
     publish: Callable[[Table, Path], None] | None = None,
     runs: Sequence[Path] = (),
 ) -> Path:
-    """Write `report.html`, `report.csv` and `figures/`; return the page.
+    """Write `report.html`, `report.csv`, `settings.csv` where there are seeds, and `figures/`; return the page.
 
     Args:
         sweep: folder with run folders in it, at any depth; None for `runs` of any origin.
@@ -75,6 +76,8 @@ def write_report(
         for figure in figures:
             write_bytes(out / "figures" / f"{figure.name}.png", figure.png)
         write_text(out / "report.csv", _without_formulas(table.facts).to_csv(index=False))
+        if (settings := settings_of_groups(table)) is not None:
+            write_text(out / "settings.csv", _without_formulas(settings).to_csv(index=False))
         write_text(page, render(table, figures, again, sweep))
     except OSError as error:
         raise UsageError(
@@ -95,11 +98,17 @@ def print_ranking(table: Table, page: Path) -> None:
     """Print the best runs of each group, those that went wrong, and where the report is."""
     out = console()
     for title, _, rows in table.groups:
-        best = rows[["rank", "score", "title", "status"]][:MOST_ROWS]
-        best = best.assign(score=best["score"].map(number)).rename(columns={"title": "run"})
-        out.print(f"{title}, lower is better\n{best.to_string(index=False)}", soft_wrap=True)
-        if (more := len(rows) - MOST_ROWS) > 0:
+        settings = compare_settings(table, rows)
+        if settings is not None:
+            ranking = as_text(settings)
+        else:
+            ranking = rows[["rank", "score", "title", "status"]].rename(columns={"title": "run"})
+            ranking["score"] = ranking["score"].map(number)
+        out.print(f"{title}, lower is better\n{ranking[:MOST_ROWS].to_string(index=False)}", soft_wrap=True)
+        if (more := len(ranking) - MOST_ROWS) > 0:
             out.print(f"and {more} more")
+        if len(ranking) > 1:
+            out.print(ONE_SEED if settings is None else SHARED, soft_wrap=True)
     others = table.unranked["title"][:MOST_ROWS]
     for run, title in zip(table.runs[len(table.runs) - len(table.unranked) :], others, strict=False):
         out.print(f"{run.status}: {title}: {'; '.join(run.damage) or run.summary.get('error') or 'no score yet'}")

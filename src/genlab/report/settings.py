@@ -1,0 +1,62 @@
+"""The settings of a sweep over their seeds: means with intervals, and which of them can be told apart."""
+
+import pandas as pd
+
+from genlab.report.table import Table
+from genlab.report.text import number
+from genlab.significance import interval, places, seeds_to_settle
+
+SHARED = (
+    "Means over the seeds of completed runs, with 95% intervals. Settings that share places, such as 1–3, are not told "
+    "apart by their seeds: by t-tests, paired where seeds are the same, and Holm's correction for the number of pairs."
+)
+ONE_SEED = "One seed a setting: nothing here says whether another seed would give this order (-m seed=0,1,2 would)."
+
+
+def compare_settings(table: Table, rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Compare the settings of a sweep, of which several runs differ by seeds alone; None if none do.
+
+    Args:
+        table: of the sweep.
+        rows: those of it whose scores may be compared.
+
+    Returns:
+        A row a setting, the best first: `place`, such as 1 or 1–3; `setting`; `seeds`, their number; `score`, their
+        mean, and `half` the width of its interval, NaN for a single seed; `needed`, how many seeds would tell it from
+        the setting before, missing where it is told already or where nothing is known of that.
+    """
+    rows = rows[rows["status"] == "completed"]
+    setting, seed = table.settings[rows.index], table.seeds[rows.index]
+    if seed.groupby(setting).nunique().le(1).all():
+        return None
+    parts = sorted((own for _, own in rows.groupby(setting)), key=lambda own: own["score"].mean())
+    scores = [own.groupby(seed)["score"].mean().to_dict() for own in parts]  # a run may have been repeated
+    n_pairs = len(parts) * (len(parts) - 1) // 2
+    found = []
+    for n, (own, by_seed, (first, last)) in enumerate(zip(parts, scores, places(scores), strict=True)):
+        found.append(
+            {
+                "place": str(first) if first == last else f"{first}–{last}",
+                "setting": own["setting"].iloc[0],
+                "seeds": len(by_seed),
+                "score": sum(by_seed.values()) / len(by_seed),
+                "half": interval([*by_seed.values()]).half if len(by_seed) > 1 else None,
+                "needed": seeds_to_settle(scores[n - 1], by_seed, n_pairs) if n > 0 and first <= n else None,
+            }
+        )
+    return pd.DataFrame(found).astype({"half": float, "needed": "Int64"})
+
+
+def settings_of_groups(table: Table) -> pd.DataFrame | None:
+    """The comparisons of all groups, one below the other, with a column `group`; None if there are none."""
+    found = [(group.title, compare_settings(table, group.rows)) for group in table.groups]
+    parts = [settings.assign(group=title) for title, settings in found if settings is not None]
+    return pd.concat(parts) if parts else None
+
+
+def as_text(settings: pd.DataFrame) -> pd.DataFrame:
+    """The comparison as people read it: `place`, `score`, such as 182 ± 7, `seeds`, `setting`, and `to settle`."""
+    half = settings["half"].map(lambda half: "" if pd.isna(half) else f" ± {half:.2g}")
+    needed = settings["needed"].map(lambda n: f"{n} seeds", na_action="ignore").astype(object)
+    text = {"place": settings["place"], "score": settings["score"].map(number) + half, "seeds": settings["seeds"]}
+    return pd.DataFrame({**text, "setting": settings["setting"], "to settle": needed.where(needed.notna(), "")})
