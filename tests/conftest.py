@@ -43,8 +43,15 @@ def gan_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Trai
     return _trained("gan", tmp_path_factory.mktemp("gan"), shared_data)
 
 
-def _trained(model: str, path: Path, data_dir: Path) -> TrainedRun:
-    overrides = [*TINY, "trainer.max_epochs=2", "callbacks.frechet.n_samples=32", "~callbacks.progress"]
+@pytest.fixture(scope="session")
+def maps_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> TrainedRun:
+    """A VAE of small spatial networks, whose codes are maps, trained likewise."""
+    networks = [text for role in ("encoder", "decoder") for text in (f"model/{role}=spatial", f"model.{role}.width=4")]
+    return _trained("vae", tmp_path_factory.mktemp("maps"), shared_data, "model.latent_shape=[2,7,7]", *networks)
+
+
+def _trained(model: str, path: Path, data_dir: Path, *more: str) -> TrainedRun:
+    overrides = [*TINY, "trainer.max_epochs=2", "callbacks.frechet.n_samples=32", "~callbacks.progress", *more]
     cfg = config(*overrides, f"model={model}", f"paths.data_dir={data_dir}", run_dir=path)
     return TrainedRun(path, train(cfg))
 

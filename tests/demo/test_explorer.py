@@ -32,9 +32,16 @@ def data():
     return build(config("data.size=8", "data.limit=40").data)
 
 
-@pytest.fixture(scope="module", params=[Identity, lambda: Toy(lambda z: z.view(-1, 1, 8, 8), latent_dim=64)])
+TOYS = [
+    Identity,
+    lambda: Toy(lambda z: z.view(-1, 1, 8, 8), latent_dim=64),
+    lambda: Toy(lambda z: z, latent_shape=(1, 8, 8)),
+]
+
+
+@pytest.fixture(scope="module", params=TOYS, ids=["encoder", "none", "maps"])
 def explorer(request, data):
-    """With an encoder, and without one."""
+    """With an encoder, without one, and with codes of maps."""
     return Explorer("toy", LoadedRun(request.param(), data, {}, Path()), n_sliders=5)
 
 

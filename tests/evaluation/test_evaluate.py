@@ -216,3 +216,15 @@ def test_two_processes_find_what_one_finds_to_the_last_digit(vae_run, gan_run, s
         found[trainer] = json.loads((tmp_path / trainer / "evaluation.json").read_text())
     assert found["cpu"] == found["ddp_cpu"]
     assert found["cpu"][0]["metrics"]["fd_efficientnet_lite0"]["protocol"]["n_fake"] == 50
+
+
+@pytest.mark.slow
+def test_a_model_with_codes_of_maps_has_everything_that_one_with_vectors_has(maps_run, evaluated, tmp_path):
+    (found,) = evaluated(f"run={maps_run.path}", "metrics.measures.likelihood.n_importance=3", metrics="full")
+    assert found.not_applicable.keys() == {"inception_score"}
+    assert len(found.measurements["kl_per_dimension"].entries) == 2 * 7 * 7
+    assert found.measurements["elbo"].value == pytest.approx(
+        -found.measurements["nll"].value - found.measurements["kl"].value, rel=0.05
+    )
+    assert found.measurements["active_units"].value <= 98
+    assert {path.name for path in (tmp_path / "evaluation").iterdir()} == PICTURES

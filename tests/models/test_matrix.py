@@ -1,4 +1,4 @@
-"""Every model with every network, on one or the other of two image shapes, as the config tree has them."""
+"""Every model with every network, on one or the other of two shapes of images and of codes, as configured."""
 
 from functools import cache
 from itertools import cycle
@@ -13,8 +13,8 @@ from genlab.config.build import build
 from genlab.protocols import Averageable, Reconstructs, Samples
 
 SHAPES = [
-    ("data=digits", "data.size=28"),
-    ("data=shapes", "data.size=17", "data.channels=3", "data.source.n_images=200"),
+    ("data=digits", "data.size=28", "model.latent_dim=3"),
+    ("data=shapes", "data.size=17", "data.channels=3", "data.source.n_images=200", "model.latent_shape=[2,4,4]"),
 ]
 ROLES = ("encoder", "decoder", "generator", "discriminator", "code_discriminator")
 
@@ -46,7 +46,7 @@ def combinations() -> list[tuple[str, ...]]:
     ids=lambda overrides: ",".join(o for o in overrides if "width" not in o and "source" not in o),
 )
 def test_it_trains_samples_and_comes_back_from_its_checkpoint_with_the_same_samples(combination, shape, tmp_path):
-    few = ("trainer.max_steps=2", "model.latent_dim=3", "callbacks=checkpoint")
+    few = ("trainer.max_steps=2", "callbacks=checkpoint")
     cfg = config(*TINY, *combination, *shape, *few, run_dir=tmp_path)
     train(cfg)
     loaded, again = (load_run(str(run)).model for run in (tmp_path, tmp_path / "checkpoints" / "last.ckpt"))

@@ -1,4 +1,4 @@
-"""Every mode on a run with and on one without an encoder."""
+"""Every mode on runs with and on one without an encoder."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,11 @@ WITHOUT_ENCODER = ("animate", "grid", "interpolate", "invert", "manifold", "neig
 FEW = {"animate": ["mode.seconds=0.4"], "invert": ["mode.steps=2"]}
 
 
+@pytest.mark.parametrize("run", ["vae_run", "maps_run"])
 @pytest.mark.parametrize("mode", options("mode"))
-def test_every_mode_draws_a_vae(mode, vae_run, look):
-    path = look(vae_run, f"mode={mode}", *FEW.get(mode, []))
+def test_every_mode_draws_a_vae(mode, run, request, look):
+    """One whose codes are vectors, and one whose codes are maps."""
+    path = look(request.getfixturevalue(run), f"mode={mode}", *FEW.get(mode, []))
     assert path.stem == mode
     if path.suffix == ".png":
         with Image.open(path) as picture:

@@ -15,6 +15,7 @@ from genlab.images import above, grid, save_picture, to_float
 from genlab.protocols import HasPosterior, Reconstructs
 
 N_COLUMNS, N_ROWS, N_PAIRS = 8, 8, 24
+MOST_ENTRIES = 10**7  # of codes of the prior, in a histogram
 
 
 @torch.no_grad()
@@ -53,7 +54,8 @@ def _neighbours(subject: Subject) -> Tensor:
 def _codes(subject: Subject) -> Figure:
     """The entries of the codes of held-out images as a histogram beside that of the prior, and the use of each."""
     means, z, kl = subject.codes
-    prior = subject.model.prior(10_000, torch.Generator().manual_seed(subject.seed)).cpu()
+    n_draws = min(10_000, MOST_ENTRIES // subject.model.latent_dim)
+    prior = subject.model.prior(n_draws, torch.Generator().manual_seed(subject.seed)).flatten(1).cpu()
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     low, high = np.quantile(torch.cat([z, prior]).flatten().numpy(), [0.001, 0.999])
