@@ -38,6 +38,11 @@ def resumed(run: Path, *typed: str) -> Path:
     return run
 
 
+COSINE = "{_target_: genlab.schedules.Cosine, start: 0.002, end: 0.0001, images: 300}"
+HALF_LIFE = COSINE.replace("0.002", "0").replace("0.0001", "200")
+SCHEDULED = [f"+model.schedules.lr={COSINE}", f"+model.schedules.r1={COSINE}", f"callbacks.ema.half_life={HALF_LIFE}"]
+
+
 @pytest.fixture(scope="module", params=options("model"))
 def whole(request, tmp_path_factory):
     """A run of each model that was never interrupted."""
@@ -67,6 +72,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(whole, step, tmp_pa
         (["callbacks.ema.every_n_steps=1000"], [2, 4, 6]),
         (["+trainer.accumulate_grad_batches=2"], [1, 2]),
         (["model=gan", "model.accumulate=2", "data.num_workers=1"], [2, 4]),
+        ([*SCHEDULED, "model=gan", "model/objective=r3gan", "model.fresh=true"], [2, 6]),
     ],
     ids=lambda value: value[-1] if isinstance(value[0], str) else "",
 )

@@ -9,6 +9,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.protocols import Averageable, require
+from genlab.schedules import Schedule
 
 
 class EMA(Callback):
@@ -20,14 +21,17 @@ class EMA(Callback):
     makes one. Checkpoints hold the raw weights in `state_dict` and the averaged ones in `ema`.
 
     Args:
-        half_life: images after which a weight's share in the average has halved, at any batch size.
-        ramp_up: the half-life is at most this share of the images seen so far.
+        half_life: images after which a weight's share in the average has halved, at any batch size; or their schedule.
+        ramp_up: the half-life is at most this share of the images seen so far; None for no such bound.
         every_n_steps: batches between two updates of the average, each of which forgets as much as one at every batch
             would: an update costs about as much as the optimiser's step.
     """
 
     def __init__(
-        self, half_life: PositiveFloat = 10_000, ramp_up: PositiveFloat = 0.05, every_n_steps: PositiveInt = 4
+        self,
+        half_life: PositiveFloat | Schedule = 10_000,
+        ramp_up: PositiveFloat | None = 0.05,
+        every_n_steps: PositiveInt = 4,
     ) -> None:
         self.half_life = half_life
         self.ramp_up = ramp_up
@@ -38,7 +42,11 @@ class EMA(Callback):
 
     def decay(self, n_images: int) -> float:
         """Share of the old average that stays after n_images more."""
-        half_life = min(self.half_life, self.ramp_up * self.images_averaged)
+        seen, half_life = self.images_averaged, self.half_life
+        if isinstance(half_life, Schedule):
+            half_life = half_life(seen)
+        if self.ramp_up is not None:
+            half_life = min(half_life, self.ramp_up * seen)
         return 0.5 ** (n_images / half_life) if half_life > 0 else 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -74,7 +74,7 @@ def _within(kind: Any) -> Any:
 def arguments_of(node: DictConfig) -> Arguments:
     """What the class of a node takes; what it only passes on is looked for where it goes to."""
     target = get_object(node._target_)
-    taken = _arguments_of_class(target)
+    taken = arguments_of_class(target)
     receiver = node.get(getattr(target, "settings_go_to", ""))
     if receiver is None:
         return taken
@@ -83,7 +83,7 @@ def arguments_of(node: DictConfig) -> Arguments:
 
 
 @cache
-def _arguments_of_class(target: type) -> Arguments:
+def arguments_of_class(target: type) -> Arguments:
     """From the constructors of a class and of its bases, as far as they pass on what they don't know."""
     kinds: dict[str, Any] = {}
     rest = None

@@ -4,6 +4,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.errors import UsageError, unknown
 from genlab.losses.objective import Objective
 from genlab.models.base import ImageModel
+from genlab.models.scheduled import Target, check_schedules, of_optimizers
 from genlab.protocols import AdversarialLoss
 
 Terms = dict[str, Tensor]
@@ -91,7 +93,16 @@ class AdversarialModel(ImageModel):
             own = {"lr": self.learning_rates[name]} if name in self.learning_rates else {}
             own |= self.optimizer_options.get(name, {})
             optimizers.append(self.optimizer_factory(parameters, **own))
+        check_schedules(self.schedules, self.schedule_targets(optimizers), self.scheduler_factory is not None)
         return optimizers, [self.scheduler_factory(o) for o in optimizers] if self.scheduler_factory else []
+
+    def schedule_targets(self, optimizers: Sequence[Optimizer]) -> dict[str, Target]:
+        """Also each penalty's weight by the penalty's name, and the learning rate of each player."""
+        targets = super().schedule_targets(optimizers)
+        for player, optimizer in zip(self.players(), optimizers, strict=False):  # there may be none
+            targets[f"{player}_lr"] = of_optimizers([optimizer])["lr"]
+        weights = {name: Target(partial(setattr, part, "weight")) for name, part in self.objective.penalties.items()}
+        return targets | weights
 
     @abstractmethod
     def adversarial_step(self, parts: Sequence[Part]) -> Terms:

@@ -1,7 +1,7 @@
 """What every model is: a decoder Psi: z -> x with a prior over z, and a way to train it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -19,8 +19,10 @@ from genlab.conditions import Condition
 from genlab.distributed import has_group
 from genlab.errors import UsageError
 from genlab.models.codes import code_shape
+from genlab.models.scheduled import Target, attributes, check_schedules, of_optimizers
 from genlab.networks.conditional import conditional
 from genlab.networks.layers import ImageShape
+from genlab.schedules import Schedule
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
 
 Network = Callable[..., nn.Module]  # (in_shape, out_shape) -> module
@@ -43,6 +45,8 @@ class ImageModel(LightningModule, ABC):
         latent_dim, latent_shape, downsample, latent_channels: say what a code is, see `code_shape`.
         optimizer: makes an optimiser from parameters.
         scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
+        schedules: of numbers of the model, its objective and its optimisers, by the names of `schedule_targets`; they
+            are set before every batch.
         compile: compile the networks for training.
         channels_last: keep the weights of convolutions in the memory format that some devices prefer.
         condition: what the model is told of an image; None for nothing.
@@ -60,6 +64,7 @@ class ImageModel(LightningModule, ABC):
         *,
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
+        schedules: Mapping[str, Schedule] | None = None,
         compile: bool = False,
         channels_last: bool = False,
         latent_shape: Iterable[PositiveInt] | None = None,
@@ -76,6 +81,7 @@ class ImageModel(LightningModule, ABC):
             )
         self.condition, self.condition_drop = condition, condition_drop
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
+        self.schedules = dict(schedules or {})
         self.compile_networks, self.channels_last = compile, channels_last
         channels, height, width = image_shape
         self.image_shape: ImageShape = (channels, height, width)
@@ -159,10 +165,23 @@ class ImageModel(LightningModule, ABC):
     def configure_optimizers(self) -> Any:
         """One optimiser for all parameters, with its schedule."""
         optimizer = self.optimizer_factory(self.parameters())
+        check_schedules(self.schedules, self.schedule_targets([optimizer]), self.scheduler_factory is not None)
         if self.scheduler_factory is None:
             return optimizer
         schedule = {"scheduler": self.scheduler_factory(optimizer), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def schedule_targets(self, optimizers: Sequence[Optimizer]) -> dict[str, Target]:
+        """What `schedules` can change, by name: numbers of the model, and of its optimisers, if these are given."""
+        return attributes(self) | (of_optimizers(optimizers) if optimizers else {})
+
+    def set_scheduled(self, optimizers: Sequence[Optimizer] = ()) -> None:
+        """Set what is scheduled to its value after the images seen so far, and note it for the log."""
+        targets = self.schedule_targets(optimizers) if self.schedules else {}
+        for name, schedule in self.schedules.items():
+            if name in targets:
+                targets[name].change(value := schedule(self.images_seen))
+                self.note({f"schedule/{name}": torch.tensor(value)})
 
     def log_training(self, terms: Mapping[str, Tensor]) -> None:
         """Keep the terms of the loss, scalars: those of a step on which the loggers write are logged under train/."""
@@ -223,6 +242,7 @@ class ImageModel(LightningModule, ABC):
                 dist.broadcast(buffer, src=0)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self.set_scheduled(self.trainer.optimizers)
         self.images_seen += len(batch[0]) * self.trainer.world_size
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -236,3 +256,4 @@ class ImageModel(LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen = checkpoint["images_seen"]
+        self.set_scheduled()

@@ -1,13 +1,16 @@
 """The importance weighted autoencoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Generator, Tensor
+from torch.optim import Optimizer
 
 from genlab.bounds import PositiveInt
 from genlab.errors import UsageError
 from genlab.losses import kl_to_standard_normal
 from genlab.metrics.likelihood import importance_weighted_bound
+from genlab.models.scheduled import Target
 from genlab.models.vae import VAE
 
 
@@ -26,6 +29,11 @@ class IWAE(VAE):
         self.n_importance = n_importance
         if (self.beta, self.free_bits, self.warm_up) != (1.0, 0.0, 0):
             raise UsageError("model.beta, model.free_bits and model.warm_up change the ELBO: model=vae has them.")
+
+    def schedule_targets(self, optimizers: Sequence[Optimizer]) -> dict[str, Target]:
+        """Those of a VAE, but for what the bound has no place for."""
+        targets = super().schedule_targets(optimizers)
+        return {name: target for name, target in targets.items() if name not in ("beta", "free_bits")}
 
     def losses(
         self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None, kl_weight: float = 1.0
