@@ -112,6 +112,7 @@ def test_an_impossible_number_is_refused_by_its_key(overrides):
         ("data=folder data.root=x data.fit=cove", "data.fit 'cove'. Did you mean 'cover'?"),
         ("data=folder data.root=x data.filter=cubic", "data.filter 'cubic'. Did you mean 'bicubic'?"),
         ("data=folder data.root=x data.crop=middle", "data.crop=middle is not possible"),
+        ("data=folder data.root=x data.crop=[1,2,3]", "data.crop=[1,2,3] is not possible: it is a list of 2 or 4."),
         (
             "model.latent_shape=[4,0,8]",
             "model.latent_shape[1]=0 is not possible: it must be a whole number of at least 1.",

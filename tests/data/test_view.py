@@ -143,12 +143,6 @@ def test_a_crop_of_four_numbers_says_where_it_lies():
     assert closeness(seen(content, channels=1, size=12, crop=[12, 12, 99, 99]), GREY.crop((20, 20, 32, 32))) == 0
 
 
-@pytest.mark.parametrize("crop", [[148], [148, 148, 40], [0, 148]])
-def test_a_crop_of_another_length_or_of_nothing_is_refused(crop):
-    with pytest.raises(UsageError, match=r"type pixels, as 148 or \[148,178\]"):
-        View(64, 3, crop=crop)
-
-
 def test_damaged_exif_data_does_not_hide_an_image():
     content = encoded(RGB, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff nonsense")
     assert closeness(seen(content), RGB) < 8

@@ -160,15 +160,19 @@ def _sequence(key: str, value: Any, options: Sequence[Any]) -> Any:
     """A list of converted elements."""
     if any(OmegaConf.is_config(part) for part in value):
         return value  # of objects
+    lengths: list[str] = []
     for option in options:
         if is_sequence(option):
             kinds = [kind for kind in get_args(option) if kind is not ...]
             if get_origin(option) is tuple and ... not in get_args(option):
+                lengths.append(str(len(kinds)))
                 if len(value) != len(kinds):
-                    raise UsageError(f"{key}={text(value)} is not possible: it is a list of {len(kinds)}.")
+                    continue
             else:
                 kinds = kinds * len(value)
             return [convert(f"{key}[{i}]", *pair) for i, pair in enumerate(zip(value, kinds, strict=True))]
+    if lengths:
+        raise UsageError(f"{key}={text(value)} is not possible: it is a list of {' or '.join(lengths)}.")
     if all(option in SCALARS or get_origin(option) in (Literal, *MAPPINGS) for option in options):
         raise _refusal(key, value, options)
     return value

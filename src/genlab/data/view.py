@@ -13,12 +13,12 @@ from PIL import ExifTags, Image, ImageColor, ImageOps
 
 from genlab.bounds import NonNegativeInt, PositiveInt
 from genlab.command_line import typed
-from genlab.config.values import text
 from genlab.data.levels import eight_bits
 from genlab.errors import UsageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-Crop = Literal["none", "center"] | PositiveInt | list[NonNegativeInt]
+Box = tuple[PositiveInt, PositiveInt, NonNegativeInt, NonNegativeInt]  # height, width, top, left
+Crop = Literal["none", "center"] | PositiveInt | tuple[PositiveInt, PositiveInt] | Box
 Fit = Literal["cover", "contain", "stretch"]
 Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 MAX_PIXELS = 89_478_485  # Pillow's limit: what a small file may unpack to
@@ -59,11 +59,6 @@ class View:
     def __post_init__(self) -> None:
         if not isinstance(self.crop, str):
             box = (self.crop, self.crop) if isinstance(self.crop, int) else tuple(self.crop)
-            if len(box) not in (2, 4) or min(box[:2]) < 1:
-                raise UsageError(
-                    f"data.crop={text(box)} is not possible: type pixels, as 148 or [148,178] (height, width), or "
-                    "[148,148,40,15] (height, width, and where it lies: top, left)."
-                )
             object.__setattr__(self, "crop", box)
         try:
             ImageColor.getrgb(str(self.background))
