@@ -35,6 +35,7 @@ class Stamp:
     seed: int | None = None
     weights: str | None = None  # raw or ema
     trained_on: str | None = None  # the network of the score, where the model has descended a distance in its features
+    prior: str | None = None  # a density fitted to codes, if codes were not drawn from the model's own prior
     generated: str | None = None  # beside black and white data: drawn from p(x | z), or mean, as it is decoded
 
     def as_dict(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ ROLES = {  # base classes, by key; further in, the annotation of an argument say
     "trainer": "lightning.pytorch.Trainer",
     "features": "genlab.protocols.FeatureEncoder",
     "mode": "genlab.modes.mode.Mode",
+    "prior": "genlab.priors.Density",
 }
 BUSY = ("genlab", "lightning", "torchvision")  # packages with classes that read or write files when they are made
 

@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             checkpoint of this project.
     """
     with explain_damage(path):
-        checkpoint = _load(path)
+        checkpoint = load_plain(path)
         if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
             raise UsageError(f"{path} is no checkpoint of this project: it holds no configuration.")
         config = checkpoint["config"]
@@ -76,8 +76,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         return checkpoint | {"config": bring_up_to_date(config)}
 
 
-def _load(path: Path) -> Any:
-    """`torch.load` does not look at the checksums, and would unpack any compressed archive; it stores parts as is."""
+def load_plain(path: Path) -> Any:
+    """Load tensors and plain containers, which `write_checkpoint` has written, and nothing else.
+
+    `torch.load` does not look at the checksums, and would unpack any compressed archive; it stores parts as is.
+
+    Raises:
+        UsageError: if the file can't be read or holds anything else; other errors if it is damaged (`explain_damage`).
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,0 +1,7 @@
+"""Densities that are fitted to the codes of a trained model, to draw codes from."""
+
+from genlab.priors.density import Density
+from genlab.priors.gaussian import Gaussian
+from genlab.priors.mixture import Mixture
+
+__all__ = ["Density", "Gaussian", "Mixture"]
