@@ -47,7 +47,7 @@ def demo(cfg: DictConfig) -> None:
 def _explorers(names: list[str], cfg: DictConfig) -> list[Explorer]:
     explorers = []
     for name in names:
-        run = load_run(name, cfg.weights)
+        run = load_run(name, cfg.weights, cfg.get("prior"))
         if torch.accelerator.is_available():
             run.model.to(torch.accelerator.current_accelerator())
         title = f"{type(run.model).__name__}, {Path(name).name}"

@@ -93,6 +93,8 @@ def _checked_runs(cfg: DictConfig) -> list[str]:
         )
     if runs and cfg.get("data"):
         raise UsageError("data= goes with images=FOLDER alone: a run is evaluated on the data that it was trained on.")
+    if cfg.images and cfg.get("prior"):
+        raise UsageError("prior= goes with run=PATH alone: images in a folder have no codes.")
     if cfg.images and not runs and not cfg.get("data"):
         raise UsageError(f"images={cfg.images} is held against a data set: type data=NAME too (--help lists them).")
     for key, more in {"split": [], "reference": ["train+val", "official"]}.items():
@@ -121,7 +123,7 @@ def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> I
         return Subject(name, samples, n, datamodule, encoder, device, cache_dir, model, *how)
 
     for path in runs:
-        run = load_run(path, cfg.weights)
+        run = load_run(path, cfg.weights, cfg.get("prior"))
         model: Any = run.model.to(device)
         datamodule = run.datamodule
         samples = sampler(model, datamodule, n, Generator().manual_seed(cfg.seed))

@@ -29,7 +29,7 @@ def export(cfg: DictConfig) -> Path:
         check_packages()
     if cfg.push:
         check_push(cfg.push)
-    run = load_run(cfg.run, cfg.weights)
+    run = load_run(cfg.run, cfg.weights, cfg.get("prior"))
     if cfg.codes:
         require(run.model, Reconstructs, "codes=true", "leave it out")
     with writing("to", folder), replaced(folder) as unfinished:

@@ -2,10 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
+from genlab.commands.fitted import use_density
 from genlab.commands.memory import check_size
+from genlab.command_line import typed
 from genlab.config.build import build
 from genlab.config.references import References
 from genlab.errors import UsageError
@@ -19,7 +22,7 @@ log = logging.getLogger(__name__)
 __all__ = ["find_checkpoint", "load_run", "read_checkpoint"]
 
 
-def load_run(run: str, weights: str = "ema") -> LoadedRun:
+def load_run(run: str, weights: str = "ema", prior: Any = None) -> LoadedRun:
     """Rebuild a model from a run folder or from a checkpoint file alone, wherever it was moved.
 
     A folder gives `checkpoints/best.ckpt` or, without a score, `last.ckpt` (`previous.ckpt` if that is damaged). What
@@ -28,9 +31,11 @@ def load_run(run: str, weights: str = "ema") -> LoadedRun:
     Args:
         run: path of the folder or file.
         weights: `ema`, the averaged ones where the run has them, or `raw`.
+        prior: node of a density that was fitted to the codes of the run and takes the place of the model's own prior.
 
     Raises:
-        UsageError: if there is no such run, or if the file is no checkpoint of this project.
+        UsageError: if there is no such run, if the file is no checkpoint of this project, or if the density was not
+            fitted to these weights.
     """
     path = find_checkpoint(Path(run))
     try:
@@ -51,7 +56,10 @@ def load_run(run: str, weights: str = "ema") -> LoadedRun:
         model.load_state_dict(checkpoint["state_dict"] | averaged)
         model.on_load_checkpoint(checkpoint)
         model.weights_in_use = "ema" if averaged else "raw"
-        return LoadedRun(model.eval(), build(config.data), checkpoint["config"], path)
+        loaded = LoadedRun(model.eval(), build(config.data), checkpoint["config"], path)
+    if prior:
+        use_density(loaded, prior, typed("run", run))
+    return loaded
 
 
 def find_checkpoint(run: Path, key: str = "run") -> Path:

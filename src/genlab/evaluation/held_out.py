@@ -82,7 +82,7 @@ class Reconstruction(Measure):
         for name in parts[0]:
             value = torch.cat([part[name] for part in parts]).double().mean().item()
             library, trained = (LPIPS.library, trained_on(model, LPIPS.name)) if name == "lpips" else (None, None)
-            fields = {"n_fake": n, "library": library, "generated": mean, "trained_on": trained}
+            fields = {"n_fake": n, "library": library, "generated": mean, "trained_on": trained, "prior": None}
             stamp = subject.stamp(f"reconstruction_{name}", split, **fields)  # type: ignore[arg-type]
             yield Measurement(value, stamp, "higher" if name in ("psnr", "ssim") else "lower")
         metric = f"reconstruction_{subject.encoder.metric}"
@@ -90,7 +90,7 @@ class Reconstruction(Measure):
             yield NotApplicable(reason, metric)
             return
         distance = frechet(subject.reconstructions, subject.held_out)
-        stamp = subject.stamp(metric, split, encoded=True, n_fake=n)
+        stamp = subject.stamp(metric, split, encoded=True, n_fake=n, prior=None)
         yield Measurement(distance, stamp, "lower", note=bias_note(n, subject.encoder))
 
 
@@ -111,5 +111,5 @@ class Codes(Measure):
             yield NotApplicable(reason, "mmd_to_prior")
             return
         prior = model.prior(len(z), Generator().manual_seed(subject.seed)).cpu()
-        stamp = subject.stamp("mmd_to_prior", subject.split, settings="inverse multiquadratic kernels")
+        stamp = subject.stamp("mmd_to_prior", subject.split, settings="inverse multiquadratic kernels", prior=subject.prior)
         yield Measurement(mmd(z, prior).item(), stamp, "lower")

@@ -123,17 +123,17 @@ class Sharpness(Measure):
     """
 
     def __call__(self, subject: Subject) -> Iterator[Measurement | NotApplicable]:
-        yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals)
+        yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals, subject.prior)
         if isinstance(subject.model, Reconstructs):
-            yield self._ratio(subject, "reconstructions", subject.split, subject.reconstructions, subject.held_out)
+            yield self._ratio(subject, "reconstructions", subject.split, subject.reconstructions, subject.held_out, None)
 
     def _ratio(
-        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population
+        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population, prior: str | None
     ) -> Measurement | NotApplicable:
         metric = f"sharpness_{what}"
         if reals.energy < FLAT:
             return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
-        return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes)))
+        return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes), prior=prior))
 
 
 class Diversity(Measure):

@@ -162,6 +162,12 @@ class Subject:
         images = self.datamodule.images(split)
         return reference(images, self.encoder, self.batch_size, self.device, self.cache_dir, self.keep)
 
+    @property
+    def prior(self) -> str | None:
+        """What a protocol says of a fitted density that codes were drawn from; None for the model's own prior."""
+        density = getattr(self.model, "density", None)
+        return density.protocol if density else None
+
     def stamp(self, metric: str, split: str, encoded: bool = False, **fields: Any) -> Stamp:
         """The protocol of a value.
 
@@ -176,6 +182,7 @@ class Subject:
             known["weights"] = self.model.weights_in_use
             known["trained_on"] = trained_on(self.model, self.encoder.name) if encoded else None
             known["generated"] = sampling.kind(self.model, self.datamodule) if "n_fake" in fields else None
+            known["prior"] = self.prior if "n_fake" in fields else None
         return stamp(metric, self.datamodule, split, self.encoder if encoded else None, **(known | fields))
 
 

@@ -22,6 +22,7 @@ from genlab.models.codes import code_shape
 from genlab.models.scheduled import Target, attributes, check_schedules, of_optimizers
 from genlab.networks.conditional import conditional
 from genlab.networks.layers import ImageShape
+from genlab.priors.density import Density
 from genlab.schedules import Schedule
 from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_due
 
@@ -91,6 +92,7 @@ class ImageModel(LightningModule, ABC):
         self.terms: Mapping[str, Tensor] = {}  # of the newest loss, by name
         self._notes: dict[str, Tensor] = {}
         self.weights_in_use = "raw"  # or "ema"
+        self.density: Density | None = None  # fitted to codes, in the place of the own prior
         self.noise: Generator | None = None  # the randomness of training; None draws from PyTorch's global one
         self.evaluation_noise: Generator | None = None
 
@@ -112,7 +114,12 @@ class ImageModel(LightningModule, ABC):
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n codes (n, *latent_shape) from p(z): draws from N(0, I), made into codes by `from_noise`."""
-        return self.from_noise(torch.randn(n, *self.latent_shape, generator=generator))
+        return self.from_noise(torch.randn(n, *self.noise_shape, generator=generator))
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """Shape of the draws from N(0, I) of which `from_noise` makes a code: that of a code itself here."""
+        return self.density.noise_shape if self.density else self.latent_shape
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """Map draws from N(0, I), on the CPU, to draws from p(z), both (B, *latent_shape): the same here."""
@@ -122,6 +129,12 @@ class ImageModel(LightningModule, ABC):
         """Mean and standard deviation of each entry of a code under the prior, `latent_shape` each."""
         mean = torch.zeros(self.latent_shape, device=self.device)
         return mean, torch.ones_like(mean)
+
+    def draw_codes_from(self, density: Density) -> None:
+        """Have a density that was fitted to codes take the place of the own prior, whatever that is."""
+        self.density = density.to(self.device)
+        self.from_noise = density.from_noise  # type: ignore[method-assign]
+        self.prior_moments = density.prior_moments  # type: ignore[method-assign]
 
     @abstractmethod
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:

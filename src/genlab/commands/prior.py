@@ -1,0 +1,82 @@
+"""A density of the codes of a trained model."""
+
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.progress import Progress
+from torch import Tensor
+
+from genlab.commands.fitted import digest, require_encoder
+from genlab.commands.load import load_run
+from genlab.commands.machine import quieten
+from genlab.config.build import build, check_config
+from genlab.console import console
+from genlab.errors import UsageError
+from genlab.images import to_float
+from genlab.outputs import writing
+from genlab.priors import Density
+from genlab.priors.store import Fit, prior_path, read_density, write_density
+from genlab.protocols import LoadedRun
+
+BATCH_SIZE = 100
+SECONDS = 10.0  # between two times that an unfinished fit is stored
+
+
+def fit_prior(cfg: DictConfig) -> Path:
+    """Fit a density to the codes of the training images of a run, print the path of its file and return it.
+
+    What is fitted already is left as it is, and an interrupted fit goes on.
+
+    Raises:
+        UsageError: for a model without an encoder, or what the density can't be fitted to.
+    """
+    quieten()
+    check_config(cfg)
+    run = load_run(cfg.run, cfg.weights)
+    torch.manual_seed(cfg.seed)  # for what the density starts with
+    density: Density = build(cfg.prior, latent_shape=run.model.latent_shape)
+    require_encoder(run.model, density.name)
+    density.check(len(run.datamodule.images("train")))
+    fit = Fit(OmegaConf.to_container(cfg.prior, resolve=True), digest(run.model), cfg.seed)  # type: ignore[arg-type]
+    path = prior_path(run.checkpoint, density.name)
+    before = read_density(path, run.model.latent_shape)
+    if before and before[0] == fit:
+        _, density, is_complete = before
+    if not (before and before[0] == fit and is_complete):
+        _fit(density, training_codes(run), fit, path)
+    print(path)
+    return path
+
+
+@torch.no_grad()
+def training_codes(run: LoadedRun) -> Tensor:
+    """The codes of the training images, as evaluation shows them: (N, *latent_shape), on the CPU.
+
+    Raises:
+        UsageError: if one is not finite.
+    """
+    model: Any = run.model
+    if torch.accelerator.is_available():
+        model.to(torch.accelerator.current_accelerator())
+    images = run.datamodule.images("train")
+    rows = torch.arange(len(images)).split(BATCH_SIZE)
+    codes = torch.cat([model.encode(to_float(images[part].to(model.device))).cpu() for part in rows])
+    if not codes.isfinite().all():
+        raise UsageError(f"{run.checkpoint} encodes training images as NaN or infinity: train it anew.")
+    return codes
+
+
+def _fit(density: Density, codes: Tensor, fit: Fit, path: Path) -> None:
+    """Fit a density and store it now and then, and at the end."""
+    stored, out = monotonic(), console(stderr=True)
+    with Progress(console=out, disable=not out.is_terminal, transient=True) as progress:
+        bar = progress.add_task(f"{density.name} of {len(codes):,} codes", total=1.0)
+        for done in density.train().fit(codes, fit.seed):
+            progress.update(bar, completed=done)
+            if done >= 1 or monotonic() - stored > SECONDS:
+                with writing("run", path):
+                    write_density(path, fit, density, done >= 1)
+                stored = monotonic()
