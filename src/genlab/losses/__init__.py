@@ -3,6 +3,7 @@
 from genlab.losses.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from genlab.losses.augment import Colour, Cutout, DiffAugment, Translation
 from genlab.losses.divergence import free_bits, kl_per_entry, kl_to_standard_normal, mmd, warm_up
+from genlab.losses.drifting import Drift
 from genlab.losses.likelihood import Bernoulli, Gaussian, Laplace, LearnedGaussian, OptimalGaussian
 from genlab.losses.objective import Objective
 from genlab.losses.penalties import DRAGAN, R1, R2, OneCentered
@@ -15,6 +16,7 @@ __all__ = [
     "Colour",
     "Cutout",
     "DiffAugment",
+    "Drift",
     "Gaussian",
     "Hinge",
     "Laplace",

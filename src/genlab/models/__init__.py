@@ -5,10 +5,11 @@ from genlab.models.ae import AE
 from genlab.models.aegan import AEGAN
 from genlab.models.autoencoding import reparametrise
 from genlab.models.bigan import BiGAN
+from genlab.models.drifting import Drifting
 from genlab.models.gan import GAN
 from genlab.models.iwae import IWAE
 from genlab.models.vae import VAE
 from genlab.models.vaegan import VAEGAN
 from genlab.models.wae import WAE
 
-__all__ = ["AAE", "AE", "AEGAN", "GAN", "IWAE", "VAE", "VAEGAN", "WAE", "BiGAN", "reparametrise"]
+__all__ = ["AAE", "AE", "AEGAN", "GAN", "IWAE", "VAE", "VAEGAN", "WAE", "BiGAN", "Drifting", "reparametrise"]

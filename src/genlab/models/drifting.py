@@ -1,0 +1,62 @@
+"""The drifting model."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import Generator, Tensor, nn
+
+from genlab.bounds import AtLeastTwo, PositiveInt
+from genlab.losses.drifting import Drift
+from genlab.models.base import ImageModel, Network
+
+
+class Drifting(ImageModel):
+    """Generative modeling via drifting (Deng et al. 2026, algorithm 1).
+
+    A generator f without an adversary: samples x = f(z) regress to x + V, where V attracts them to the images of the
+    batch and repels them from each other, in several spaces of features at once. Each process compares its own samples
+    with its own batch.
+
+    Args:
+        generator: makes a network (latent_dim,) -> image_shape: f.
+        drift: the loss of samples beside reals.
+        features: maps of images in whose outputs distances are measured, by their names; fixed, and differentiable.
+        n_fakes: samples of a step; the reals are the batch, and want to be more.
+        image_shape, latent_dim, common: see `ImageModel`.
+    """
+
+    def __init__(
+        self,
+        image_shape: Iterable[int],
+        latent_dim: PositiveInt,
+        generator: Network,
+        drift: Drift,
+        features: Mapping[str, nn.Module],
+        n_fakes: AtLeastTwo = 128,
+        **common: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, **common)
+        self.generator = generator((latent_dim,), self.image_shape)
+        self.drift, self.n_fakes = drift, n_fakes
+        self.features = nn.ModuleDict(features).requires_grad_(False)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: f(z)."""
+        return self.generator(z).float()
+
+    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+        """The loss of `n_fakes` samples beside images (B, C, H, W), sum over features, and the mean size of V."""
+        fake = self.sample(self.n_fakes, generator)
+        losses, sizes = zip(*(self.drift(f(fake), f(x)) for f in self.features.values()), strict=True)
+        return {"loss": sum(losses, fake.new_zeros(())), "drift": sum(sizes, fake.new_zeros(())) / len(sizes)}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Move the samples along V."""
+        x, _ = batch
+        losses = self.losses(x, self.noise)
+        self.log_training(losses)
+        return losses["loss"]
+
+    def inference_networks(self) -> Mapping[str, nn.Module]:
+        """The generator alone."""
+        return {"generator": self.generator}
