@@ -28,7 +28,7 @@ def use_density(run: LoadedRun, node: Any, run_key: str) -> None:
     path = prior_path(run.checkpoint, name)
     raw = " weights=raw" if run.model.weights_in_use == "raw" else ""
     command = f"python src/prior.py {run_key} prior={name}{raw}"
-    if (found := read_density(path, run.model.latent_shape)) is None:
+    if (found := read_density(path, run.model)) is None:
         raise UsageError(f"prior={name} was not fitted to the codes of this run: type {command}")
     fit, density, is_complete = found
     if fit.codes != digest(run.model):

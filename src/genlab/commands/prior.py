@@ -12,13 +12,13 @@ from torch import Tensor
 from genlab.commands.fitted import digest, require_encoder
 from genlab.commands.load import load_run
 from genlab.commands.machine import quieten
-from genlab.config.build import build, check_config
+from genlab.config.build import check_config
 from genlab.console import console
 from genlab.errors import UsageError
 from genlab.images import to_float
 from genlab.outputs import writing
 from genlab.priors import Density
-from genlab.priors.store import Fit, prior_path, read_density, write_density
+from genlab.priors.store import Fit, build_density, prior_name, prior_path, read_density, write_density
 from genlab.protocols import LoadedRun
 
 BATCH_SIZE = 100
@@ -37,16 +37,17 @@ def fit_prior(cfg: DictConfig) -> Path:
     check_config(cfg)
     run = load_run(cfg.run, cfg.weights)
     torch.manual_seed(cfg.seed)  # for what the density starts with
-    density: Density = build(cfg.prior, latent_shape=run.model.latent_shape)
-    require_encoder(run.model, density.name)
+    require_encoder(run.model, prior_name(cfg.prior))
+    density = build_density(cfg.prior, run.model)
     density.check(len(run.datamodule.images("train")))
     fit = Fit(OmegaConf.to_container(cfg.prior, resolve=True), digest(run.model), cfg.seed)  # type: ignore[arg-type]
     path = prior_path(run.checkpoint, density.name)
-    before = read_density(path, run.model.latent_shape)
+    before = read_density(path, run.model)
     if before and before[0] == fit:
         _, density, is_complete = before
     if not (before and before[0] == fit and is_complete):
-        _fit(density, training_codes(run), fit, path)
+        codes = training_codes(run)
+        _fit(density.to(run.model.device), codes, fit, path)
     print(path)
     return path
 

@@ -132,7 +132,7 @@ class ImageModel(LightningModule, ABC):
 
     def draw_codes_from(self, density: Density) -> None:
         """Have a density that was fitted to codes take the place of the own prior, whatever that is."""
-        self.density = density.to(self.device)
+        self.density = density.to(self.device).requires_grad_(False)
         self.from_noise = density.from_noise  # type: ignore[method-assign]
         self.prior_moments = density.prior_moments  # type: ignore[method-assign]
 

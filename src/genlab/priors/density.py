@@ -1,13 +1,13 @@
 """What a density of codes offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from math import prod
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
 
 from genlab.errors import UsageError
+from genlab.protocols import Samples
 
 MOST_ENTRIES = 8192  # of a code whose covariance is kept: a quarter of a gigabyte
 
@@ -19,15 +19,15 @@ class Density(nn.Module, ABC):
     is made of draws from N(0, I), so that a seed means the same codes on any device.
 
     Args:
-        latent_shape: of one code.
+        model: whose codes they are; only their shape, and what the model says of them, is kept.
     """
 
     protocol = ""  # what a score says of it: its name and its settings
+    is_exported = True  # whether `from_noise` can be traced, and so leave with `export.py`
 
-    def __init__(self, latent_shape: Iterable[int]) -> None:
+    def __init__(self, model: Samples) -> None:
         super().__init__()
-        self.latent_shape = tuple(latent_shape)
-        self.latent_dim = prod(self.latent_shape)
+        self.latent_shape, self.latent_dim = model.latent_shape, model.latent_dim
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Density(nn.Module, ABC):
         """Fit to codes (N, *latent_shape), in steps between which it can be stored; goes on with a fit that was.
 
         Args:
-            codes: on the CPU.
+            codes: on the CPU; the density may be on another device.
             seed: of all randomness.
 
         Yields:
@@ -77,5 +77,5 @@ def check_covariance(density: Density) -> None:
     if density.latent_dim > MOST_ENTRIES:
         raise UsageError(
             f"prior={density.name} keeps the covariance of a code, which has {density.latent_dim:,} entries here, and "
-            f"{MOST_ENTRIES:,} at most are possible: type prior=autoregressive."
+            f"{MOST_ENTRIES:,} at most are possible: type prior=flow."
         )

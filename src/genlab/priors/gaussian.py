@@ -1,12 +1,13 @@
 """One Gaussian."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from genlab.moments import Moments, symmetric_root
 from genlab.priors.density import Density, check_covariance
+from genlab.protocols import Samples
 
 
 class Gaussian(Density):
@@ -15,8 +16,8 @@ class Gaussian(Density):
     mean: Tensor
     root: Tensor
 
-    def __init__(self, latent_shape: Iterable[int]) -> None:
-        super().__init__(latent_shape)
+    def __init__(self, model: Samples) -> None:
+        super().__init__(model)
         check_covariance(self)
         self.register_buffer("mean", torch.zeros(self.latent_dim))
         self.register_buffer("root", torch.eye(self.latent_dim))

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -13,6 +13,7 @@ from genlab.bounds import PositiveInt
 from genlab.errors import UsageError
 from genlab.moments import symmetric_root
 from genlab.priors.density import Density, check_covariance
+from genlab.protocols import Samples
 
 MOST_STEPS = 500  # of expectation and maximisation
 
@@ -23,7 +24,7 @@ class Mixture(Density):
     """Gaussians with full covariances, fitted by expectation maximisation (Ghosh et al. 2020, section 4, for AEs).
 
     Args:
-        latent_shape: see `Density`.
+        model: see `Density`.
         n_components: Gaussians, at most as many as there are images.
     """
 
@@ -31,8 +32,8 @@ class Mixture(Density):
     means: Tensor
     roots: Tensor
 
-    def __init__(self, latent_shape: Iterable[int], n_components: PositiveInt = 10) -> None:
-        super().__init__(latent_shape)
+    def __init__(self, model: Samples, n_components: PositiveInt = 10) -> None:
+        super().__init__(model)
         check_covariance(self)
         self.n_components, dim = n_components, self.latent_dim
         self.register_buffer("weights", torch.full((n_components,), 1 / n_components))

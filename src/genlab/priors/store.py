@@ -11,6 +11,7 @@ from genlab.config.build import build
 from genlab.files import write_bytes
 from genlab.foreign import check_size, own_path
 from genlab.priors.density import Density
+from genlab.protocols import Samples
 from genlab.run.checkpoint import explain_damage, load_plain
 
 
@@ -34,6 +35,12 @@ class Fit(NamedTuple):
         return f"{prior_name(self.prior)} ({named})" if named else prior_name(self.prior)
 
 
+def build_density(node: Any, model: Samples) -> Density:
+    """Make the density of a node for the codes of a model, not fitted yet."""
+    density: Density = build(node, _partial_=True)(model)
+    return density
+
+
 def prior_name(node: Any) -> str:
     """The name of a density, by its node."""
     return str(node["_target_"]).rpartition(".")[2].lower()
@@ -53,8 +60,8 @@ def write_density(path: Path, fit: Fit, density: Density, is_complete: bool) -> 
     write_bytes(path, buffer.getvalue())
 
 
-def read_density(path: Path, latent_shape: tuple[int, ...]) -> tuple[Fit, Density, bool] | None:
-    """Read a density for codes of a shape: of which fit it is, itself, and whether that is complete; None for no file.
+def read_density(path: Path, model: Samples) -> tuple[Fit, Density, bool] | None:
+    """Read a density of the codes of a model: of which fit it is, itself, and whether that is complete; None for no file.
 
     Raises:
         DamagedCheckpoint: if the file is damaged.
@@ -66,7 +73,7 @@ def read_density(path: Path, latent_shape: tuple[int, ...]) -> tuple[Fit, Densit
         stored = load_plain(path)
         check_size(stored["prior"])
         fit = Fit(*(stored[name] for name in Fit._fields))
-        density: Density = build(OmegaConf.create({"prior": fit.prior}).prior, latent_shape=latent_shape)
+        density = build_density(OmegaConf.create({"prior": fit.prior}).prior, model)
         density.load_state_dict(stored["state_dict"])
         density.load_training_state(stored["training"])
         density.protocol = fit.settings
