@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from genlab.commands.load import load_run
 from genlab.commands.machine import quieten
 from genlab.config.build import check_config
+from genlab.errors import UsageError
 from genlab.export.folder import check_folder, replaced
 from genlab.export.hub import check_push, push
 from genlab.export.onnx import check_packages
@@ -32,6 +33,11 @@ def export(cfg: DictConfig) -> Path:
     run = load_run(cfg.run, cfg.weights, cfg.get("prior"))
     if cfg.codes:
         require(run.model, Reconstructs, "codes=true", "leave it out")
+    if run.model.density and not run.model.density.is_exported:
+        raise UsageError(
+            f"prior={run.model.density.name} draws the positions of a code in a loop, which a traced network has not: "
+            "type prior=mixture, or leave it out."
+        )
     with writing("to", folder), replaced(folder) as unfinished:
         write_export(run, unfinished, cfg.onnx, cfg.codes)
     print(folder)

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from genlab.command_line import typed
 from genlab.commands.fitted import use_density
 from genlab.commands.memory import check_size
-from genlab.command_line import typed
 from genlab.config.build import build
 from genlab.config.references import References
 from genlab.errors import UsageError

@@ -111,5 +111,7 @@ class Codes(Measure):
             yield NotApplicable(reason, "mmd_to_prior")
             return
         prior = model.prior(len(z), Generator().manual_seed(subject.seed)).cpu()
-        stamp = subject.stamp("mmd_to_prior", subject.split, settings="inverse multiquadratic kernels", prior=subject.prior)
+        stamp = subject.stamp(
+            "mmd_to_prior", subject.split, settings="inverse multiquadratic kernels", prior=subject.prior
+        )
         yield Measurement(mmd(z, prior).item(), stamp, "lower")

@@ -50,7 +50,11 @@ class Inversion(Measure):
             mse, bar = torch.cat(list(in_batches(errors, len(held_out), subject.batch_size))).T
         search = f"best {self.n_starts} of {N_DRAWS} draws, {self.n_steps} steps"
         closer = f"closer than the nearest of {len(training)} {subject.reference} images, {search}"
-        fields: dict[str, Any] = {"n_real": len(held_out), "generated": "mean" if data.binarize else None, "prior": subject.prior}
+        fields: dict[str, Any] = {
+            "n_real": len(held_out),
+            "generated": "mean" if data.binarize else None,
+            "prior": subject.prior,
+        }
         stamp = subject.stamp("inversion_mse", subject.split, settings=search, **fields)
         yield Measurement(mse.mean().item(), stamp, "lower")
         stamp = subject.stamp("reach", subject.split, settings=closer, **fields)

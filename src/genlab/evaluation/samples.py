@@ -123,17 +123,18 @@ class Sharpness(Measure):
     """
 
     def __call__(self, subject: Subject) -> Iterator[Measurement | NotApplicable]:
-        yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals, subject.prior)
+        yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals)
         if isinstance(subject.model, Reconstructs):
-            yield self._ratio(subject, "reconstructions", subject.split, subject.reconstructions, subject.held_out, None)
+            fakes, reals = subject.reconstructions, subject.held_out
+            yield self._ratio(subject, "reconstructions", subject.split, fakes, reals, prior=None)
 
     def _ratio(
-        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population, prior: str | None
+        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population, **fields: None
     ) -> Measurement | NotApplicable:
         metric = f"sharpness_{what}"
         if reals.energy < FLAT:
             return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
-        return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes), prior=prior))
+        return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes), **fields))
 
 
 class Diversity(Measure):

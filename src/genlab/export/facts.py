@@ -31,6 +31,8 @@ def describe(run: LoadedRun) -> dict[str, Any]:
         "image_shape": list(model.image_shape),
         "latent_shape": list(model.latent_shape),
         "latent_dim": model.latent_dim,
+        "noise_shape": list(model.noise_shape),
+        "prior": model.density.protocol if model.density else None,
         "weights": model.weights_in_use,
         "samples": "drawn" if is_drawn(model, run.datamodule) else "decoded",
         "images_seen": model.images_seen,

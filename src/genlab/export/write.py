@@ -39,8 +39,8 @@ def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
         UsageError: if the model can't be traced, or a file gives other results than it does.
     """
     model, has_encoder = run.model, isinstance(run.model, Reconstructs)
-    noise, x = _random(2, *model.latent_shape), _random(2, *model.image_shape)
-    programs = {"from_noise": trace(model, "from_noise", noise), "decode": trace(model, "decode", noise)}
+    noise, z, x = (_random(2, *shape) for shape in (model.noise_shape, model.latent_shape, model.image_shape))
+    programs = {"from_noise": trace(model, "from_noise", noise), "decode": trace(model, "decode", z)}
     if has_encoder:
         programs["encode"] = trace(model, "encode", x)
     n_numbers = _write_weights(programs, folder / "model.safetensors")
@@ -80,12 +80,13 @@ def check_networks(folder: Path, model: Any, methods: list[str]) -> None:
         UsageError: if a result differs by more than `TOLERANCE`.
     """
     weights, functions = load_file(folder / "model.safetensors"), load_functions(folder / "networks.py")
+    shapes = {"encode": model.image_shape, "decode": model.latent_shape, "from_noise": model.noise_shape}
     for n in BATCHES:
         for method in methods:
-            x = _random(n, *(model.image_shape if method == "encode" else model.latent_shape))
+            x = _random(n, *shapes[method])
             _compare(functions[method](weights, x), getattr(model, method)(x), f"{type(model).__name__}.{method}")
         own = model.prior(n, Generator().manual_seed(n))
-        noise = torch.randn(n, *model.latent_shape, generator=Generator().manual_seed(n))
+        noise = torch.randn(n, *model.noise_shape, generator=Generator().manual_seed(n))
         _compare(functions["from_noise"](weights, noise), own, f"{type(model).__name__}.prior")
 
 

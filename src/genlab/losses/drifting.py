@@ -24,13 +24,17 @@ class Drift:
     def __init__(self, temperatures: Sequence[PositiveFloat] = (0.02, 0.05, 0.2)) -> None:
         self.temperatures = list(temperatures)
 
-    def __call__(self, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, fake: Tensor, real: Tensor, fake_labels: Tensor | None = None, real_labels: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Compare samples with reals, in float32 also under autocast: B samples, two or more, and M reals.
 
         Args:
             fake: vectors (B, D), or of each of L places one, (B, D, L), which are compared place by place; images
                 (B, C, H, W) are vectors of all their pixels.
             real: as many of another number, (M, ...).
+            fake_labels, real_labels: vectors (B, K) and (M, K) that stand beside the scaled ones, so that those with
+                another label are further away; None for no labels.
 
         Returns:
             The loss, and the size of the drift: the root mean square of |V| before it is scaled, as a share of the mean
@@ -39,18 +43,23 @@ class Drift:
         with torch.autocast(fake.device.type, enabled=False):
             x, real = _by_place(fake), _by_place(real)
             scale = mean_distance(x.detach(), real)
-            x, real = x / scale, real / scale
-            y = x.detach()
-            fields = torch.stack([drift_field(y, real, y, t, is_own=True) for t in self.temperatures])
+            x, fixed = x / scale, (x / scale).detach()
+            y, y_real = _beside(fixed, fake_labels), _beside(real / scale, real_labels)
+            fields = torch.stack([drift_field(y, y_real, y, t, is_own=True) for t in self.temperatures])
+            fields = fields[..., : x.shape[-1]]
             sizes = fields.square().sum(-1).mean(-1).sqrt()[..., None, None].clamp_min(1e-12)
-            moved = y + (fields / sizes).sum(0)
-            return (x - moved).square().sum(-1).mean(), sizes.mean()
+            return (x - (fixed + (fields / sizes).sum(0))).square().sum(-1).mean(), sizes.mean()
 
 
 def _by_place(vectors: Tensor) -> Tensor:
     """Bring vectors (B, D), (B, D, L) or (B, C, H, W) to (L, B, D), with one place if there is one alone."""
     vectors = vectors.float()
     return vectors.permute(2, 0, 1) if vectors.ndim == 3 else vectors.flatten(1)[None]
+
+
+def _beside(vectors: Tensor, labels: Tensor | None) -> Tensor:
+    """Put labels (B, K) beside the vectors (L, B, D) of each place."""
+    return vectors if labels is None else torch.cat([vectors, labels.to(vectors).expand(len(vectors), -1, -1)], -1)
 
 
 def drift_field(x: Tensor, real: Tensor, fake: Tensor, temperature: float, is_own: bool = False) -> Tensor:

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 
 from genlab.bounds import AtLeastTwo, PositiveInt
+from genlab.conditioning import given
 from genlab.losses.drifting import Drift
 from genlab.models.base import ImageModel, Network
 
@@ -15,10 +17,10 @@ class Drifting(ImageModel):
 
     A generator f without an adversary: samples x = f(z) regress to x + V, where V attracts them to the images of the
     batch and repels them from each other, in several spaces of features at once. Each process compares its own samples
-    with its own batch.
+    with its own batch. Where there are labels, pairs of an image and its label drift to those of the data.
 
     Args:
-        generator: makes a network (latent_dim,) -> image_shape: f.
+        generator: makes a network latent_shape -> image_shape: f.
         drift: the loss of samples beside reals.
         features: maps of images in whose outputs distances are measured, by their names; fixed, and differentiable.
         n_fakes: samples of a step; the reals are the batch, and want to be more.
@@ -28,7 +30,7 @@ class Drifting(ImageModel):
     def __init__(
         self,
         image_shape: Iterable[int],
-        latent_dim: PositiveInt,
+        latent_dim: PositiveInt | None,
         generator: Network,
         drift: Drift,
         features: Mapping[str, nn.Module],
@@ -36,24 +38,30 @@ class Drifting(ImageModel):
         **common: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
-        self.generator = generator((latent_dim,), self.image_shape)
+        self.generator = self.network(generator, self.latent_shape, self.image_shape)
         self.drift, self.n_fakes = drift, n_fakes
         self.features = nn.ModuleDict(features).requires_grad_(False)
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Map codes (B, latent_dim) to images (B, C, H, W) in [-1, 1]: f(z)."""
-        return self.generator(z).float()
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map codes (B, *latent_shape), and labels where there are any, to images (B, C, H, W) in [-1, 1]: f(z)."""
+        return self.generator(z, **given(y)).float()
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
-        """The loss of `n_fakes` samples beside images (B, C, H, W), sum over features, and the mean size of V."""
-        fake = self.sample(self.n_fakes, generator)
-        losses, sizes = zip(*(self.drift(f(fake), f(x)) for f in self.features.values()), strict=True)
-        return {"loss": sum(losses, fake.new_zeros(())), "drift": sum(sizes, fake.new_zeros(())) / len(sizes)}
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
+        """The loss of `n_fakes` samples beside images (B, C, H, W), mean over features, and the mean size of V.
+
+        Samples get the labels of the images, one after the other.
+        """
+        labels = None if y is None else y[torch.arange(self.n_fakes) % len(y)]
+        fake = self.decode(self.prior(self.n_fakes, generator), labels)
+        vectors = [part if self.condition is None else self.condition.vectors(part) for part in (labels, y)]
+        found = [torch.stack(self.drift(f(fake), f(x), *vectors)) for f in self.features.values()]
+        loss, size = torch.stack(found).mean(0)
+        return {"loss": loss, "drift": size}
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Move the samples along V."""
-        x, _ = batch
-        losses = self.losses(x, self.noise)
+        x, y = self.told(batch)
+        losses = self.losses(x, self.noise, y)
         self.log_training(losses)
         return losses["loss"]
 

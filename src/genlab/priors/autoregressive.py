@@ -127,5 +127,3 @@ def _choose(log_weights: Tensor, quantile: Tensor) -> Tensor:
     """The numbers (B,) at which the sum of weights (B, K) reaches a quantile (B, 1) from 0 to 1."""
     chosen = torch.searchsorted(log_weights.exp().cumsum(-1).contiguous(), quantile.contiguous())[:, 0]
     return chosen.clamp_max(log_weights.shape[-1] - 1)  # the weights may sum to less than 1 by rounding
-
-

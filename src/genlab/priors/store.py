@@ -61,7 +61,7 @@ def write_density(path: Path, fit: Fit, density: Density, is_complete: bool) -> 
 
 
 def read_density(path: Path, model: Samples) -> tuple[Fit, Density, bool] | None:
-    """Read a density of the codes of a model: of which fit it is, itself, and whether that is complete; None for no file.
+    """Read the density of the codes of a model: its fit, itself, and whether it is complete; None if there is no file.
 
     Raises:
         DamagedCheckpoint: if the file is damaged.

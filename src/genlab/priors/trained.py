@@ -16,7 +16,7 @@ from genlab.protocols import Samples
 class Trained(Density):
     """A density whose networks are trained by maximum likelihood, with Adam and a rate that falls to 0 by a cosine.
 
-    The order of the codes in an epoch depends on the seed and its number alone, so that a fit which goes on is the same.
+    The order of codes in an epoch depends on the seed and the epoch alone, so that a fit which goes on is the same.
 
     Args:
         model: see `Density`.

@@ -16,7 +16,7 @@ WEIGHTS = load_file(Path(__file__).with_name("model.safetensors"))
 @torch.no_grad()
 def generate(n, seed=0):
     """Draw n images (n, C, H, W) in [-1, 1], always the same ones for a seed."""
-    noise = torch.randn(n, *CONFIG["latent_shape"], generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(n, *CONFIG["noise_shape"], generator=torch.Generator().manual_seed(seed))
     images = torch.cat([networks.decode(WEIGHTS, z) for z in networks.from_noise(WEIGHTS, noise).split(100)])
     if CONFIG["samples"] == "drawn":  # black or white pixels, white with probability (x + 1) / 2
         streams = [torch.Generator().manual_seed(crc32(f"samples {seed} {row}".encode())) for row in range(n)]
