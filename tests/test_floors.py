@@ -20,6 +20,7 @@ FLOORS = [
     "callbacks",
     "evaluation",
     "models",
+    "priors",
     "loggers",
     "trainer",
     "run",

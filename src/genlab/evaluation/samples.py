@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import torch
 
@@ -129,7 +130,7 @@ class Sharpness(Measure):
             yield self._ratio(subject, "reconstructions", subject.split, fakes, reals, prior=None)
 
     def _ratio(
-        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population, **fields: None
+        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population, **fields: Any
     ) -> Measurement | NotApplicable:
         metric = f"sharpness_{what}"
         if reals.energy < FLAT:

@@ -53,7 +53,7 @@ class Drifting(ImageModel):
         """
         labels = None if y is None else y[torch.arange(self.n_fakes) % len(y)]
         fake = self.decode(self.prior(self.n_fakes, generator), labels)
-        vectors = [part if self.condition is None else self.condition.vectors(part) for part in (labels, y)]
+        vectors = [self.condition.vectors(part) for part in (labels, y) if self.condition and part is not None]
         found = [torch.stack(self.drift(f(fake), f(x), *vectors)) for f in self.features.values()]
         loss, size = torch.stack(found).mean(0)
         return {"loss": loss, "drift": size}
