@@ -41,7 +41,12 @@ def use_density(run: LoadedRun, node: Any, run_key: str) -> None:
 
 def require_encoder(model: ImageModel, name: str) -> None:
     """Raise a UsageError if images have no codes."""
-    require(model, Reconstructs, f"prior={name}", "there is nothing to fit it to, so leave it out")
+    require(
+        model,
+        Reconstructs,
+        f"prior={name}",
+        "its codes are those of the prior that it was trained with, so leave prior= out",
+    )
 
 
 def digest(model: ImageModel) -> str:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -15,13 +14,12 @@ from genlab.commands.machine import quieten
 from genlab.config.build import check_config
 from genlab.console import console
 from genlab.errors import UsageError
-from genlab.images import to_float
+from genlab.modes.inputs import encode
 from genlab.outputs import writing
 from genlab.priors import Density
 from genlab.priors.store import Fit, build_density, prior_name, prior_path, read_density, write_density
 from genlab.protocols import LoadedRun
 
-BATCH_SIZE = 100
 SECONDS = 10.0  # between two times that an unfinished fit is stored
 
 
@@ -59,12 +57,9 @@ def training_codes(run: LoadedRun) -> Tensor:
     Raises:
         UsageError: if one is not finite.
     """
-    model: Any = run.model
     if torch.accelerator.is_available():
-        model.to(torch.accelerator.current_accelerator())
-    images = run.datamodule.images("train")
-    rows = torch.arange(len(images)).split(BATCH_SIZE)
-    codes = torch.cat([model.encode(to_float(images[part].to(model.device))).cpu() for part in rows])
+        run.model.to(torch.accelerator.current_accelerator())
+    codes = encode(run, "train", torch.arange(len(run.datamodule.images("train")))).cpu()
     if not codes.isfinite().all():
         raise UsageError(f"{run.checkpoint} encodes training images as NaN or infinity: train it anew.")
     return codes
