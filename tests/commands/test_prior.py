@@ -53,6 +53,7 @@ def test_a_run_draws_its_codes_from_what_was_fitted(name, checkpoint, capsys):
     torch.load(path, weights_only=True)
 
 
+@pytest.mark.slow
 def test_a_score_says_the_density_and_the_reconstruction_does_not(checkpoint, tmp_path):
     fit(checkpoint, "mixture")
     overrides = ["metrics=quick", "metrics.n_samples=16", "trainer=cpu", f"paths.data_dir={tmp_path}"]
