@@ -73,6 +73,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(whole, step, tmp_pa
         (["+trainer.accumulate_grad_batches=2"], [1, 2]),
         (["model=gan", "model.accumulate=2", "data.num_workers=1"], [2, 4]),
         ([*SCHEDULED, "model=gan", "model/objective=r3gan", "model.fresh=true"], [2, 6]),
+        (["model=gan", "model/augment=ada", "model.augment.every=2", "model.augment.images=100"], [3, 5]),
     ],
     ids=lambda value: value[-1] if isinstance(value[0], str) else "",
 )

@@ -50,6 +50,13 @@ def test_a_penalty_is_scheduled_by_its_name():
     assert watch.seen == [4.0, 3.0, 2.0, 1.0]
 
 
+def test_the_probability_of_an_augmentation_is_scheduled():
+    watch = Watch(lambda model: model.augment.p)
+    ada = ("model/augment=ada", "model.augment.target=null", schedule("augment", 0.0, 0.8))
+    trained("gan", *ada, callbacks=[watch])
+    assert watch.seen == pytest.approx([0.0, 0.2, 0.4, 0.6])
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
