@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from genlab.conditioning import condition_of, drawn_labels, given
 
 MOST_ROWS = 20  # of a grid that shows what labels do
+MOST_PIXELS = 2**21  # of images that are worked on together: 512 of 64 pixels a side, 32 of 256
 
 
 def is_drawn(model: Any, data: Any) -> bool:
@@ -73,8 +74,17 @@ def decode_codes(
         first: number of the first.
         y: their labels, where the model takes any.
     """
-    images: Tensor = model.decode(codes, **given(y))
+    at_once = at_once_of(model.image_shape)
+    labels = [None] * len(codes) if y is None else y.split(at_once)
+    images = torch.cat(
+        [model.decode(z, **given(label)) for z, label in zip(codes.split(at_once), labels, strict=False)]
+    )
     return drawn(images, first, f"samples {generator.initial_seed()}") if is_drawn(model, data) else images
+
+
+def at_once_of(image_shape: tuple[int, ...]) -> int:
+    """How many images (C, H, W) a model works on together outside of training, so that large ones find room."""
+    return max(1, MOST_PIXELS // (image_shape[1] * image_shape[2]))
 
 
 def drawn(means: Tensor, first: int, stream: str) -> Tensor:
