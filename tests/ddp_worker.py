@@ -15,6 +15,9 @@ from genlab.config.build import build
 from genlab.distributed import leave_group_at_exit
 
 STEPS = 3
+SPATIAL = [text for role in ("encoder", "decoder") for text in (f"model/{role}=spatial", f"model.{role}.width=4")]
+MAPS = ["model=vae", *SPATIAL, "model.encoder.gradient_checkpointing=true", "model.latent_shape=[2,7,7]"]
+NAMES = [*options("model"), "maps"]  # models, and a VAE with codes of maps
 
 
 class JointNoise(Callback):
@@ -39,7 +42,8 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
 
     With joint noise the networks have no batch statistics, as these differ between two halves and the whole batch.
     """
-    overrides = [f"model={model_name}", f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
+    overrides = [*MAPS] if model_name == "maps" else [f"model={model_name}"]
+    overrides += [f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
     overrides += ["data.batch_size=8"] if trainer_name == "ddp_cpu" else ["data.batch_size=16"]
     cfg = config(*overrides)
     for node in cfg.model.values():
@@ -61,9 +65,5 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
 
 if __name__ == "__main__":
     leave_group_at_exit()
-    states = {
-        (name, joint): state_after_training(name, "ddp_cpu", joint)
-        for name in options("model")
-        for joint in (True, False)
-    }
+    states = {(name, joint): state_after_training(name, "ddp_cpu", joint) for name in NAMES for joint in (True, False)}
     torch.save(states, Path(sys.argv[1]) / f"rank{os.environ['RANK']}.pt")

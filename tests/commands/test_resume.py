@@ -43,6 +43,10 @@ HALF_LIFE = COSINE.replace("0.002", "0").replace("0.0001", "200")
 SCHEDULED = [f"+model.schedules.lr={COSINE}", f"+model.schedules.r1={COSINE}", f"callbacks.ema.half_life={HALF_LIFE}"]
 
 
+SPATIAL = [text for role in ("encoder", "decoder") for text in (f"model/{role}=spatial", f"model.{role}.width=4")]
+MAPS = [*SPATIAL, "model.encoder.gradient_checkpointing=true", "model.latent_shape=[2,4,4]"]
+
+
 @pytest.fixture(scope="module", params=options("model"))
 def whole(request, tmp_path_factory):
     """A run of each model that was never interrupted."""
@@ -72,6 +76,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(whole, step, tmp_pa
         (["callbacks.ema.every_n_steps=1000"], [2, 4, 6]),
         (["+trainer.accumulate_grad_batches=2"], [1, 2]),
         (["model=gan", "model.accumulate=2", "data.num_workers=1"], [2, 4]),
+        ([*MAPS, "data.random_crop=20"], [2, 6]),
         ([*SCHEDULED, "model=gan", "model/objective=r3gan", "model.fresh=true"], [2, 6]),
         (["model=gan", "model/augment=ada", "model.augment.every=2", "model.augment.images=100"], [3, 5]),
     ],

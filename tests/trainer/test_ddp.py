@@ -6,8 +6,8 @@ import sys
 
 import pytest
 import torch
-from ddp_worker import state_after_training
-from settings import ROOT, TINY, options
+from ddp_worker import NAMES, state_after_training
+from settings import ROOT, TINY
 from typed import type_in
 
 
@@ -37,7 +37,7 @@ def weights(state):
 
 
 @pytest.mark.parametrize("joint", [True, False])
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("name", NAMES)
 def test_both_processes_end_with_identical_weights(ranks, name, joint):
     first, second = (weights(rank[name, joint]) for rank in ranks)
     for key, value in first.items():
@@ -45,21 +45,21 @@ def test_both_processes_end_with_identical_weights(ranks, name, joint):
 
 
 # The MMD and the drift compare all of a process's own batch, so two halves of a batch don't add up to the whole.
-@pytest.mark.parametrize("name", [name for name in options("model") if name not in ("wae", "drifting")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("wae", "drifting")])
 def test_two_processes_equal_one_on_the_joint_batch_with_the_joint_noise(ranks, name):
     alone = weights(state_after_training(name, "cpu", joint_noise=True))
     for key, value in weights(ranks[0][name, True]).items():
         torch.testing.assert_close(value, alone[key], atol=1e-6, rtol=1e-4, msg=key)
 
 
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("name", NAMES)
 def test_training_moved_the_weights_that_are_compared(ranks, name):
     with_joint, with_own_noise = (weights(ranks[0][name, joint]) for joint in (True, False))
     if name != "ae":  # an autoencoder draws no noise
         assert any(not torch.equal(value, with_own_noise[key]) for key, value in with_joint.items())
 
 
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("name", NAMES)
 def test_each_process_draws_its_own_z(ranks, name):
     first, second = (rank[name, False]["z of this process"] for rank in ranks)
     assert not torch.equal(first, second)
