@@ -1,7 +1,7 @@
 """Maps between shapes: parameters and `forward`, nothing else."""
 
 from genlab.networks.conv import ConvDown, ConvUp
-from genlab.networks.layers import DrawnBatchNorm
+from genlab.networks.layers import DrawnBatchNorm, Patches
 from genlab.networks.lookup_free import FSQ, LFQ
 from genlab.networks.mlp import MLP
 from genlab.networks.patch import PatchDown
@@ -32,6 +32,7 @@ __all__ = [
     "MaxUnpooling",
     "MeanPool",
     "PatchDown",
+    "Patches",
     "PoolingDown",
     "PoolingUp",
     "R3Down",

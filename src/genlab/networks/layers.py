@@ -5,7 +5,8 @@ from math import prod
 from typing import Annotated
 
 from annotated_types import Interval
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from genlab.bounds import LARGEST, SMALLEST, NonNegativeFloat
@@ -128,3 +129,12 @@ def add_spectral_norm(network: nn.Module) -> None:
     for layer in list(network.modules()):
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             spectral_norm(layer)
+
+
+class Patches(nn.Module):
+    """The patches of an image with half of its sides, at every quarter of them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W), sides of at least 4, to their patches as vectors, (B, C * H/2 * W/2, 9 or more)."""
+        height, width = x.shape[-2:]
+        return F.unfold(x, (height // 2, width // 2), stride=(height // 4, width // 4))
