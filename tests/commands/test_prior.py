@@ -97,7 +97,9 @@ def test_an_interrupted_fit_goes_on_to_the_same_density(checkpoint, tmp_path, mo
     monkeypatch.setattr("genlab.commands.prior.SECONDS", 0)
     monkeypatch.setattr(Flow, "fit", lambda self, codes, seed: islice(fit_whole(self, codes, seed), 1))  # killed
     fit(checkpoint, "flow", "prior.epochs=3")
-    with pytest.raises(UsageError, match=r"flow.ckpt is not fitted to its end: type .*prior=flow to go on"):
+    with pytest.raises(
+        UsageError, match=r"flow.ckpt is not fitted to its end: type .*with its settings, flow .epochs=3, "
+    ):
         load_run(str(checkpoint), prior=prior("flow"))
     epochs = []
     monkeypatch.setattr(

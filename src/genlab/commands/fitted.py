@@ -34,7 +34,7 @@ def use_density(run: LoadedRun, node: Any, run_key: str) -> None:
     if fit.codes != digest(run.model):
         raise UsageError(f"{path} was fitted to the codes of other weights than {run.checkpoint} holds: type {command}")
     if not is_complete:
-        raise UsageError(f"{path} is not fitted to its end: type {command} to go on.")
+        raise UsageError(f"{path} is not fitted to its end: type {command} with its settings, {fit.settings}.")
     run.model.draw_codes_from(density)
     log.info("Codes are drawn from %s: %s", path, density.protocol)
 
