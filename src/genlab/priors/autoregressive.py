@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genlab.bounds import PositiveFloat, PositiveInt
+from genlab.bounds import PositiveFloat, PositiveInt, ShareBelowOne
 from genlab.errors import UsageError
 from genlab.priors.attention import HEAD, Transformer
 from genlab.priors.trained import Trained
@@ -36,13 +36,13 @@ class Autoregressive(Trained):
     def __init__(
         self,
         model: Samples,
-        epochs: PositiveInt = 100,
+        epochs: PositiveInt = 50,
         batch_size: PositiveInt = 128,
         lr: PositiveFloat = 1e-3,
-        width: PositiveInt = 128,
-        depth: PositiveInt = 3,
+        width: PositiveInt = 64,
+        depth: PositiveInt = 2,
         n_components: PositiveInt = 10,
-        dropout: float = 0.1,
+        dropout: ShareBelowOne = 0.1,
     ) -> None:
         super().__init__(model, epochs, batch_size, lr)
         codebook = model if isinstance(model, HasCodebook) else None
