@@ -47,7 +47,7 @@ def test_every_decoder_makes_an_image_of_maps(name, image, code):
 
 @pytest.mark.parametrize("name", WITHOUT_LINEAR)
 def test_maps_of_another_size_are_refused_with_those_that_fit(name):
-    said = r"Maps of 8x8 do not fit images of 28x28 pixels.*\[4,14,14\], model\.latent_shape=\[4,7,7\], .*\[4,1,1\]\."
+    said = r"Maps of 8x8 do not fit images of 28x28 pixels.*type 14,14 or 7,7 or 3,3 or 1,1 as .*=\[4,14,14\]\."
     with pytest.raises(UsageError, match=said):
         network("encoder", name)((1, 28, 28), (4, 8, 8))
     with pytest.raises(UsageError, match=said):

@@ -63,10 +63,10 @@ def stages_between(image_shape: ImageShape, shape: tuple[int, ...], coarsest: in
         return stage_sizes(image_shape, coarsest)
     sizes = stage_sizes(image_shape, coarsest=1)
     if shape[1:] not in sizes:
-        height, width = image_shape[1:]
+        sides = [f"{h},{w}" for h, w in sizes[1:]]
         raise UsageError(
-            f"Maps of {shape[1]}x{shape[2]} do not fit images of {height}x{width} pixels, whose sides are halved: type "
-            f"one of {', '.join(f'model.latent_shape=[{shape[0]},{h},{w}]' for h, w in sizes[1:])}."
+            f"Maps of {shape[1]}x{shape[2]} do not fit images of {image_shape[1]}x{image_shape[2]} pixels, whose "
+            f"sides are halved: type {' or '.join(sides)} as the sides in model.latent_shape=[4,{sides[0]}]."
         )
     return sizes[: sizes.index((shape[1], shape[2])) + 1]
 
