@@ -22,5 +22,6 @@ NonNegativeFloat = Annotated[float, Ge(0)]
 Starts = Annotated[int, Interval(ge=1, le=N_DRAWS)]
 FrameRate = Annotated[int, Interval(ge=1, le=50)]  # a GIF counts hundredths of a second
 Port = Annotated[int, Interval(ge=1, le=65535)]
+Width = Annotated[float, Interval(ge=0.01, le=0.28)]  # of a power-function average: 0.289 is the width of the mean
 Share = Annotated[float, Interval(ge=0, le=1)]
 ShareBelowOne = Annotated[float, Interval(ge=0, lt=1)]

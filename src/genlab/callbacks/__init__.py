@@ -7,6 +7,7 @@ from genlab.callbacks.frechet import FrechetDistance
 from genlab.callbacks.guard import Guard
 from genlab.callbacks.health import Health
 from genlab.callbacks.pictures import ReconstructionGrid, SampleGrid
+from genlab.callbacks.posthoc import PostHocEMA
 from genlab.callbacks.progress import Progress
 from genlab.callbacks.summary import Summary
 
@@ -17,6 +18,7 @@ __all__ = [
     "FrechetDistance",
     "Guard",
     "Health",
+    "PostHocEMA",
     "Progress",
     "ReconstructionGrid",
     "SampleGrid",

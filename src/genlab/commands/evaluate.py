@@ -123,7 +123,7 @@ def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> I
         return Subject(name, samples, n, datamodule, encoder, device, cache_dir, model, *how)
 
     for path in runs:
-        run = load_run(path, cfg.weights, cfg.get("prior"))
+        run = load_run(path, cfg.weights, cfg.get("prior"), cfg.ema)
         model: Any = run.model.to(device)
         datamodule = run.datamodule
         samples = sampler(model, datamodule, n, Generator().manual_seed(cfg.seed))

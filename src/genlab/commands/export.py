@@ -30,7 +30,7 @@ def export(cfg: DictConfig) -> Path:
         check_packages()
     if cfg.push:
         check_push(cfg.push)
-    run = load_run(cfg.run, cfg.weights, cfg.get("prior"))
+    run = load_run(cfg.run, cfg.weights, cfg.get("prior"), cfg.ema)
     if cfg.codes:
         require(run.model, Reconstructs, "codes=true", "leave it out")
     if run.model.density and not run.model.density.is_exported:

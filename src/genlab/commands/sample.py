@@ -19,7 +19,7 @@ def sample(cfg: DictConfig) -> Path:
     mode: Mode = build(cfg.mode)
     formats = [mode.format] if mode.format else mode.formats
     path = output_path(cfg.output, Path(cfg.paths.run_dir) / mode.name, formats, cfg.overwrite)
-    run = load_run(cfg.run, cfg.weights, cfg.get("prior"))
+    run = load_run(cfg.run, cfg.weights, cfg.get("prior"), cfg.ema)
     mode.check(run)
     if torch.accelerator.is_available():
         run.model.to(torch.accelerator.current_accelerator())

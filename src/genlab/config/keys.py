@@ -5,7 +5,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from genlab.bounds import AtLeastTwo, Port, PositiveInt
+from genlab.bounds import AtLeastTwo, Port, PositiveInt, Width
 from genlab.config.values import convert
 
 KEYS: dict[str, Any] = {
@@ -20,6 +20,7 @@ KEYS: dict[str, Any] = {
     "runs": str | list[str] | None,
     "images": str | None,
     "weights": Literal["ema", "raw"],
+    "ema": Width | None,
     "cache_dir": str | None,
     "output": str | None,
     "verify": bool,
