@@ -90,7 +90,6 @@ REFUSED = [  # what is typed, and the sentence
         ["model.latent_dim=many"],
         "model.latent_dim=many is not possible: it must be null or a whole number of at least 1.",
     ),
-    (["model.latent_dim="], "A code has no shape: type model.latent_dim=10 or model.latent_shape=[4,8,8]."),
     (
         ["model.latent_dim=2.5"],
         "model.latent_dim=2.5 is not possible: it must be null or a whole number of at least 1.",
@@ -207,6 +206,18 @@ TYPED = [
     (["model.latent_dim=1e9"], "The machine has no memory left for another "),
     (["model.latent_dim=1e18"], "The machine has no memory left"),
     (["model=ae", "model.latent_dim=1e9"], "The machine has no memory left for another "),
+    (
+        ["model.latent_dim="],
+        "A code has no shape: type model.latent_dim=10, model.latent_shape=[4,8,8] or model.downsample=8.",
+    ),
+    (
+        ["model.latent_dim=8", "model.latent_shape=[4,7,7]"],
+        "[4,7,7] are given, and a code has one shape: type one alone",
+    ),
+    (["model.latent_shape=[4,28,28]"], "is a code larger than the image, which is [1,28,28]: type fewer channels or"),
+    (["model.downsample=5"], "does not divide the sides of images of 28x28 pixels: type one of model.downsample=2, "),
+    (["model.latent_shape=[4,8,8]"], "type 14,14 or 7,7 or 3,3 or 1,1 as the sides in model.latent_shape=[4,14,14]."),
+    (["data.random_crop=28"], "type data.random_crop=31, or another number above 28."),
     (["data.limit=0"], "data.limit=0 is not possible: it must be null or a whole number of at least 1."),
     (["+model.optimizer.betas=[2,2]"], "model.optimizer can't be used: Invalid beta parameter at index 0: 2"),
     (["data=folder", "data.root=2024"], "data.root=2024 does not exist: type the folder in which the images are."),
