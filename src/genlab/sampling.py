@@ -4,7 +4,8 @@ Where data are black and white (`data.binarize`) and a model's likelihood is one
 a draw from p(x | z), and not the grey mean of it, which looks like none of them. All else is taken as it is decoded.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -27,23 +28,33 @@ def kind(model: Any, data: Any) -> str | None:
     return ("drawn" if is_drawn(model, data) else "mean") if data.binarize else None
 
 
-def sampler(model: Any, data: Any, n: int, generator: Generator, y: Tensor | None = None) -> Callable[[slice], Tensor]:
-    """Draw n codes from the prior, and labels where a model takes any, as often as training images have them.
+@dataclass
+class Sampler:
+    """A map from rows to the samples (B, C, H, W) in [-1, 1] of codes, and of labels if the model takes any."""
 
-    Returns a map from rows to their samples (B, C, H, W) in [-1, 1].
+    model: Any
+    data: Any
+    codes: Tensor
+    labels: Tensor | None
+    generator: Generator
+
+    def __call__(self, rows: slice) -> Tensor:
+        y = None if self.labels is None else self.labels[rows]
+        first = rows.indices(len(self.codes))[0]
+        return decode_codes(self.model, self.data, self.codes[rows], self.generator, first, y)
+
+
+def sampler(model: Any, data: Any, n: int, generator: Generator) -> Sampler:
+    """Draw n codes from the prior, and labels where a model takes any, as often as training images have them.
 
     Args:
         model: fulfils `protocols.Samples`.
         data: the `ImageDataModule`.
         n: number of samples.
         generator: gives codes and labels, and by its seed the noise of the pixels.
-        y: labels (n,) or (n, entries) in place of those that are drawn.
     """
     codes = model.prior(n, generator)
-    y = drawn_labels(model, n, generator) if y is None else y
-    return lambda rows: decode_codes(
-        model, data, codes[rows], generator, rows.indices(n)[0], None if y is None else y[rows]
-    )
+    return Sampler(model, data, codes, drawn_labels(model, n, generator), generator)
 
 
 def label_rows(model: Any, n_columns: int, seed: int, temperature: float = 1.0) -> tuple[Tensor, Tensor, list[str]]:

@@ -116,17 +116,18 @@ def _subjects(cfg: DictConfig, runs: list[str], fabric: Fabric, keep: bool) -> I
     n = cfg.metrics.n_samples
     datamodule: Any = build(cfg.data) if cfg.get("data") else None
 
-    def subject(name: str, samples: Callable[[slice], Tensor], n: int, model: Any = None) -> Subject:
+    def subject(name: str, samples: Callable[[slice], Tensor], n: int, model: Any = None, y: Any = None) -> Subject:
         official = cfg.metrics.reference == "official"  # all images of the official training set
         reference = datamodule.official_train if official else str(cfg.metrics.reference)
         how = (cfg.metrics.split, reference, cfg.metrics.batch_size, cfg.seed, keep)
-        return Subject(name, samples, n, datamodule, encoder, device, cache_dir, model, *how)
+        return Subject(name, samples, n, datamodule, encoder, device, cache_dir, model, *how, y)
 
     for path in runs:
         run = load_run(path, cfg.weights, cfg.get("prior"), cfg.ema)
         model: Any = run.model.to(device)
         datamodule = run.datamodule
         samples = sampler(model, datamodule, n, Generator().manual_seed(cfg.seed))
-        yield subject(path, lambda rows, samples=samples: to_uint8(samples(rows)), n, model)  # type: ignore[misc]
+        shown = lambda rows, samples=samples: to_uint8(samples(rows))  # noqa: E731
+        yield subject(path, shown, n, model, samples.labels)
     if cfg.images:
         yield subject(cfg.images, *folder_samples(Path(cfg.images), datamodule.image_shape, n))

@@ -28,6 +28,7 @@ class Classes(Condition):
     def __init__(self, names: list[str] | None = None, width: PositiveInt = 16) -> None:
         super().__init__(names, width)
         self.dim = len(self.names)
+        self.n_choices, self.groups = [self.dim], self.names
         shares = torch.ones(self.dim + 1)
         shares[-1] = 0
         self.register_buffer("shares", shares)  # of the training images; the last one of those without a class
@@ -62,6 +63,9 @@ class Classes(Condition):
     def examples(self) -> dict[str, Asked]:
         """The classes that training images have."""
         return {name: str(k) for k, name in enumerate(self.names) if self.shares[k] > 0}
+
+    def has(self, y: Tensor, group: str) -> Tensor:
+        return torch.eq(y, self.names.index(group))
 
     def said(self, y: Tensor) -> str:
         return self.names[int(y)] if y >= 0 else NONE

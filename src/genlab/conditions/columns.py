@@ -80,6 +80,13 @@ class Attributes(Columns):
     def __init__(self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt = 16) -> None:
         super().__init__(names, of, width)
         self.dim = len(self.of)
+        self.n_choices, self.groups = [2] * self.dim, self.of
+
+    def answers(self, y: Tensor) -> Tensor:
+        return y[:, self.columns.to(y.device)].long()
+
+    def has(self, y: Tensor, group: str) -> Tensor:
+        return torch.eq(y[:, self.names.index(group)], 1)
 
     def vectors(self, y: Tensor) -> Tensor:
         told = y[:, self.columns]

@@ -29,12 +29,16 @@ class Condition(nn.Module, ABC):
 
     Attributes:
         dim: length of a label's vector.
+        n_choices: possible answers to each question that a label is the answer to; nothing for numbers.
+        groups: names of what images have in common by their labels.
         entries: shape of one label, () or (entries,).
     """
 
     typed: ClassVar[str]  # as in model/condition=class
     dim: int
     entries: tuple[int, ...]
+    n_choices: Sequence[int] = ()
+    groups: Sequence[str] = ()
 
     def __init__(self, names: Sequence[str] | None, width: PositiveInt) -> None:
         super().__init__()
@@ -82,6 +86,14 @@ class Condition(nn.Module, ABC):
     @abstractmethod
     def examples(self) -> dict[str, Asked]:
         """Labels that show what they do, by what they are called."""
+
+    def answers(self, y: Tensor) -> Tensor:
+        """Labels as whole numbers (B, questions) from 0 on; -1 where there is none."""
+        return y.reshape(len(y), -1)[:, : len(self.n_choices)].long()
+
+    def has(self, y: Tensor, group: str) -> Tensor:
+        """Which labels belong to one of the `groups`: a mask (B,)."""
+        raise NotImplementedError
 
     def said(self, y: Tensor) -> str:
         """What one label is called, if it has a short name."""

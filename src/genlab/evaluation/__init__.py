@@ -2,6 +2,7 @@
 
 from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
 from genlab.evaluation.inversion import Inversion
+from genlab.evaluation.labels import LabelAccuracy, PerLabel
 from genlab.evaluation.measure import Evaluation, Measure, apply_measures
 from genlab.evaluation.samples import (
     Classes,
@@ -24,12 +25,14 @@ __all__ = [
     "InceptionScore",
     "Inversion",
     "Kernel",
+    "LabelAccuracy",
     "Likelihood",
     "Losses",
     "Manifold",
     "Measure",
     "Memorisation",
     "NotApplicable",
+    "PerLabel",
     "Reconstruction",
     "Sharpness",
     "Subject",

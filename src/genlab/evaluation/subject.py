@@ -59,6 +59,7 @@ class Subject:
     batch_size: int = 100
     seed: int = 0  # of all noise
     keep: bool = True  # whether the features of each image are kept, or only their moments
+    labels: Tensor | None = None  # that the samples were asked for by, where the model takes any
 
     def able(self, protocol: type, what: str) -> Any:
         """Return the model, or raise a NotApplicable if there is none or it does not fulfil a protocol."""
