@@ -125,7 +125,8 @@ class OnImage(Conditional):
 class Projection(Conditional):
     """D(x, y) = head(f(x)) + <V y, sum of f(x) over all places> (Miyato and Koyama 2018, eq. 3).
 
-    V has spectral normalisation if the network has it. It starts near 0, so that D begins as one of images alone.
+    V has spectral normalisation if the network has it. It starts near 0, so that D begins as one of images alone. A
+    discriminator of patches adds the product with the mean of f to the logit of each patch.
 
     Args:
         network: has `features` f and a `head` for one logit.
@@ -140,12 +141,14 @@ class Projection(Conditional):
             spectral_norm(self.projection)
 
     def forward(self, x: Tensor, *more: Any, y: Tensor | None = None) -> Tensor:
-        """Map inputs (B, *in_shape) and labels (B,) or (B, entries) to logits (B, 1)."""
+        """Map inputs (B, *in_shape) and labels (B,) or (B, entries) to logits (B, 1), or of patches (B, 1, h, w)."""
         network: Any = self.network
         features = network.features(x, *more)
-        sums = features.flatten(2).sum(2) if features.ndim > 2 else features
         logits: Tensor = network.head(features)
-        return logits + (self.projection(self._vectors(x, y)) * sums).sum(1, keepdim=True)
+        places = features.flatten(2) if features.ndim > 2 else features[:, :, None]
+        pooled = places.sum(2) if logits.ndim == 2 else places.mean(2)
+        products = (self.projection(self._vectors(x, y)) * pooled).sum(1)
+        return logits + products.view(-1, *[1] * (logits.ndim - 1))
 
 
 class LabelledCritic:
