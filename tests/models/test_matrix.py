@@ -5,6 +5,7 @@ from itertools import cycle
 
 import pytest
 import torch
+from layouts import celeba_in
 from settings import TINY, config, options
 
 from genlab.commands.load import load_run
@@ -12,9 +13,15 @@ from genlab.commands.train import train
 from genlab.config.build import build
 from genlab.protocols import Averageable, Reconstructs, Samples
 
-SHAPES = [
-    ("data=digits", "data.size=28", "model.latent_dim=3"),
-    ("data=shapes", "data.size=17", "data.channels=3", "data.source.n_images=200", "model.latent_shape=[2,4,4]"),
+DIGITS = ("data=digits", "data.size=28", "model.latent_dim=3")
+SHAPES = ("data=shapes", "data.size=17", "data.channels=3", "data.source.n_images=200", "model.latent_shape=[2,4,4]")
+FACES = ("data=celeba", "data.size=17", "data.root=${paths.data_dir}/faces", "model.latent_dim=3")
+TOLD = [  # a condition, and data that have such labels
+    ("none", DIGITS),
+    ("value", SHAPES),
+    ("class", DIGITS),
+    ("none", SHAPES),
+    ("attributes", FACES),
 ]
 ROLES = ("encoder", "decoder", "generator", "discriminator", "code_discriminator")
 
@@ -40,14 +47,40 @@ def combinations() -> list[tuple[str, ...]]:
     return list(found.values())
 
 
+def cases() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Each combination with data and a condition, which each model has in turn: each model has each of them."""
+    by_model: dict[str, list[tuple[str, ...]]] = {}
+    for combination in combinations():
+        by_model.setdefault(combination[0], []).append(combination)
+    return [
+        (combination, (f"model/condition={condition}", *data))
+        for found in by_model.values()
+        for combination, (condition, data) in zip(found, cycle(TOLD), strict=False)
+    ]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    celeba_in(folder / "faces")
+    return folder
+
+
+def test_every_model_meets_every_condition():
+    met = {(combination[0], told[0]) for combination, told in cases()}
+    assert met == {(f"model={m}", f"model/condition={c}") for m in options("model") for c in options("model/condition")}
+
+
 @pytest.mark.parametrize(
-    ("combination", "shape"),
-    list(zip(combinations(), cycle(SHAPES), strict=False)),  # in turn: tests/networks has every network on many shapes
-    ids=lambda overrides: ",".join(o for o in overrides if "width" not in o and "source" not in o),
+    ("combination", "told"),
+    cases(),  # tests/networks has every network on many shapes
+    ids=lambda overrides: ",".join(o for o in overrides if not any(word in o for word in ("width", "source", "root"))),
 )
-def test_it_trains_samples_and_comes_back_from_its_checkpoint_with_the_same_samples(combination, shape, tmp_path):
-    few = ("trainer.max_steps=2", "callbacks=checkpoint")
-    cfg = config(*TINY, *combination, *shape, *few, run_dir=tmp_path)
+def test_it_trains_samples_and_comes_back_from_its_checkpoint_with_the_same_samples(
+    combination, told, data_dir, tmp_path
+):
+    few = ("trainer.max_steps=2", "callbacks=checkpoint", f"paths.data_dir={data_dir}")
+    cfg = config(*TINY, *combination, *told, *few, run_dir=tmp_path)
     train(cfg)
     loaded, again = (load_run(str(run)).model for run in (tmp_path, tmp_path / "checkpoints" / "last.ckpt"))
     with torch.no_grad():

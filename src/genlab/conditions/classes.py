@@ -46,6 +46,10 @@ class Classes(Condition):
         counts = torch.bincount(torch.where(y >= 0, y, self.dim).cpu(), minlength=self.dim + 1)
         self.shares.copy_(counts / len(y))
 
+    @property
+    def known_labels(self) -> Tensor:
+        return self.shares
+
     def vectors(self, y: Tensor) -> Tensor:
         return torch.eq(y[:, None], torch.arange(self.dim, device=y.device)).float()
 

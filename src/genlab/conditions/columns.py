@@ -49,6 +49,10 @@ class Columns(Condition):
     def _fit(self, y: Tensor) -> None:
         self.table.copy_(y[torch.arange(TABLE) * len(y) // TABLE])
 
+    @property
+    def known_labels(self) -> Tensor:
+        return self.table
+
     def draw(self, n: int, generator: Generator | None = None) -> Tensor:
         return self.table[torch.randint(len(self.table), (n,), generator=generator).to(self.table.device)]
 

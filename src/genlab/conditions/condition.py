@@ -87,6 +87,11 @@ class Condition(nn.Module, ABC):
     def examples(self) -> dict[str, Asked]:
         """Labels that show what they do, by what they are called."""
 
+    @property
+    @abstractmethod
+    def known_labels(self) -> Tensor:
+        """What is known of the training labels: the shares of classes (K + 1,), or some rows (n, entries)."""
+
     def answers(self, y: Tensor) -> Tensor:
         """Labels as whole numbers (B, questions) from 0 on; -1 where there is none."""
         return y.reshape(len(y), -1)[:, : len(self.n_choices)].long()

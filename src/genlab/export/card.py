@@ -37,7 +37,13 @@ def model_card(facts: Mapping[str, Any], files: Collection[str], **more: Any) ->
     )
     title = f"{facts['architecture']} of {facts['data']['name']}"
     protocols = [score["protocol"] for score in facts["scores"]]
-    methods = ", ".join(f"`{name}(weights, x)`" for name in ("from_noise", "decode", *["encode"] * more["has_encoder"]))
+    told = ", y" if facts["labels"] else ""
+    methods = ", ".join(
+        [
+            "`from_noise(weights, x)`",
+            *(f"`{n}(weights, x{told})`" for n in ("decode", "encode")[: 1 + more["has_encoder"]]),
+        ]
+    )
     sides = dict(zip(("channels", "height", "width"), facts["image_shape"], strict=True))
     sides["code"] = ", ".join(map(str, facts["latent_shape"]))
     return environment.get_template("README.md.jinja").render(

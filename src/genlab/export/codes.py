@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from genlab.conditioning import given, labels_for
 from genlab.data.datamodule import SPLITS, ImageDataModule
 from genlab.distributed import in_batches
 from genlab.images import to_float
@@ -25,7 +27,13 @@ def write_codes(model: Any, data: ImageDataModule, path: Path) -> None:
     arrays: dict[str, Any] = {}
     for split in SPLITS:
         images = data.images(split)
-        work = lambda _, rows, images=images: model.encode(to_float(images[rows].to(model.device))).cpu()  # noqa: E731
+        told = labels_for(model, data.labels(split))
+
+        def work(_: int, rows: slice, images: Any = images, told: Tensor | None = told) -> Tensor:
+            y = given(None if told is None else told[rows])
+            codes: Tensor = model.encode(to_float(images[rows].to(model.device)), **y)
+            return codes.cpu()
+
         codes = [torch.empty(0, *model.latent_shape), *in_batches(work, len(images), BATCH)]
         arrays[f"{split}_codes"] = torch.cat(codes).numpy()
         arrays[f"{split}_labels"] = data.labels(split).numpy()

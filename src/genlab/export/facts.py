@@ -24,6 +24,8 @@ def describe(run: LoadedRun) -> dict[str, Any]:
         images = checkpoint.get(ImageDataModule.__qualname__, {})
         n_images = {split: int(images[split]["images"]) for split in SPLITS if split in images}
         measured = scores(run, checkpoint)
+    told = model.condition
+    labels = None if told is None else {"condition": told.typed, "names": told.names, "told": list(told.groups)}
     facts = {
         "genlab": _version(),
         "torch": torch.__version__.partition("+")[0],
@@ -33,6 +35,7 @@ def describe(run: LoadedRun) -> dict[str, Any]:
         "latent_dim": model.latent_dim,
         "noise_shape": list(model.noise_shape),
         "prior": model.density.protocol if model.density else None,
+        "labels": labels,
         "weights": model.weights_in_use,
         "samples": "drawn" if is_drawn(model, run.datamodule) else "decoded",
         "images_seen": model.images_seen,

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind
 
+from genlab.conditioning import given
 from genlab.errors import UsageError, one_line
 
 ASSERTIONS = (torch.ops.aten._assert_tensor_metadata.default,)  # that a tensor is where it was traced
@@ -46,21 +47,22 @@ class Method(nn.Module):
         super().__init__()
         self.model, self.name = model, name
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map what the method maps, (B, ...)."""
-        return getattr(self.model, self.name)(x)
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map what the method maps, (B, ...), with labels where it takes any."""
+        return getattr(self.model, self.name)(x, **given(y))
 
 
 @torch.no_grad()
-def trace(model: nn.Module, method: str, example: Tensor) -> ExportedProgram:
-    """Trace a method from tensor (B, ...) to tensor (B, ...), for batches of any size.
+def trace(model: nn.Module, method: str, example: Tensor, y: Tensor | None = None) -> ExportedProgram:
+    """Trace a method from tensor (B, ...) to tensor (B, ...), for batches of any size; with labels if it takes any.
 
     Raises:
         UsageError: if PyTorch can't, as where Python branches on the values of a tensor.
     """
     try:
-        shapes = {"x": {0: Dim.DYNAMIC}}
-        return torch.export.export(Method(model, method), (example,), dynamic_shapes=shapes, strict=False)
+        inputs = {"x": example, **given(y)}
+        shapes = {name: {0: Dim.DYNAMIC} for name in inputs}
+        return torch.export.export(Method(model, method), tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # of any part of PyTorch's compiler
         raise UsageError(
             f"{type(model).__name__}.{method} can't be exported, as torch.export can't trace it: {one_line(error)}"
@@ -78,7 +80,7 @@ def tensors(programs: Mapping[str, ExportedProgram]) -> dict[str, Tensor]:
 
 
 def python_source(programs: Mapping[str, ExportedProgram], title: str) -> str:
-    """A Python module with a function `METHOD(weights, x)` for each of the traced methods."""
+    """A Python module with a function `METHOD(weights, x)`, or `METHOD(weights, x, y)`, for each traced method."""
     header = HEADER.format(title=title, version=torch.__version__.partition("+")[0])
     return "\n\n".join([header, *(_function(method, program) for method, program in programs.items())])
 
@@ -119,4 +121,4 @@ def _function(method: str, program: ExportedProgram) -> str:
             )
     graph.eliminate_dead_code()
     source = graph.python_code("self").src.strip().replace("torch.ops.aten.", "aten.")
-    return source.replace("def forward(self, weights, x)", f"def {method}(weights, x)") + "\n"
+    return source.replace("def forward(self, weights, x", f"def {method}(weights, x") + "\n"

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 from torch.export import ExportedProgram
 
+from genlab.conditioning import drawn_labels, given
 from genlab.errors import UsageError
 from genlab.export.card import model_card
 from genlab.export.codes import write_codes
@@ -40,24 +41,27 @@ def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
     """
     model, has_encoder = run.model, isinstance(run.model, Reconstructs)
     noise, z, x = (_random(2, *shape) for shape in (model.noise_shape, model.latent_shape, model.image_shape))
-    programs = {"from_noise": trace(model, "from_noise", noise), "decode": trace(model, "decode", z)}
+    y = _labels(model, 2)
+    programs = {"from_noise": trace(model, "from_noise", noise), "decode": trace(model, "decode", z, y)}
     if has_encoder:
-        programs["encode"] = trace(model, "encode", x)
-    n_numbers = _write_weights(programs, folder / "model.safetensors")
+        programs["encode"] = trace(model, "encode", x, y)
+    n_numbers = _write_weights(programs, model, folder / "model.safetensors")
     facts = describe(run)
     write_text(folder / "networks.py", python_source(programs, f"What a {facts['architecture']} computes."))
     check_networks(folder, model, list(programs))
     if onnx:
-        write_onnx(programs["decode"], folder / "decoder.onnx", "codes", "images", model.decode)
+        write_onnx(programs["decode"], folder / "decoder.onnx", "codes", "images", model.decode, y)
         if has_encoder:
-            write_onnx(programs["encode"], folder / "encoder.onnx", "images", "codes", model.encode)
+            write_onnx(programs["encode"], folder / "encoder.onnx", "images", "codes", model.encode, y)
     if codes:
         write_codes(model, run.datamodule, folder / "codes.npz")
     write_json(folder / "config.json", facts)
     shutil.copyfile(str(files("genlab.export") / "template" / "generate.py"), folder / "generate.py")
     with torch.no_grad():
         samples = sampler(model, run.datamodule, N_SAMPLES, Generator().manual_seed(0))(slice(N_SAMPLES))
-        otherwise = has_encoder and not torch.allclose(model.reconstruct(x), model.decode(model.encode(x)), atol=1e-4)
+        otherwise = has_encoder and not torch.allclose(
+            model.reconstruct(x, **given(y)), model.decode(model.encode(x, **given(y)), **given(y)), atol=1e-4
+        )
         has_own_prior = not torch.equal(model.from_noise(noise), noise)
     save_picture(grid(samples, N_COLUMNS), folder / "samples.png")
     names = [path.name for path in folder.iterdir()]
@@ -65,9 +69,11 @@ def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
     write_text(folder / "README.md", model_card(facts, names, n_numbers=n_numbers, **more))
 
 
-def _write_weights(programs: dict[str, ExportedProgram], path: Path) -> int:
-    """Write the tensors that traced methods use; return how many numbers that are."""
+def _write_weights(programs: dict[str, ExportedProgram], model: Any, path: Path) -> int:
+    """Write the tensors that traced methods use, and from which labels are drawn; return how many numbers that are."""
     weights = tensors(programs)
+    if model.condition is not None:
+        weights["labels"] = model.condition.known_labels.cpu().contiguous()
     write_bytes(path, save(weights, metadata={"format": "pt"}))  # `save_file` would keep others from reading it
     return sum(weight.numel() for weight in weights.values())
 
@@ -84,7 +90,9 @@ def check_networks(folder: Path, model: Any, methods: list[str]) -> None:
     for n in BATCHES:
         for method in methods:
             x = _random(n, *shapes[method])
-            _compare(functions[method](weights, x), getattr(model, method)(x), f"{type(model).__name__}.{method}")
+            y = given(None if method == "from_noise" else _labels(model, n))
+            made = functions[method](weights, x, **y)
+            _compare(made, getattr(model, method)(x, **y), f"{type(model).__name__}.{method}")
         own = model.prior(n, Generator().manual_seed(n))
         noise = torch.randn(n, *model.noise_shape, generator=Generator().manual_seed(n))
         _compare(functions["from_noise"](weights, noise), own, f"{type(model).__name__}.prior")
@@ -96,6 +104,12 @@ def _compare(found: Tensor, expected: Tensor, what: str) -> None:
             f"{what} can't be exported, as its trace gives other values: it must not branch on values of tensors or on "
             "the size of a batch, and a prior that is not N(0, I) has a `from_noise`."
         )
+
+
+def _labels(model: Any, n: int) -> Tensor | None:
+    """Labels to try, where a model takes any: those that are drawn, the first one left out."""
+    y = drawn_labels(model, n, Generator().manual_seed(0))
+    return None if y is None else model.condition.without(y, torch.arange(n) == 0)
 
 
 def _random(*shape: int) -> Tensor:

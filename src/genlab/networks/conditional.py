@@ -79,7 +79,7 @@ class Conditional(nn.Module):
         return self.tell(x, self._vectors(x, y))
 
     def _vectors(self, x: Tensor, y: Tensor | None) -> Tensor:
-        return self.vectors(y) if y is not None else torch.zeros(len(x), self.dim, device=x.device)
+        return self.vectors(y) if y is not None else torch.zeros(x.shape[0], self.dim, device=x.device)
 
     def __getattr__(self, name: str) -> Any:
         """What the network offers besides `forward`, told labels too."""
@@ -102,7 +102,7 @@ class Beside(Conditional):
         self.embedding = _embedding(labels.dim, width)
 
     def tell(self, x: Tensor, y: Tensor) -> Tensor:
-        embedded = self.embedding(y).reshape(len(x), -1, *[1] * (x.ndim - 2))
+        embedded = self.embedding(y)[(..., *[None] * (x.ndim - 2))]
         return torch.cat([x, embedded.to(x).expand(-1, -1, *x.shape[2:])], 1)
 
 
@@ -118,7 +118,7 @@ class OnImage(Conditional):
         self.embedding = _embedding(labels.dim, self.n_channels * PLACES**2)
 
     def tell(self, x: Tensor, y: Tensor) -> Tensor:
-        coarse = self.embedding(y).reshape(len(x), self.n_channels, PLACES, PLACES)
+        coarse = self.embedding(y).unflatten(1, (self.n_channels, PLACES, PLACES))
         return x + F.interpolate(coarse, x.shape[2:], mode="bilinear", antialias=False).to(x)
 
 
@@ -146,7 +146,7 @@ class Projection(Conditional):
         features = network.features(x, *more)
         logits: Tensor = network.head(features)
         places = features.flatten(2) if features.ndim > 2 else features[:, :, None]
-        pooled = places.sum(2) if logits.ndim == 2 else places.mean(2)
+        pooled = places.mean(2)
         products = (self.projection(self._vectors(x, y)) * pooled).sum(1)
         return logits + products.view(-1, *[1] * (logits.ndim - 1))
 
