@@ -44,6 +44,12 @@ def gan_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Trai
 
 
 @pytest.fixture(scope="session")
+def labelled_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> TrainedRun:
+    """A VAE that is told the class of a digit, trained likewise."""
+    return _trained("vae", tmp_path_factory.mktemp("labelled"), shared_data, "model/condition=class")
+
+
+@pytest.fixture(scope="session")
 def maps_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> TrainedRun:
     """A VAE of small spatial networks, whose codes are maps, trained likewise."""
     networks = [text for role in ("encoder", "decoder") for text in (f"model/{role}=spatial", f"model.{role}.width=4")]

@@ -65,9 +65,7 @@ def test_without_gaps_no_number_is_drawn_and_without_a_condition_there_are_no_la
 
 @pytest.mark.parametrize("share", [0.1, 0.9])
 def test_labels_can_be_left_out_of_a_model_that_is_told_some_alone(share):
-    with pytest.raises(
-        UsageError, match=rf"condition_drop={share} leaves out labels, and this model is told none"
-    ):
+    with pytest.raises(UsageError, match=rf"condition_drop={share} leaves out labels, and this model is told none"):
         build(config(f"model.condition_drop={share}").model)
 
 
