@@ -146,7 +146,7 @@ class Projection(Conditional):
         features = network.features(x, *more)
         logits: Tensor = network.head(features)
         places = features.flatten(2) if features.ndim > 2 else features[:, :, None]
-        pooled = places.mean(2)
+        pooled = places.sum(2) if logits.ndim == 2 else places.mean(2)
         products = (self.projection(self._vectors(x, y)) * pooled).sum(1)
         return logits + products.view(-1, *[1] * (logits.ndim - 1))
 
