@@ -9,7 +9,7 @@ from genlab.conditions import Attributes, Classes
 from genlab.config.build import build
 from genlab.losses.penalties import R1
 from genlab.networks import MLP, ConvDown
-from genlab.networks.conditional import Beside, LabelledCritic, OnImage, Projection, conditional, critic
+from genlab.networks.conditional import Beside, LabelledCritic, Modulated, OnImage, Projection, conditional, critic
 
 CLASSES = Classes(["a", "b", "c"], width=5)
 SHAPE, CODE = (1, 16, 16), (4,)
@@ -75,6 +75,14 @@ def test_on_an_image_a_label_is_a_map_of_its_own_and_no_label_leaves_it_as_it_is
     told = network(x, y=torch.tensor([2, -1]))
     torch.testing.assert_close((told - x)[0].flatten(), network.embedding.weight[:, 2])
     assert torch.equal(told[1], x[1])
+
+
+def test_a_label_scales_and_shifts_each_channel_of_the_features():
+    network, x = Modulated(ConvDown(SHAPE, (3,), width=2), SHAPE, CLASSES), torch.randn(2, *SHAPE)
+    features = network.network.features(x)
+    scale, shift = network.modulation.weight[:, 1].chunk(2)
+    expected = torch.cat([features[:1] * (1 + scale[:, None, None]) + shift[:, None, None], features[1:]])
+    torch.testing.assert_close(network(x, y=torch.tensor([1, -1])), network.network.head(expected))
 
 
 def test_attributes_add_up():

@@ -1,11 +1,15 @@
 """What the page asks of a run: codes as lists of numbers, images as Pillow's."""
 
+from typing import Any
+
 import torch
 from PIL import Image
 from torch import Generator, Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
 from genlab.bounds import N_DRAWS
+from genlab.conditioning import condition_of, given
+from genlab.conditions.condition import NONE
 from genlab.data.derived import binarized
 from genlab.evaluation.code_use import entry_name, measure_use
 from genlab.images import to_float, to_uint8
@@ -41,6 +45,8 @@ class Explorer:
         use = measure_use(self.model, self.data, Generator().manual_seed(seed))
         self.entries = use.order[:n_sliders]
         self.labels = [f"{entry_name(entry, run.model.latent_shape)}, {use.text(entry)}" for entry in self.entries]
+        told = condition_of(self.model)
+        self.examples: dict[str, Any] = {} if told is None else {**told.examples(), NONE: NONE}  # labels to choose from
         images = self.data.examples("test", MOST_TEST_IMAGES)
         self.test_images = [self._shown(to_float(image)) for image in images]
         is_dark = images.flatten().mode().values < 128
@@ -58,10 +64,10 @@ class Explorer:
         return code
 
     @torch.no_grad()
-    def picture(self, code: Code) -> Image.Image:
-        """The image of a code."""
+    def picture(self, code: Code, label: str | None = None) -> Image.Image:
+        """The image of a code, and of one of the `examples` of labels."""
         noise = Generator().manual_seed(self.seed)
-        return self._shown(decode_codes(self.model, self.data, self._batch(code), noise)[0])
+        return self._shown(decode_codes(self.model, self.data, self._batch(code), noise, y=self._y(label, 1))[0])
 
     def deviations(self, code: Code) -> list[float]:
         """Where the sliders stand, in standard deviations of the prior."""
@@ -77,7 +83,7 @@ class Explorer:
         return moved.tolist()
 
     @torch.no_grad()
-    def encode(self, image: Image.Image | None) -> tuple[Code, Image.Image, Image.Image]:
+    def encode(self, image: Image.Image | None, label: str | None = None) -> tuple[Code, Image.Image, Image.Image]:
         """The code of an image, the image as the model sees it, and its reconstruction.
 
         An image is fitted as those of the data set are; None is an empty one. Without an encoder the code is the
@@ -87,21 +93,29 @@ class Explorer:
         if self.data.binarize:
             levels = binarized(levels, Generator().manual_seed(self.seed))
         x = to_float(levels.to(self.model.device))
+        y = given(self._y(label, 1))
         if isinstance(self.model, Reconstructs):
-            z, x_hat = self.model.encode(x), self.model.reconstruct(x)
+            z, x_hat = self.model.encode(x, **y), self.model.reconstruct(x, **y)
         else:
-            z = invert(self.model.decode, x, self.model.prior(N_DRAWS, Generator().manual_seed(self.seed)))
-            x_hat = self.model.decode(z)
+            z = invert(self.model.decode, x, self.model.prior(N_DRAWS, Generator().manual_seed(self.seed)), **y)
+            x_hat = self.model.decode(z, **y)
         code: Code = z[0].flatten().tolist()
         return code, self._shown(x[0]), self._shown(x_hat[0])
 
     @torch.no_grad()
-    def between(self, start: Code, end: Code) -> Image.Image:
+    def between(self, start: Code, end: Code, label: str | None = None) -> Image.Image:
         """Images on the way from one code to another, side by side."""
         shares = torch.linspace(0, 1, STEPS, device=self.model.device)[:, None]
         first, last = (self._batch(code).flatten(1).expand(STEPS, -1) for code in (start, end))
         codes = slerp(first, last, shares).unflatten(1, self.model.latent_shape)
-        return Sheet(self.model.decode(codes), STEPS).picture()
+        return Sheet(self.model.decode(codes, **given(self._y(label, STEPS))), STEPS).picture()
+
+    def _y(self, label: str | None, n: int) -> Tensor | None:
+        """One of the `examples`, n times; None if the model takes no labels."""
+        if not self.examples:
+            return None
+        one: Tensor = self.model.condition.ask(self.examples[label or NONE], 1, Generator().manual_seed(self.seed))
+        return one.expand(n, *one.shape[1:]).to(self.model.device)
 
     def _batch(self, code: Code) -> Tensor:
         return torch.tensor(code, device=self.model.device).view(1, *self.model.latent_shape)

@@ -70,6 +70,10 @@ class Panel:
         self.explorer = explorer
         gr.Markdown(f"### {explorer.name}")
         self.code, self.n_samples = gr.State(), gr.State(0)
+        self.told: list[Component] = []  # a choice of labels, where the model takes any
+        if explorer.examples:
+            choices = list(explorer.examples)
+            self.told = [gr.Dropdown(choices, value=choices[0], label="Label", elem_id=f"label{number}")]
         self.images = gr.HTML(elem_id=f"images{number}")
         with gr.Row():
             with gr.Column(min_width=200):
@@ -82,35 +86,41 @@ class Panel:
     def connect(self, page: gr.Blocks, images: Sequence[gr.ImageEditor]) -> None:
         """Have the page answer what is done on it."""
         of_code: list[Component] = [self.code, *self.sliders, self.decoded, self.text]
-        page.load(self.show_images, images, [self.images, *of_code])
+        seen = [*images, *self.told]
+        page.load(self.show_images, seen, [self.images, *of_code])
         for image in images:
-            image.input(self.show_images, images, [self.images, *of_code], **STROKES)
-        self.new.click(self.show_sample, self.n_samples, [self.n_samples, *of_code], show_progress="hidden")
+            image.input(self.show_images, seen, [self.images, *of_code], **STROKES)
+        number = [self.n_samples, *self.told]
+        self.new.click(self.show_sample, number, [self.n_samples, *of_code], show_progress="hidden")
+        moved = [self.code, *self.sliders, *self.told]
         for slider in self.sliders:
-            slider.input(self.move, [self.code, *self.sliders], [self.code, self.decoded, self.text], **STROKES)
+            slider.input(self.move, moved, [self.code, self.decoded, self.text], **STROKES)
+        for label in self.told:
+            label.input(self._decoded, [self.code, label], self.decoded, show_progress="hidden")  # type: ignore[attr-defined]
 
-    def show_images(self, image: dict[str, Any], other: dict[str, Any]) -> list[Any]:
-        """Encode both, as the editors have them."""
-        code, seen, rebuilt = self.explorer.encode(image["composite"])
-        end, _, _ = self.explorer.encode(other["composite"])
-        way = self.explorer.between(code, end)
+    def show_images(self, image: dict[str, Any], other: dict[str, Any], *told: str) -> list[Any]:
+        """Encode both, as the editors have them, and as of the label that is chosen."""
+        code, seen, rebuilt = self.explorer.encode(image["composite"], *told)
+        end, _, _ = self.explorer.encode(other["composite"], *told)
+        way = self.explorer.between(code, end, *told)
         figures = {"as the model sees it": seen, "reconstructed": rebuilt, "on the way to the other image": way}
-        return [_figures(figures), *self._show(code)]
+        return [_figures(figures), *self._show(code, *told)]
 
-    def show_sample(self, number: int) -> list[Any]:
+    def show_sample(self, number: int, *told: str) -> list[Any]:
         """Another draw from the prior."""
-        return [number + 1, *self._show(self.explorer.sample(number))]
+        return [number + 1, *self._show(self.explorer.sample(number), *told)]
 
-    def move(self, code: Code, *deviations: float) -> list[Any]:
-        """Put the entries of a code where the sliders stand, and leave the sliders alone."""
-        code = self.explorer.moved(code, list(deviations))
-        return [code, self._decoded(code), _text(code)]
+    def move(self, code: Code, *values: Any) -> list[Any]:
+        """Put the entries of a code where the sliders stand, and leave those alone; a label stands after them."""
+        n = len(self.sliders)
+        code = self.explorer.moved(code, list(values[:n]))
+        return [code, self._decoded(code, *values[n:]), _text(code)]
 
-    def _show(self, code: Code) -> list[Any]:
-        return [code, *self.explorer.deviations(code), self._decoded(code), _text(code)]
+    def _show(self, code: Code, *told: str) -> list[Any]:
+        return [code, *self.explorer.deviations(code), self._decoded(code, *told), _text(code)]
 
-    def _decoded(self, code: Code) -> str:
-        return _figures({"decoded": self.explorer.picture(code)})
+    def _decoded(self, code: Code, *told: str) -> str:
+        return _figures({"decoded": self.explorer.picture(code, *told)})
 
 
 def _figures(pictures: Mapping[str, Image.Image]) -> str:

@@ -39,8 +39,8 @@ def conditional(
 ) -> nn.Module:
     """Make a network that is told labels, in the way that fits its shapes and what it offers.
 
-    A discriminator, which has `features` and a `head` for one logit, gets a projection; others find the label on their
-    image, or beside a code.
+    A discriminator, which has `features` and a `head` for one logit, gets a projection. The label modulates what else
+    looks at an image, at its features, or if it has none stands on the image. Decoders find it beside their code.
 
     Args:
         make: makes a network from its shapes.
@@ -51,8 +51,10 @@ def conditional(
         options: further ones of the network.
     """
     network = make(in_shape, out_shape, **options) if is_image or out_shape == (1,) else None
-    if network is not None and out_shape == (1,) and hasattr(network, "features") and hasattr(network, "head"):
+    if network is not None and out_shape == (1,) and _has_parts(network):
         return Projection(network, in_shape, labels)
+    if network is not None and is_image and _has_parts(network) and not hasattr(network, "with_indices"):
+        return Modulated(network, in_shape, labels)
     if network is not None and is_image:
         return OnImage(network, in_shape, labels)
     return Beside(make((in_shape[0] + width, *in_shape[1:]), out_shape, **options), labels, width)
@@ -109,7 +111,8 @@ class Beside(Conditional):
 class OnImage(Conditional):
     """An embedding of the label on an image: a coarse map of its own, enlarged, is added to each channel.
 
-    For a convolution that is a bias which depends on label and place; the network keeps its shapes.
+    For a convolution that is a bias which depends on label and place; the network keeps its shapes. Its gradient goes
+    through the whole network, which takes a tenth of a step: `Modulated` is cheaper.
     """
 
     def __init__(self, network: nn.Module, in_shape: tuple[int, ...], labels: LabelVectors) -> None:
@@ -120,6 +123,28 @@ class OnImage(Conditional):
     def tell(self, x: Tensor, y: Tensor) -> Tensor:
         coarse = self.embedding(y).unflatten(1, (self.n_channels, PLACES, PLACES))
         return x + F.interpolate(coarse, x.shape[2:], mode="bilinear", antialias=False).to(x)
+
+
+class Modulated(Conditional):
+    """head((1 + g_y) f(x) + b_y): scales and shifts of the label for each channel of the features (Perez et al. 2018).
+
+    Args:
+        network: has `features` f and a `head`.
+        in_shape: of one input.
+        labels: what labels are.
+    """
+
+    def __init__(self, network: Any, in_shape: tuple[int, ...], labels: LabelVectors) -> None:
+        super().__init__(network, labels)
+        self.modulation = _embedding(labels.dim, 2 * _n_features(network, in_shape), std=0.1)
+
+    def forward(self, x: Tensor, *more: Any, y: Tensor | None = None) -> Tensor:
+        """Map images (B, C, H, W) and labels (B,) or (B, entries) to (B, *out_shape)."""
+        network: Any = self.network
+        features = network.features(x, *more)
+        scale, shift = self.modulation(self._vectors(x, y))[(..., *[None] * (features.ndim - 2))].chunk(2, 1)
+        made: Tensor = network.head(features * (1 + scale) + shift)
+        return made
 
 
 class Projection(Conditional):
@@ -174,6 +199,10 @@ class LabelledCritic:
 def critic(discriminator: nn.Module, y: Tensor | None) -> Any:
     """D as a map from inputs alone, given the labels of the batch, or None where there are none."""
     return discriminator if y is None else LabelledCritic(discriminator, y)
+
+
+def _has_parts(network: nn.Module) -> bool:
+    return hasattr(network, "features") and hasattr(network, "head")
 
 
 def _embedding(dim: int, width: int, std: float = 1.0) -> nn.Linear:
