@@ -94,6 +94,19 @@ def test_any_number_of_batches_makes_an_update(accumulate, tmp_path):
         ("model=gan model/discriminator=resnet model.discriminator.coarsest=0", "coarsest=0 is not possible"),
         ("model=gan model/objective=wgan_pg", "Did you mean 'wgan_gp'?"),
         ("model=wae model.mmd_weight=-1", "model.mmd_weight=-1 is not possible"),
+        ("model/condition=classes", "Did you mean 'class'?"),
+        ("model.condition=class", "an option is chosen with a slash, as in model/condition=class, and not with a dot"),
+        (
+            "model/condition=attributes",
+            "does not fit the labels of digits, one number an image: type model/condition=",
+        ),
+        ("model/condition=class data=shapes", "does not fit the labels of shapes, 6 entries an image: type model/cond"),
+        ("data=shapes model/condition=value model.condition.of=[sizes]", "Did you mean 'size'?"),
+        ("model/condition=class model.condition_drop=1", "model.condition_drop=1 is not possible: it must be a finite"),
+        (
+            "model.condition_drop=0.1",
+            "condition_drop=0.1 leaves out labels, and this model is told none: type model/",
+        ),
     ],
 )
 def test_what_is_not_possible_is_refused(arguments, said, tmp_path):

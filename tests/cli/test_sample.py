@@ -58,6 +58,8 @@ REFUSED = [
         ["mode=neighbours", "features._target_=genlab.modes.Grid"],
         "features._target_=genlab.modes.Grid is refused: features takes a class derived from",
     ),
+    (["mode.label=3"], "mode.label=3 is for a model that was trained with labels, as model/condition=class does, and"),
+    (["mode.label=[3,4]"], "mode.label=[3,4] is not possible: it must be null or a text or a mapping"),
     (["mode=reconstruct", "mode.input=nowhere"], "mode.input=nowhere does not exist"),
 ]
 
