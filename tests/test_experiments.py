@@ -75,7 +75,7 @@ def test_published_networks_have_as_many_weights_as_those_of_their_sources(name,
 
 def test_the_networks_of_r3gan_are_as_large_as_the_authors():
     with torch.device("meta"):
-        model = build(config("experiment=r3gan_cifar10").model)
+        model = build(config("experiment=r3gan_cifar10", "model/condition=none", "~model.condition.width").model)
     millions = [
         sum(p.numel() for p in network.parameters()) / 1e6 for network in (model.generator, model.discriminator)
     ]
@@ -194,6 +194,8 @@ def test_r3gan_changes_by_a_cosine_over_20_million_images_what_its_authors_chang
         values = [schedule(images) for images in (0, 10e6, 20e6, 30e6)]
         assert values == pytest.approx([start, (start + end) / 2, end, end]), name
     assert build(cfg.callbacks.ema).ramp_up is None
+    assert (cfg.model.augment.target, cfg.model.augment.colour, cfg.model.augment.cutout) == (None, 0.5, 1.0)
+    assert (cfg.model.condition["_target_"], cfg.model.condition.width) == ("genlab.conditions.Classes", 64)
 
 
 def test_pythaes_aae_halves_its_learning_rates_at_30_epochs_and_divides_them_by_five_at_50():
