@@ -1,12 +1,15 @@
 """Two opinions on runs on one data set: `python tests/benchmarks/opinions.py RUN RUN`.
 
-The Fréchet distance of 1,000 samples from the training images, in the features of the default encoder, and in those of a
-small classifier that has been trained on these images and their classes.
+The Fréchet distance of 1,000 samples from the training images, in the features of the default encoder, and in those of
+a small classifier that has been trained on these images and their classes.
 """
 
 import sys
 from typing import Any
 
+import contest  # noqa: F401  # first: it puts src and tests on the path
+
+# isort: split
 import torch
 from torch import Generator, Tensor
 
