@@ -13,4 +13,10 @@ def flat(n: int, *, _parent_: DictConfig) -> int | None:
     return n if _parent_.get("latent_shape") is None and _parent_.get("downsample") is None else None
 
 
+def maps(n: int, *, _parent_: DictConfig) -> int | None:
+    """How much shorter the sides of a code of maps are: n, unless the model is given another shape. A resolver."""
+    return n if _parent_.get("latent_dim") is None and _parent_.get("latent_shape") is None else None
+
+
 OmegaConf.register_new_resolver("flat", flat, replace=True)
+OmegaConf.register_new_resolver("maps", maps, replace=True)

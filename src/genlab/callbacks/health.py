@@ -32,7 +32,8 @@ STATE = ("in_a_row", "warnings", "first_norms")
 class Health(Callback):
     """Measures at every validation whether samples vary, codes count and gradients flow, and warns in one line.
 
-    Logged as `health/...`; D's accuracies, which it looks at too, are `val/d_accuracy_...`. A sign is warned of once,
+    Logged as `health/...`; D's accuracies and the used share of a codebook, which it looks at too, are
+    `val/d_accuracy_...` and `val/codes_used`. A sign is warned of once,
     and again only if it has gone in between; `summary.json` has all of it under `health`. The balance of the two losses
     is no sign: it rests at another value in every game. Nor is a D that guesses, which is where the game ends well.
 
@@ -91,7 +92,8 @@ class Health(Callback):
         values = self._measured(trainer, pl_module) | loss_balance(losses)
         logged = {f"health/{name}": value for name, value in values.items() if name != "non_finite"}  # that is always 0
         pl_module.log_dict(logged, sync_dist=True)  # equal on all processes
-        values |= {name: value.item() for name, value in losses.items() if name.startswith("d_accuracy_")}
+        watched = ("d_accuracy_", "codes_used")
+        values |= {name: value.item() for name, value in losses.items() if name.startswith(watched)}
         values |= {f"grad_norm_{name}": norm for name, norm in self.gradients.typical().items()}
         when = {"epoch": trainer.current_epoch + 1, "images_seen": pl_module.images_seen}
         messages = self._new_warnings(values, set(losses), when)

@@ -24,6 +24,7 @@ class Limits:
     min_distinctness: float = 0.05  # share of the data's
     max_saturation: float = 0.3  # share of pixels
     min_active_units: float = 1  # entries of the code
+    min_codes_used: float = 0.1  # share of the codebook
     max_accuracy: float = 0.98  # of D, on real and on fake
     min_gradient: float = 1e-7  # norm: at Adam's epsilon, 1e-8, a weight rests
     max_growth: float = 1000  # of a norm over the first one; the norm itself depends on the loss's units
@@ -70,6 +71,10 @@ RULES = (
     Rule("active_units", "codes_collapsed", lambda v, first, limits: v < limits.min_active_units,
          "the code hardly depends on the image ({value:.0f} active units): the posterior, or the encoder, has "
          "collapsed", (*CODES_COUNT, R1, SLOWER)),
+    Rule("codes_used", "codebook_unused", lambda v, first, limits: v < limits.min_codes_used,
+         "{value:.2g} of the codebook are all that is in use of it: its other entries are dead, as no vector of the "
+         "encoder is near to them", (("", "a larger model.quantizer.expire"),
+         ("", "a smaller model.quantizer.codebook_size"), ("", "model/quantizer=fsq, which learns no codebook"))),
     Rule("d_accuracy", "d_won", lambda v, first, limits: v > limits.max_accuracy,
          "D has won (accuracy at least {value:.3g} on held-out real and on fake images): the generator learns little "
          "from it", (R1, AUGMENT, OBJECTIVE, ("", SLOWER_D))),
