@@ -97,10 +97,10 @@ def test_every_model_fulfils_its_protocols(name, generator):
     model = build(config(f"model={name}").model)
     assert isinstance(model, Samples)
     assert isinstance(model, Averageable)
-    assert model.prior(5, generator).shape == (5, model.latent_dim)
+    assert model.prior(5, generator).shape == (5, *model.latent_shape)
     if isinstance(model, Reconstructs):
         x = torch.zeros(2, *model.image_shape)
-        assert model.encode(x).shape == (2, model.latent_dim)
+        assert model.encode(x).shape == (2, *model.latent_shape)
         assert torch.equal(model.reconstruct(x), model.reconstruct(x))
 
 

@@ -9,8 +9,9 @@ from torch import Generator, Tensor, nn
 
 from genlab.distributed import mean_over_processes
 from genlab.errors import UsageError
-from genlab.models.adversarial import AdversarialModel, Terms
+from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import EncoderDecoder
+from genlab.networks.conditional import Conditional, critic
 from genlab.protocols import ImageDistance
 
 LARGEST_WEIGHT = 1e4  # of the adversary, as in the sources' code
@@ -33,7 +34,7 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     d_start: int
 
     @abstractmethod
-    def autoencode(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Terms]:
+    def autoencode(self, x: Tensor, generator: Generator | None, y: Tensor | None) -> tuple[Tensor, Terms]:
         """Reconstructions of images, both (B, C, H, W); and the penalty on codes, `code_loss`, with other terms."""
 
     def players(self) -> Mapping[str, list[nn.Module]]:
@@ -41,15 +42,15 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         autoencoder = [*self.inference_networks().values()]
         return {"autoencoder": autoencoder, "discriminator": [self.discriminator]}
 
-    def adversarial_step(self, parts: Sequence[Tensor]) -> Terms:
+    def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """One step of the autoencoder, then one of D on the same reconstructions."""
         terms, fakes, d_plays = Terms(), [], self.trainer.global_step >= self.d_start
         if self.generator_is_due() or not d_plays:
             with self.only("autoencoder"):
-                for x in parts:
-                    x_hat, terms = self.reconstruction_terms(x, self.noise)
+                for x, y in parts:
+                    x_hat, terms = self.reconstruction_terms(x, self.noise, y)
                     if d_plays:
-                        terms["g_loss"] = self.objective.generator(self.discriminator, x, x_hat)
+                        terms["g_loss"] = self.objective.generator(critic(self.discriminator, y), x, x_hat)
                         terms["g_weight"] = self.adapted_weight(terms["nll"], terms["g_loss"])
                         terms["loss"] = terms["loss"] + terms["g_weight"] * terms["g_loss"]
                     self.descend(terms, "loss")
@@ -57,21 +58,24 @@ class FirstStage(EncoderDecoder, AdversarialModel):
                 self.step("autoencoder")
         else:
             with torch.no_grad():
-                fakes = [self.reconstruct(x) for x in parts]
+                fakes = [self.reconstruct(x, y) for x, y in parts]
         if d_plays:
-            for x, fake in zip(parts, fakes, strict=True):
-                terms |= self.objective.discriminator(self.discriminator, x, fake, self.n_updates, self.noise)
+            for (x, y), fake in zip(parts, fakes, strict=True):
+                d = critic(self.discriminator, y)
+                terms |= self.objective.discriminator(d, x, fake, self.n_updates, self.noise)
                 self.descend(terms, "d_loss")
             self.step("discriminator")
         return terms
 
-    def reconstruction_terms(self, x: Tensor, generator: Generator | None) -> tuple[Tensor, Terms]:
+    def reconstruction_terms(
+        self, x: Tensor, generator: Generator | None, y: Tensor | None = None
+    ) -> tuple[Tensor, Terms]:
         """Reconstructions of images, both (B, C, H, W), and the autoencoder's terms without D, scalars.
 
         `nll` = |x - x_hat| + perceptual_weight d(x, x_hat), summed over pixels, for each of which the perceptual
         distance counts, as in Rombach et al. 2022; `loss` adds the penalty on the code.
         """
-        x_hat, terms = self.autoencode(x, generator)
+        x_hat, terms = self.autoencode(x, generator, y)
         terms["l1"] = (x - x_hat).abs().flatten(1).sum(1).mean()
         terms["perceptual"] = self.perceptual(x, x_hat).mean()
         terms["nll"] = terms["l1"] + self.perceptual_weight * x[0].numel() * terms["perceptual"]
@@ -91,10 +95,11 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         ]
         return self.adversarial_weight * (norms[0] / (norms[1] + EPSILON)).clamp_max(LARGEST_WEIGHT).detach()
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The terms for images (B, C, H, W), and both players' losses on them and their reconstructions, scalars."""
-        x_hat, terms = self.reconstruction_terms(x, generator)
-        return {**terms, **self.objective.evaluate(self.discriminator(x), self.discriminator(x_hat))}
+        x_hat, terms = self.reconstruction_terms(x, generator, y)
+        d = critic(self.discriminator, y)
+        return {**terms, **self.objective.evaluate(d(x), d(x_hat))}
 
     @property
     def trained_on(self) -> tuple[str, ...]:
@@ -106,7 +111,7 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         super().on_fit_start()
         if self.d_start >= (n_batches := self.trainer.estimated_stepping_batches):
             raise UsageError(
-                f"model.d_start={self.d_start} is beyond the {n_batches} batches of this run, and the discriminator would "
+                f"model.d_start={self.d_start} is beyond the {n_batches} batches of this run, so its discriminator would "
                 f"never play: type model.d_start={int(n_batches // 4)}, or train longer."
             )
 
@@ -123,5 +128,6 @@ class FirstStage(EncoderDecoder, AdversarialModel):
 
 
 def last_layer(network: nn.Module) -> Tensor:
-    """The weight of the layer that comes last."""
-    return [weight for weight in network.parameters() if weight.ndim > 1][-1]
+    """The weight of the layer that makes the image."""
+    own = network.network if isinstance(network, Conditional) else network  # whose embedding is registered last
+    return [weight for weight in own.parameters() if weight.ndim > 1][-1]

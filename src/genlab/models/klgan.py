@@ -56,23 +56,23 @@ class KLGAN(GaussianPosterior, FirstStage):
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        self.encoder = encoder(self.image_shape, self.posterior_shape)
-        self.decoder = decoder(self.latent_shape, self.image_shape)
-        self.discriminator = discriminator(self.image_shape, (1,))
+        self.encoder = self.network(encoder, self.image_shape, self.posterior_shape)
+        self.decoder = self.network(decoder, self.latent_shape, self.image_shape)
+        self.discriminator = self.network(discriminator, self.image_shape, (1,))
         self.perceptual, self.perceptual_weight = perceptual, perceptual_weight
         self.kl_weight, self.adversarial_weight, self.d_start = kl_weight, adversarial_weight, d_start
         self.register_buffer("code_mean", torch.zeros(self.latent_shape))
         self.register_buffer("code_square", torch.ones(self.latent_shape))
         self.register_buffer("n_counted", torch.tensor(0))
 
-    def autoencode(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Terms]:
+    def autoencode(self, x: Tensor, generator: Generator | None, y: Tensor | None) -> tuple[Tensor, Terms]:
         """Reconstructions of images, both (B, C, H, W), from draws of q(z|x); and the KL term in nats, weighted too."""
-        mean, logvar = self.posterior(x)
+        mean, logvar = self.posterior(x, y)
         z = reparametrise(mean, logvar, generator)
         if self.training:
             self.follow(z)
         kl = kl_to_standard_normal(mean, logvar).mean()
-        return self.decode(z), {"kl": kl, "code_loss": self.kl_weight * kl}
+        return self.decode(z, y), {"kl": kl, "code_loss": self.kl_weight * kl}
 
     @torch.no_grad()
     def follow(self, z: Tensor) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from genlab.conditioning import given
 from genlab.distributed import has_group, mean_over_processes
 from genlab.metrics import codebook_use
 from genlab.models.autoencoding import EncoderDecoder
@@ -40,9 +41,9 @@ class QuantizedCodes(EncoderDecoder):
         """How many numbers of entries a code consists of."""
         return self.quantizer.n_indices
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to rounded codes (B, *latent_shape)."""
-        return self.quantizer.round(self.encoder(x).float())
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Map images (B, C, H, W), and labels where there are any, to rounded codes (B, *latent_shape)."""
+        return self.quantizer.round(self.encoder(x, **given(y)).float())
 
     def to_indices(self, z: Tensor) -> Tensor:
         """Map codes (B, *latent_shape) to the numbers (B, n_indices) of the entries nearest to them, long."""

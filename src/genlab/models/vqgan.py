@@ -6,6 +6,7 @@ from typing import Any
 from torch import Generator, Tensor
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from genlab.conditioning import given
 from genlab.models.adversarial import Terms
 from genlab.models.base import Network
 from genlab.models.first_stage import FirstStage
@@ -48,17 +49,17 @@ class VQGAN(QuantizedCodes, FirstStage):
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
-        self.encoder = encoder(self.image_shape, self.latent_shape)
+        self.encoder = self.network(encoder, self.image_shape, self.latent_shape)
         self.quantizer: Any = quantizer(self.latent_shape)
-        self.decoder = decoder(self.latent_shape, self.image_shape)
-        self.discriminator = discriminator(self.image_shape, (1,))
+        self.decoder = self.network(decoder, self.latent_shape, self.image_shape)
+        self.discriminator = self.network(discriminator, self.image_shape, (1,))
         self.perceptual, self.perceptual_weight = perceptual, perceptual_weight
         self.commitment, self.adversarial_weight, self.d_start = commitment, adversarial_weight, d_start
         self.start_counting()
 
-    def autoencode(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Terms]:
+    def autoencode(self, x: Tensor, generator: Generator | None, y: Tensor | None) -> tuple[Tensor, Terms]:
         """Reconstructions of images, both (B, C, H, W), from rounded codes; the commitment, and the codebook's use."""
-        z, indices, penalty = self.quantizer(self.encoder(x).float())
+        z, indices, penalty = self.quantizer(self.encoder(x, **given(y)).float())
         if self.training:
             self.count(indices)
-        return self.decode(z), {"commitment": penalty, "code_loss": self.commitment * penalty, **self.use(indices)}
+        return self.decode(z, y), {"commitment": penalty, "code_loss": self.commitment * penalty, **self.use(indices)}

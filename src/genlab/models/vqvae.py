@@ -6,6 +6,7 @@ from typing import Any
 from torch import Generator, Tensor
 
 from genlab.bounds import NonNegativeFloat, PositiveInt
+from genlab.conditioning import given
 from genlab.models.base import ImageModel, Network
 from genlab.models.quantized import QuantizedCodes
 from genlab.protocols import Likelihood
@@ -40,31 +41,31 @@ class VQVAE(QuantizedCodes, ImageModel):
     ) -> None:
         super().__init__(image_shape, latent_dim, **common)
         self.likelihood = likelihood
-        self.encoder = encoder(self.image_shape, self.latent_shape)
+        self.encoder = self.network(encoder, self.image_shape, self.latent_shape)
         self.quantizer: Any = quantizer(self.latent_shape)
-        self.decoder = decoder(self.latent_shape, self.image_shape, **likelihood.decoder_options)
+        self.decoder = self.network(decoder, self.latent_shape, self.image_shape, **likelihood.decoder_options)
         self.commitment = commitment
         self.start_counting()
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Map codes (B, *latent_shape), as they are, to the means of p(x|z), images (B, C, H, W) in [-1, 1]."""
-        return self.likelihood.mean(self.decoder(z).float())
+        return self.likelihood.mean(self.decoder(z, **given(y)).float())
 
-    def losses(self, x: Tensor, generator: Generator | None = None) -> dict[str, Tensor]:
+    def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of images (B, C, H, W) with its two terms, and the use of the codebook, as scalars."""
-        return self.losses_and_indices(x)[0]
+        return self.losses_and_indices(x, y)[0]
 
-    def losses_and_indices(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def losses_and_indices(self, x: Tensor, y: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor]:
         """The same with the numbers (B, n_indices) of the entries; in training mode the codebook learns."""
-        z, indices, penalty = self.quantizer(self.encoder(x).float())
-        nll = self.likelihood.nll(x, self.decoder(z).float()).mean()
+        z, indices, penalty = self.quantizer(self.encoder(x, **given(y)).float())
+        nll = self.likelihood.nll(x, self.decoder(z, **given(y)).float()).mean()
         loss = nll + self.commitment * penalty
         return {"loss": loss, "nll": nll, "commitment": penalty, **self.use(indices)}, indices
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Descend the loss, and count which entries are where."""
-        x, _ = batch
-        losses, indices = self.losses_and_indices(x)
+        x, y = self.told(batch)
+        losses, indices = self.losses_and_indices(x, y)
         self.count(indices)
         self.log_training(losses)
         return losses["loss"]
