@@ -42,7 +42,7 @@ def test_every_model_has_codes_of_maps(name, generator):
 
 
 # A quantiser rounds the vector at each place, and a code without places is one vector.
-@pytest.mark.parametrize("name", [name for name in options("model") if "quantizer" not in config(f"model={name}").model])
+@pytest.mark.parametrize("name", [n for n in options("model") if "quantizer" not in config(f"model={n}").model])
 def test_a_vector_of_as_many_entries_is_the_same_model(name, generator):
     """With fully connected networks, which know of no places: weights, codes and losses are equal."""
     maps, vector = small(name, MAPS).eval(), small(name, "model.latent_dim=24").eval()

@@ -111,8 +111,8 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         super().on_fit_start()
         if self.d_start >= (n_batches := self.trainer.estimated_stepping_batches):
             raise UsageError(
-                f"model.d_start={self.d_start} is beyond the {n_batches} batches of this run, so its discriminator would "
-                f"never play: type model.d_start={int(n_batches // 4)}, or train longer."
+                f"model.d_start={self.d_start} is beyond the {n_batches} batches of this run, so D would never play: "
+                f"type model.d_start={int(n_batches // 4)}, or train longer."
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
