@@ -15,7 +15,7 @@ from genlab.callbacks import Health
 from genlab.callbacks.health import loss_balance
 from genlab.commands.load import read_checkpoint
 from genlab.config.build import build
-from genlab.protocols import Reconstructs
+from genlab.protocols import HasCodebook, Reconstructs
 
 LEARNS = ("data.limit=1000", "data.batch_size=32", "trainer.max_epochs=4")  # enough for samples that vary
 GOOD = {"diversity": 0.8, "distinctness": 0.7, "saturation": 0.0, "non_finite": 0.0}
@@ -207,8 +207,10 @@ def test_every_model_is_watched(name, tmp_path):
     expected |= {"active_units"} if isinstance(model, Reconstructs) else set()
     players = {"d_accuracy_real", "d_accuracy_fake", "loss_balance"}
     expected |= players if "val/d_loss" in trainer.callback_metrics else set()
+    expected |= {"codes_used"} if isinstance(model, HasCodebook) else set()
     assert health_values(tmp_path) == expected
-    logged = {f"health/{key}" for key in expected if "accuracy" not in key and key != "non_finite"}
+    elsewhere = {"d_accuracy_real", "d_accuracy_fake", "codes_used", "non_finite"}
+    logged = {f"health/{key}" for key in expected - elsewhere}
     assert logged == {key for key in trainer.callback_metrics if key.startswith("health/")}
 
 

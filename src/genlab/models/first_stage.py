@@ -106,9 +106,9 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         """The name of the network whose features were descended, and which should not score the model."""
         return (self.perceptual.name,)
 
-    def on_fit_start(self) -> None:
+    def on_train_start(self) -> None:
         """Refuse a D that would never play."""
-        super().on_fit_start()
+        super().on_train_start()
         if self.d_start >= (n_batches := self.trainer.estimated_stepping_batches):
             raise UsageError(
                 f"model.d_start={self.d_start} is beyond the {n_batches} batches of this run, so D would never play: "

@@ -103,10 +103,10 @@ class Quantizer(nn.Module, ABC):
         return torch.stack(parts).sum(0)
 
     def _vectors(self, z: Tensor) -> Tensor:
-        return z.float().reshape(len(z), self.shape[0], -1).transpose(1, 2)
+        return z.float().reshape(z.shape[0], self.shape[0], -1).transpose(1, 2)  # len(z) would not be traced
 
     def _codes(self, vectors: Tensor) -> Tensor:
-        return vectors.transpose(1, 2).reshape(len(vectors), *self.shape)
+        return vectors.transpose(1, 2).reshape(vectors.shape[0], *self.shape)
 
 
 def nearest(vectors: Tensor, entries: Tensor) -> Tensor:
