@@ -40,7 +40,8 @@ class JointNoise(Callback):
 def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) -> dict[str, torch.Tensor]:
     """Train on 16 images a step over all processes, with SGD, so that equal gradients give equal weights.
 
-    With joint noise the networks have no batch statistics, as these differ between two halves and the whole batch.
+    With joint noise the networks have no batch statistics, as these differ between two halves and the whole batch, and
+    a codebook draws nothing.
     """
     overrides = [*MAPS] if model_name == "maps" else [f"model={model_name}"]
     overrides += [f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
@@ -49,6 +50,8 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
     for node in cfg.model.values():
         if joint_noise and isinstance(node, DictConfig) and "norm" in node:
             node.norm = None
+    if joint_noise and "quantizer" in cfg.model:  # what it draws of vectors, each process draws of its own
+        cfg.model.quantizer |= {"kmeans_init": False, "expire": 0.0}
     cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.001}
     torch.manual_seed(0)
     model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0, every_n_steps=1)

@@ -66,9 +66,9 @@ class LPIPS(nn.Module):
         return self.network(large_enough(x), large_enough(x_hat)).flatten()
 
 
-def large_enough(images: Tensor) -> Tensor:
-    """Map images (B, C, H, W) to colour ones (B, 3, H', W') of 64 pixels a side or more (bilinear)."""
+def large_enough(images: Tensor, smallest: int = SMALLEST) -> Tensor:
+    """Map images (B, C, H, W) to colour ones (B, 3, H', W') of so many pixels a side or more (bilinear)."""
     images = grey_to_rgb(images)
-    if min(images.shape[-2:]) >= SMALLEST:
+    if min(images.shape[-2:]) >= smallest:
         return images
-    return F.interpolate(images, (SMALLEST, SMALLEST), mode="bilinear", align_corners=False)
+    return F.interpolate(images, (smallest, smallest), mode="bilinear", align_corners=False)

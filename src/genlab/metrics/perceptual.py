@@ -11,6 +11,8 @@ from genlab.metrics.encoders.efficientnet import EfficientNetLite0
 from genlab.metrics.lpips import LPIPS, large_enough
 from genlab.protocols import ImageDistance
 
+SMALLEST = 32  # pixels a side that leave something of the coarsest map
+
 
 class PerceptualDistance(ImageDistance):
     """How far two images are apart in the features of a fixed network, differentiable in both.
@@ -38,7 +40,7 @@ class PerceptualDistance(ImageDistance):
     def __call__(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """Compare images (B, C, H, W) in [-1, 1], twice, grey or colour: (B,), at least 0, without units.
 
-        Images of less than 64 pixels a side are enlarged (bilinear).
+        Images of less than 64 pixels a side are enlarged (bilinear), of less than 32 for EfficientNet-Lite0.
         """
         self.network.to(x.device)
         distance = self.network.distance if self._make is LPIPS else self._between_maps
@@ -46,7 +48,7 @@ class PerceptualDistance(ImageDistance):
             return distance(x.float(), x_hat.float())
 
     def _between_maps(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        maps, maps_hat = (self.network.maps(127.5 * (large_enough(images) + 1)) for images in (x, x_hat))
+        maps, maps_hat = (self.network.maps(127.5 * (large_enough(images, SMALLEST) + 1)) for images in (x, x_hat))
         distances = [
             (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean((1, 2))
             for a, b in zip(maps, maps_hat, strict=True)
