@@ -51,8 +51,9 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
         if joint_noise and isinstance(node, DictConfig) and "norm" in node:
             node.norm = None
     if joint_noise and "quantizer" in cfg.model:  # what it draws of vectors, each process draws of its own
-        cfg.model.quantizer |= {"kmeans_init": False, "expire": 0.0}
-    cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.001}
+        cfg.model.quantizer.update(kmeans_init=False, expire=0.0)
+    lr = 1e-6 if "perceptual" in cfg.model else 1e-3  # sums over pixels have gradients that are far larger
+    cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": lr}
     torch.manual_seed(0)
     model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0, every_n_steps=1)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}

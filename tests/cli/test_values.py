@@ -123,6 +123,16 @@ REFUSED = [  # what is typed, and the sentence
     (["+model.depth=3"], "model.depth: genlab.models.VAE got an unexpected keyword argument 'depth'. It takes: image_"),
     (["+callbacks.ema.decay=0.9"], "callbacks.ema.decay: genlab.callbacks.EMA got an unexpected keyword argument"),
     (["+data.root=photos"], "data.root: genlab.data.ImageDataModule got an unexpected keyword argument 'root'."),
+    (
+        ["model=vqvae", "model.quantizer.codebook_size=1"],
+        "codebook_size=1 is not possible: it must be a whole number from 2",
+    ),
+    (
+        ["model=vqvae", "model/quantizer=fsq", "model.quantizer.levels=[8,2]"],
+        "it must be a whole number of at least 3.",
+    ),
+    (["model=klgan", "model.d_start=-1"], "model.d_start=-1 is not possible: it must be a whole number of at least 0."),
+    (["model=klgan", "model.perceptual.network=vgg"], "Valid: best, efficientnet_lite0, lpips."),
     (["+model.decoder.widht=8"], "Did you mean 'width'?"),
     (["callbacks.samples=null"], "callbacks.samples=null is not possible: it is an object with a _target_."),
     (["+callbacks.early={patience:3}"], "To leave it out: ~callbacks.early."),
@@ -201,6 +211,12 @@ def test_the_other_scripts_say_so_too(script, typed, said, tmp_path):
 
 
 TYPED = [
+    (["model=klgan", "model.d_start=50000"], "model.d_start=50000 is beyond the"),
+    (
+        ["model=vqvae", "model/quantizer=lfq", "model.quantizer.codebook_size=100"],
+        "as the signs of numbers give: type 64",
+    ),
+    (["model=vqgan", "model/quantizer=fsq", "model.quantizer.levels=[99,99,99]"], "is a codebook of 970299 entries"),
     (["data.flip=perhaps"], "data.flip=perhaps is not possible: it must be true or false."),
     (["seed=null"], f"seed=null is not possible: {SEED}"),
     (["model.latent_dim=1e9"], "The machine has no memory left for another "),
