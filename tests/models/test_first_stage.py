@@ -109,6 +109,11 @@ def test_d_plays_from_a_batch_on_that_is_counted_in_batches(accumulate, tmp_path
     assert {int(state["step"]) for state in discriminator["state"].values()} == {1}
 
 
+def test_d_plays_after_a_quarter_of_the_run_if_nothing_else_is_said(tmp_path):
+    _, discriminator = trained("klgan", tmp_path, "trainer.max_steps=4")["optimizer_states"]
+    assert {int(state["step"]) for state in discriminator["state"].values()} == {3}
+
+
 @BOTH
 def test_a_d_that_would_never_play_is_refused_before_training(name, tmp_path):
     with pytest.raises(UsageError, match=r"model\.d_start=4 is beyond the 4 batches of this run.*model\.d_start=1"):

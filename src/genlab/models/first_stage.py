@@ -21,8 +21,8 @@ EPSILON = 1e-4  # beside the norm that is divided by, as there
 class FirstStage(EncoderDecoder, AdversarialModel):
     """L1 + perceptual distance, a penalty on the code, and a discriminator whose weight is adapted.
 
-    The discriminator plays from batch `d_start` on; before, it neither learns nor counts. Batches are counted, and not
-    the optimisers' steps, of which there are two a batch.
+    The discriminator plays from batch `d_start` on, after a quarter of the run where that is None; before, it neither
+    learns nor counts. Batches are counted, and not the optimisers' steps, of which there are two a batch.
 
     A subclass gives networks and weights of the losses as attributes, `autoencode`, and what `ImageModel` asks for.
     """
@@ -31,7 +31,8 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     perceptual: ImageDistance
     perceptual_weight: float
     adversarial_weight: float
-    d_start: int
+    d_start: int | None
+    first_batch_of_d: int
 
     @abstractmethod
     def autoencode(self, x: Tensor, generator: Generator | None, y: Tensor | None) -> tuple[Tensor, Terms]:
@@ -44,7 +45,7 @@ class FirstStage(EncoderDecoder, AdversarialModel):
 
     def adversarial_step(self, parts: Sequence[Part]) -> Terms:
         """One step of the autoencoder, then one of D on the same reconstructions."""
-        terms, fakes, d_plays = Terms(), [], self.trainer.global_step >= self.d_start
+        terms, fakes, d_plays = Terms(), [], self.trainer.global_step >= self.first_batch_of_d
         if self.generator_is_due() or not d_plays:
             with self.only("autoencoder"):
                 for x, y in parts:
@@ -107,12 +108,15 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         return (self.perceptual.name,)
 
     def on_train_start(self) -> None:
-        """Refuse a D that would never play."""
+        """See when D begins; refuse one that would never play."""
         super().on_train_start()
-        if self.d_start >= (n_batches := self.trainer.estimated_stepping_batches):
+        n_batches = self.trainer.estimated_stepping_batches  # infinite where time alone ends the run
+        in_time = int(n_batches // 4) if n_batches < float("inf") else 0
+        self.first_batch_of_d = in_time if self.d_start is None else self.d_start
+        if self.first_batch_of_d >= n_batches:
             raise UsageError(
                 f"model.d_start={self.d_start} is beyond the {n_batches} batches of this run, so D would never play: "
-                f"type model.d_start={int(n_batches // 4)}, or train longer."
+                f"type model.d_start={in_time}, or train longer."
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

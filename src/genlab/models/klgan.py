@@ -33,7 +33,7 @@ class KLGAN(GaussianPosterior, FirstStage):
         kl_weight: of the KL term in nats.
         perceptual_weight: of d beside the mean absolute distance.
         adversarial_weight: of D, in norms of gradients.
-        d_start: the batch from which D plays.
+        d_start: the batch from which D plays; None for that after a quarter of the run.
         image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
@@ -52,7 +52,7 @@ class KLGAN(GaussianPosterior, FirstStage):
         kl_weight: NonNegativeFloat = 1e-6,
         perceptual_weight: NonNegativeFloat = 1.0,
         adversarial_weight: PositiveFloat = 0.5,
-        d_start: NonNegativeInt = 0,
+        d_start: NonNegativeInt | None = None,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)

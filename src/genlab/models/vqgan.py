@@ -29,7 +29,7 @@ class VQGAN(QuantizedCodes, FirstStage):
         commitment: weight of the quantiser's penalty.
         perceptual_weight: of d beside the mean absolute distance.
         adversarial_weight: of D, in norms of gradients.
-        d_start: the batch from which D plays.
+        d_start: the batch from which D plays; None for that after a quarter of the run.
         image_shape, latent_dim, adversarial: see `AdversarialModel`.
     """
 
@@ -45,7 +45,7 @@ class VQGAN(QuantizedCodes, FirstStage):
         commitment: NonNegativeFloat = 1.0,
         perceptual_weight: NonNegativeFloat = 1.0,
         adversarial_weight: PositiveFloat = 0.8,
-        d_start: NonNegativeInt = 0,
+        d_start: NonNegativeInt | None = None,
         **adversarial: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, **adversarial)
