@@ -78,8 +78,10 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         """
         x_hat, terms = self.autoencode(x, generator, y)
         terms["l1"] = (x - x_hat).abs().flatten(1).sum(1).mean()
-        terms["perceptual"] = self.perceptual(x, x_hat).mean()
-        terms["nll"] = terms["l1"] + self.perceptual_weight * x[0].numel() * terms["perceptual"]
+        terms["nll"] = terms["l1"]
+        if self.perceptual_weight:  # the network takes as long as all the rest
+            terms["perceptual"] = self.perceptual(x, x_hat).mean()
+            terms["nll"] = terms["l1"] + self.perceptual_weight * x[0].numel() * terms["perceptual"]
         terms["loss"] = terms["nll"] + terms["code_loss"]
         return x_hat, terms
 
@@ -105,7 +107,7 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     @property
     def trained_on(self) -> tuple[str, ...]:
         """The name of the network whose features were descended, and which should not score the model."""
-        return (self.perceptual.name,)
+        return (self.perceptual.name,) if self.perceptual_weight else ()
 
     def on_train_start(self) -> None:
         """See when D begins; refuse one that would never play."""
@@ -126,9 +128,10 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to go on with another perceptual distance: `best` may be another one on another machine."""
         super().on_load_checkpoint(checkpoint)
-        (before,), (now,) = checkpoint["trained_on"], self.trained_on
+        before, now = checkpoint["trained_on"], list(self.trained_on)
         if before != now:
-            raise UsageError(f"The checkpoint was trained on {before}, and here {now} would take its place.")
+            names = [part[0] if part else "no network" for part in (before, now)]
+            raise UsageError(f"The checkpoint was trained on {names[0]}, and here {names[1]} would take its place.")
 
 
 def last_layer(network: nn.Module) -> Tensor:
