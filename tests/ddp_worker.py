@@ -17,7 +17,9 @@ from genlab.distributed import leave_group_at_exit
 STEPS = 3
 SPATIAL = [text for role in ("encoder", "decoder") for text in (f"model/{role}=spatial", f"model.{role}.width=4")]
 MAPS = ["model=vae", *SPATIAL, "model.encoder.gradient_checkpointing=true", "model.latent_shape=[2,7,7]"]
-NAMES = [*options("model"), "maps"]  # models, and a VAE with codes of maps
+LABELS = ["model=gan", "model/condition=class", "model.condition.names=[0,1,2,3,4,5,6,7,8,9]"]
+MORE = {"maps": MAPS, "labels": LABELS}  # a VAE with codes of maps, and a GAN that is told classes
+NAMES = [*options("model"), *MORE]
 
 
 class JointNoise(Callback):
@@ -43,7 +45,7 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
     With joint noise the networks have no batch statistics, as these differ between two halves and the whole batch, and
     a codebook draws nothing.
     """
-    overrides = [*MAPS] if model_name == "maps" else [f"model={model_name}"]
+    overrides = list(MORE.get(model_name, [f"model={model_name}"]))
     overrides += [f"trainer={trainer_name}", "data.limit=64", f"trainer.max_steps={STEPS}"]
     overrides += ["data.batch_size=8"] if trainer_name == "ddp_cpu" else ["data.batch_size=16"]
     cfg = config(*overrides)
