@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from settings import config
 from torch import nn
 
+from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.priors import Autoregressive, Flow, Gaussian, Mixture
 
@@ -145,6 +147,17 @@ def test_codes_of_a_codebook_are_learnt_as_numbers(generator):
     assert set(drawn.unique().tolist()) <= {0.0, 10.0, 20.0}
     assert (drawn[:, 1] - drawn[:, 0] == 10).float().mean() > 0.97
     assert (drawn[:, 0] == 10).float().mean().item() == pytest.approx(0.75, abs=0.06)
+
+
+def test_draws_for_a_vqvae_are_entries_of_its_codebook(generator):
+    few = ("model/encoder=conv", "model/decoder=conv", "model.quantizer.codebook_size=8", "data.size=16")
+    vqvae = build(config("model=vqvae", *few).model).eval()
+    with torch.no_grad():
+        codes = vqvae.encode(torch.rand(20, 1, 16, 16, generator=generator) * 2 - 1)
+    vqvae.draw_codes_from(fitted(Autoregressive(vqvae, epochs=1, width=32, depth=1), codes))
+    drawn = vqvae.prior(6, generator)
+    assert drawn.shape == codes[:6].shape
+    torch.testing.assert_close(vqvae.from_indices(vqvae.to_indices(drawn)), drawn)
 
 
 def test_what_is_drawn_one_by_one_has_the_probability_that_is_trained():

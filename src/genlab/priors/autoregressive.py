@@ -36,9 +36,9 @@ class Autoregressive(Trained):
     def __init__(
         self,
         model: Samples,
-        epochs: PositiveInt = 50,
-        batch_size: PositiveInt = 128,
-        lr: PositiveFloat = 1e-3,
+        epochs: PositiveInt = 24,
+        batch_size: PositiveInt = 64,
+        lr: PositiveFloat = 3e-3,
         width: PositiveInt = 64,
         depth: PositiveInt = 2,
         n_components: PositiveInt = 10,
