@@ -277,6 +277,7 @@ def test_what_is_read_from_the_environment_is_converted_and_recorded_as_it_was_t
     assert_refused(type_in("train", *BARE, *typed[:1], cwd=tmp_path, DIM="few"), "model.latent_dim=few is not possible")
 
 
+LINE = "{_target_: genlab.schedules.Linear, start: 0, end: 1, images: 100}"
 LBFGS = ["model.optimizer._target_=torch.optim.LBFGS", "~model.optimizer.fused"]
 OPTIMISERS = [  # what is typed, and what preflight says; None where it trains
     (["model.optimizer._target_=torch.optim.RMSprop"], "unexpected keyword argument 'fused'. It takes: params, lr, "),
@@ -288,6 +289,10 @@ OPTIMISERS = [  # what is typed, and what preflight says; None where it trains
     (["model=gan", *LBFGS, "~model.optimizer.betas"], "model.optimizer can't be used:"),
     (["model.optimizer._target_=torch.optim.SparseAdam", "~model.optimizer.fused"], "does not support dense gradients"),
     (["model.optimizer._target_=torch.optim.Muon", "~model.optimizer.fused"], "Muon only supports 2D parameters"),
+    ([f"+model.schedules.gamma={LINE}"], "There is no number to schedule in model.schedules 'gamma'. Valid: beta, "),
+    ([f"+model.schedules.beta2={LINE}"], "model.schedules.beta2 goes from 0 to 1, and it must stay from 0 to below 1."),
+    (["model=gan", "model/augment=ada", "model/objective=wgan_gp"], "Wasserstein has none: type model.augment.target="),
+    (["model=gan", "+model.optimizers.generator={weigth_decay: 1}"], "unexpected keyword argument 'weigth_decay'"),
     (["model.optimizer.lr=-1"], "model.optimizer can't be used: Invalid learning rate: -1"),
     (
         ["model.optimizer.foreach=true"],
