@@ -120,11 +120,13 @@ def test_a_d_that_would_never_play_is_refused_before_training(name, tmp_path):
         trained(name, tmp_path, "trainer.max_steps=4", "model.d_start=4")
 
 
-def test_a_run_does_not_go_on_with_another_perceptual_distance():
+def test_a_run_does_not_go_on_with_another_perceptual_distance_and_is_scored_by_its_own():
     model = small("klgan")
-    checkpoint = {"images_seen": 0, "global_step": 0, "trained_on": ["lpips_alexnet"]}
+    assert model.trained_on == ("differences",)
+    model.on_load_checkpoint({"images_seen": 0, "global_step": 0, "trained_on": ["lpips_alexnet"]})
+    assert model.trained_on == ("lpips_alexnet",)
     with pytest.raises(UsageError, match="trained on lpips_alexnet, and here differences would take its place"):
-        model.on_load_checkpoint(checkpoint)
+        model.on_train_start()
 
 
 @pytest.mark.parametrize(("model", "trained_on"), [("klgan", "efficientnet_lite0"), ("vae", None)])

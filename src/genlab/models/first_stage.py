@@ -33,6 +33,7 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     adversarial_weight: float
     d_start: int | None
     first_batch_of_d: int
+    trained_on_before: tuple[str, ...] | None = None  # in the checkpoint
 
     @abstractmethod
     def autoencode(self, x: Tensor, generator: Generator | None, y: Tensor | None) -> tuple[Tensor, Terms]:
@@ -107,11 +108,20 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     @property
     def trained_on(self) -> tuple[str, ...]:
         """The name of the network whose features were descended, and which should not score the model."""
+        return self._descends() if self.trained_on_before is None else self.trained_on_before
+
+    def _descends(self) -> tuple[str, ...]:
         return (self.perceptual.name,) if self.perceptual_weight else ()
 
     def on_train_start(self) -> None:
-        """See when D begins; refuse one that would never play."""
+        """See when D begins; refuse one that would never play, and to go on with another perceptual distance."""
         super().on_train_start()
+        if (before := self.trained_on) != (now := self._descends()):  # `best` may be another one on another machine
+            names = [part[0] if part else "no network" for part in (before, now)]
+            raise UsageError(
+                f"The run was trained on {names[0]}, and here {names[1]} would take its place: see "
+                "model.perceptual.network."
+            )
         n_batches = self.trainer.estimated_stepping_batches  # infinite where time alone ends the run
         in_time = int(n_batches // 4) if n_batches < float("inf") else 0
         self.first_batch_of_d = in_time if self.d_start is None else self.d_start
@@ -126,12 +136,8 @@ class FirstStage(EncoderDecoder, AdversarialModel):
         checkpoint["trained_on"] = list(self.trained_on)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with another perceptual distance: `best` may be another one on another machine."""
         super().on_load_checkpoint(checkpoint)
-        before, now = checkpoint["trained_on"], list(self.trained_on)
-        if before != now:
-            names = [part[0] if part else "no network" for part in (before, now)]
-            raise UsageError(f"The checkpoint was trained on {names[0]}, and here {names[1]} would take its place.")
+        self.trained_on_before = tuple(checkpoint.get("trained_on", self._descends()))
 
 
 def last_layer(network: nn.Module) -> Tensor:
