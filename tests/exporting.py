@@ -65,7 +65,9 @@ def untrained(path: Path, *overrides: str) -> Path:
     torch.manual_seed(0)
     model = build(cfg.model)
     for name, buffer in model.named_buffers():
-        if buffer.ndim == 2:  # a covariance
+        if name == "frequencies":  # of the entries of a codebook, in rows
+            buffer.uniform_().div_(buffer.sum(1, keepdim=True))
+        elif buffer.ndim == 2:  # a covariance
             buffer.normal_().copy_(buffer @ buffer.T)
         elif buffer.ndim == 1:  # a mean or a variance, small, or all that follows would be zero
             buffer.uniform_(*((-0.1, 0.1) if "mean" in name else (0.01, 0.1)))

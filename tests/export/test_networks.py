@@ -20,7 +20,7 @@ from genlab.sampling import sampler
 
 SHAPES = [
     ("data=digits", "data.size=28"),
-    ("data=shapes", "data.size=17", "data.channels=3"),
+    ("data=shapes", "data.size=17", "data.channels=3", "model.latent_shape=[2,4,4]"),
 ]
 
 
