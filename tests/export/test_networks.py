@@ -1,5 +1,7 @@
 """What an exported folder draws, beside what the model draws."""
 
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
@@ -149,3 +151,16 @@ def test_a_prior_that_is_no_function_of_noise_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(VAE, "prior", lambda self, n, generator=None: torch.rand(n, self.latent_dim))
     with pytest.raises(UsageError, match=r"^VAE\.prior can't be exported.*from_noise"):
         write_export(run, tmp_path, onnx=False, codes=False)
+
+
+def test_an_export_of_a_conditional_model_takes_labels_and_draws_what_the_model_draws(labelled_run, tmp_path):
+    run = load_run(str(labelled_run.path))
+    write_export(run, tmp_path, onnx=False, codes=False)
+    script = "import torch; from generate import generate; torch.save([generate(3, 1), generate(3, 1, '4')], 'x')"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=100)
+    drawn, asked = torch.load(tmp_path / "x")
+    with torch.no_grad():
+        own = sampler(run.model, run.datamodule, 3, Generator().manual_seed(1))(slice(3))
+        fours = run.model.decode(run.model.prior(3, Generator().manual_seed(1)), torch.full((3,), 4))
+    torch.testing.assert_close(drawn, own, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(asked, fours, atol=1e-5, rtol=1e-5)
