@@ -52,10 +52,11 @@ class Measurement(NamedTuple):
     spread: float | None = None  # standard deviation over the parts that it is a mean of
     note: str = ""  # what to mind when reading it
     entries: tuple[float, ...] = ()  # what it is made of, such as one value for each entry of a code
+    error: float | None = None  # standard error over other samples of the same model, the reference being what it is
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers for a JSON file."""
-        more = {"spread": self.spread, "note": self.note, "entries": list(self.entries)}
+        more = {"error": self.error, "spread": self.spread, "note": self.note, "entries": list(self.entries)}
         return {"value": self.value, "protocol": self.stamp.as_dict()} | {k: v for k, v in more.items() if v}
 
 

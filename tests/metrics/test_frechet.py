@@ -6,6 +6,7 @@ import scipy.linalg
 import torch
 
 from genlab.metrics import frechet_distance, frechet_distance_of_few
+from genlab.metrics.frechet import frechet_influence
 from genlab.moments import Moments, symmetric_root
 
 
@@ -114,3 +115,44 @@ def test_a_single_vector_has_no_covariance_and_is_refused(generator):
         frechet_distance(one, random_gaussian(3, 0))
     with pytest.raises(ValueError, match="at least two vectors"):
         frechet_distance_of_few(random_gaussian(3, 0), torch.zeros(1, 3))
+
+
+def of(vectors: torch.Tensor) -> Moments:
+    moments = Moments(vectors.shape[1], torch.float64)
+    moments.update(vectors)
+    return moments
+
+
+def test_the_influence_of_a_vector_is_how_fast_the_distance_moves_with_its_weight(generator):
+    reference, x, n = random_gaussian(8, 1), torch.randn(300, 8, generator=generator, dtype=torch.float64), 300
+
+    def distance(weights):
+        centred = x - weights @ x
+        return frechet_distance(reference, gaussian(weights @ x, (centred.T * weights) @ centred))
+
+    even, step = torch.full((n,), 1 / n, dtype=torch.float64), 1e-6
+    influence = frechet_influence(reference, x)
+    assert influence.mean().item() == pytest.approx(0, abs=1e-9)
+    for i in (0, 3):
+        own = torch.eye(n, dtype=torch.float64)[i]
+        slope = (distance(even + step * (own - even)) - distance(even - step * (own - even))) / (2 * step)
+        assert influence[i].item() == pytest.approx(slope, abs=0.01 * influence.std().item())  # n - 1 for n
+
+
+def test_the_influence_is_the_same_where_there_are_fewer_vectors_than_dimensions(generator):
+    """Dimensions in which nothing varies change nothing, but for the way in which it is computed."""
+    x = torch.randn(30, 8, generator=generator, dtype=torch.float64)
+    few, zeros = random_gaussian(8, 1), torch.zeros(40, 40, dtype=torch.float64)
+    many = gaussian(torch.cat([few.mean, zeros[0]]), torch.block_diag(few.cov, zeros))
+    padded = torch.cat([x, zeros[:30]], 1)
+    torch.testing.assert_close(frechet_influence(many, padded), frechet_influence(few, x), rtol=1e-5, atol=1e-5)
+
+
+def test_the_standard_error_covers_the_distances_of_other_vectors(generator):
+    """400 sets of 50 vectors of N(1, 1), held against N(0, 1): 95% of the intervals are to hold the mean distance."""
+    sets, reference = torch.randn(400, 50, 1, generator=generator) + 1, gaussian(torch.zeros(1), torch.eye(1))
+    distances = torch.tensor([frechet_distance(reference, of(x)) for x in sets])
+    errors = torch.stack([frechet_influence(reference, x).std() / 50**0.5 for x in sets])
+    covered = (distances - distances.mean()).abs() < 1.96 * errors
+    assert errors.mean().item() == pytest.approx(distances.std().item(), rel=0.1)
+    assert 0.91 < covered.double().mean() < 0.98

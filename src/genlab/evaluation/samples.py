@@ -19,7 +19,7 @@ from genlab.metrics import (
     memorisation,
     total_variation,
 )
-from genlab.metrics.population import Population, frechet
+from genlab.metrics.population import Population, frechet, frechet_error
 from genlab.protocols import FeatureEncoder, Reconstructs
 from genlab.stamp import Measurement
 
@@ -34,7 +34,8 @@ class Frechet(Measure):
         subject.require(2)
         encoder, n = subject.encoder, len(subject.fakes)
         stamp = subject.stamp(encoder.metric, subject.reference, encoded=True, n_fake=n)
-        yield Measurement(frechet(subject.fakes, subject.reals), stamp, "lower", note=bias_note(n, encoder))
+        value, error = frechet(subject.fakes, subject.reals), frechet_error(subject.fakes, subject.reals)
+        yield Measurement(value, stamp, "lower", note=bias_note(n, encoder), error=error)
 
 
 class Kernel(Measure):

@@ -14,13 +14,25 @@ from genlab.files import write_text
 from genlab.stamp import Measurement, Stamp, ranked, require_same_protocol
 
 IN_SETTINGS = ("metric", "images", "split", "n_real", "n_fake", "settings", "generated")
+NORMAL = 1.96  # standard errors: half of a 95% interval
+OVER_SAMPLES = (
+    "the ± is a 95% interval over other samples of the same weights; another seed of training may differ more"
+)
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 
 
 def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Write a row for each value, with its whole protocol."""
     rows = [
-        {"name": e.name, "kind": e.kind, "value": m.value, **m.stamp.as_dict(), "spread": m.spread, "note": m.note}
+        {
+            "name": e.name,
+            "kind": e.kind,
+            "value": m.value,
+            "error": m.error,
+            **m.stamp.as_dict(),
+            "spread": m.spread,
+            "note": m.note,
+        }
         for e in evaluations
         for m in e.measurements.values()
     ]
@@ -74,7 +86,8 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
         out.print(_table(metrics, evaluations, range(first, min(first + n_columns, len(evaluations)))))
     measurements = [measurement for evaluation in evaluations for measurement in evaluation.measurements.values()]
     settings = [(m.stamp.metric, _settings(m.stamp)) for m in measurements if len(evaluations) > 1]
-    notes = _names_by_text([*settings, *((m.stamp.metric, m.note) for m in measurements)])
+    intervals = [(m.stamp.metric, OVER_SAMPLES) for m in measurements if m.error is not None]
+    notes = _names_by_text([*settings, *intervals, *((m.stamp.metric, m.note) for m in measurements)])
     reasons = _names_by_text([pair for evaluation in evaluations for pair in evaluation.not_applicable.items()])
     lines = [f"{names}: {note}" for note, names in notes.items()]
     lines += [f"Not applicable: {names}, as {reason}" for reason, names in reasons.items()]
@@ -105,8 +118,10 @@ def _table(
 def _cell(measurement: Measurement | None, digits: int, is_best: bool) -> Text:
     if measurement is None:
         return Text("–")
-    spread = f" ± {measurement.spread:.2g}" if measurement.spread is not None and digits > 4 else ""
-    return Text(f"{measurement.value:.{digits}g}{spread}", "bold" if is_best else "")
+    spread = measurement.spread if digits > 4 else None
+    half = spread if measurement.error is None else NORMAL * measurement.error
+    more = "" if half is None else f" ± {half:.2g}"
+    return Text(f"{measurement.value:.{digits}g}{more}", "bold" if is_best else "")
 
 
 def _names_by_text(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

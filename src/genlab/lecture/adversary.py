@@ -111,10 +111,10 @@ class AdversarialTraining(Claim):
     experiment = (
         f"{N_SAMPLES:,} draws of N(0, I), decoded, are compared with the training digits by the Fréchet distance in "
         "the features of an ImageNet classifier (lower is better). The AE has no prior; with a Gaussian fitted to its "
-        "codes, which the others do without, it gives the number in the last row. Models that are compared have batches "
-        "of the same size and as many epochs as take the same time: AE, AE-GAN and AAE a minute of one CPU core, VAE "
-        "and VAE-GAN nearly four. The seconds depend on what else the machine did. Three seeds; 95% intervals of means "
-        "and of differences."
+        "codes, which the others do without, it gives the number in the last row. Models that are compared have "
+        "batches of the same size and as many epochs as take the same time: AE, AE-GAN and AAE a minute of one CPU "
+        "core, VAE and VAE-GAN nearly four. The seconds depend on what else the machine did. Three seeds; 95% "
+        "intervals of means and of differences."
     )
     models = ("ae", "aegan", "aae", "vae", "vaegan")  # their configurations have the numbers of epochs
     sweeps = (typed(models),)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genlab.distributed import in_batches
-from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
+from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few, frechet_influence
 from genlab.metrics.sharpness import high_frequency_energy
 from genlab.moments import Moments, symmetric_root
 from genlab.protocols import FeatureEncoder
@@ -97,3 +97,12 @@ def frechet(fakes: Population, reals: Population) -> float:
     if fakes.features is not None and len(fakes) < fakes.features.shape[1]:
         return frechet_distance_of_few(reals.moments, fakes.features)
     return frechet_distance(reals.moments, fakes.moments, reals.root)
+
+
+def frechet_error(fakes: Population, reals: Population) -> float | None:
+    """The standard error of `frechet` over sets of as many images as `fakes`; None if their features were not kept."""
+    if fakes.features is None:
+        return None
+    needs_root = len(fakes) > fakes.features.shape[1]
+    influence = frechet_influence(reals.moments, fakes.features, reals.root if needs_root else None)
+    return (influence.std() / len(fakes) ** 0.5).item()
