@@ -27,6 +27,8 @@ from genlab.stamp import Stamp, stamp, trained_on
 
 Result = TypeVar("Result")
 
+MOST_KEPT = 10_000  # samples whose features are kept in any case: intervals need them
+
 
 class NotApplicable(Exception):
     """A subject has nothing for a measure, or for one `metric` of several of it; the text says why."""
@@ -96,7 +98,7 @@ class Subject:
     @cached_property
     def fakes(self) -> Population:
         """The samples, described."""
-        return self._describe(self.samples, self.n_samples)
+        return self._describe(self.samples, self.n_samples, self.keep or self.n_samples <= MOST_KEPT)
 
     @cached_property
     def reals(self) -> Population:
@@ -156,8 +158,9 @@ class Subject:
         means, z, kl = (torch.cat(parts) for parts in zip(*self.over_held_out(draw), strict=True))
         return means, z, kl
 
-    def _describe(self, images: Callable[[slice], Tensor], n: int) -> Population:
-        return feature_statistics(images, n, self.encoder, self.batch_size, self.device, self.keep)
+    def _describe(self, images: Callable[[slice], Tensor], n: int, keep: bool | None = None) -> Population:
+        keep = self.keep if keep is None else keep
+        return feature_statistics(images, n, self.encoder, self.batch_size, self.device, keep)
 
     def _describe_split(self, split: str) -> Population:
         images = self.datamodule.images(split)
