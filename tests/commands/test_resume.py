@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from typed import type_in
 
 from genlab.callbacks import Guard, Health
 from genlab.commands.load import load_run
-from genlab.commands.resume import resumption
+from genlab.commands.resume import _check_same, resumption
 from genlab.commands.train import train
 from genlab.errors import UsageError
 from genlab.models import GAN, VAE
@@ -435,3 +436,20 @@ def test_two_processes_leave_together_when_one_is_told_to(model, two_processes):
     left = [json.loads((two_processes / model / f"left{rank}.json").read_text()) for rank in (0, 1)]
     assert [one["step"] for one in left] == [6, 6]
     assert [one["code"] for one in left] == [143, 0]
+
+
+@pytest.mark.parametrize(
+    ("more", "typed", "is_refused"),
+    [
+        ({"fresh": False}, [], False),
+        ({"fresh": True}, ["model.fresh"], True),
+        ({"condition": {"_target_": "Classes"}}, ["model/condition"], True),
+        ({"beta": 2.0}, [], True),
+    ],
+    ids=["a key of a newer version", "one that is typed", "a node that is chosen", "another value"],
+)
+def test_a_run_of_an_older_version_goes_on_by_auto_although_there_are_more_keys_by_now(more, typed, is_refused):
+    stored = {"model": {"_target_": "VAE", "beta": 1.0}, "seed": 0}
+    mine = stored | {"model": {**stored["model"], **more}}
+    with pytest.raises(UsageError, match="is asked for") if is_refused else nullcontext():
+        _check_same(mine, stored, Path("run"), typed)

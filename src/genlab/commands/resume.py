@@ -1,6 +1,6 @@
 """Which run is resumed, from which checkpoint, with which configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
         recorded = record_config(cfg)
         with explain_damage(path):
             _check_own(folder, where, Path(state["config"]["paths"]["run_dir"]))
-            _check_same(recorded, state["config"], folder)
+            _check_same(recorded, state["config"], folder, typed_keys(typed))
             if "${" not in (name := state["config"]["data"]["name"]):
                 config.data.name = name  # a folder's name is its path, and part of each score's protocol
     else:
@@ -152,13 +152,22 @@ def _check_own(run: Path, where: Path, other: Path) -> None:
         )
 
 
-def _check_same(config: Any, stored: dict[str, Any], folder: Path) -> None:
-    """See that model, data, seed and the weights it started with are those of a run."""
+def _check_same(config: Any, stored: dict[str, Any], folder: Path, typed: Collection[str]) -> None:
+    """See that model, data, seed and the weights it started with are those of a run.
+
+    A key that is not typed, and that the run does not have beside others of its node, is one of a newer version.
+    """
     for part in ("model", "data", "seed", "init"):
         mine, theirs = (dict(leaves(c.get(part), part)) for c in (config, stored))
         for key in sorted(mine.keys() | theirs.keys()):
             is_learnt = key.startswith(LEARNT) and mine.get(".".join(key.split(".")[:3]), "") is None
-            if mine.get(key) != theirs.get(key) and key not in (*CHANGEABLE_DATA, "data.name") and not is_learnt:
+            node = f"{key.rpartition('.')[0]}."
+            is_new = key not in theirs and key not in typed and any(other.startswith(node) for other in theirs)
+            if (
+                mine.get(key) != theirs.get(key)
+                and key not in (*CHANGEABLE_DATA, "data.name")
+                and not is_learnt | is_new
+            ):
                 raise UsageError(
                     f"{folder} holds a run with {key}={theirs.get(key)} and {key}={mine.get(key)} is asked for: its "
                     "weights would not fit. Choose another folder with hydra.run.dir=PATH."
