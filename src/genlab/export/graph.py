@@ -12,7 +12,8 @@ A trace works for any network of anybody, in a few plain lines that can be read,
 
 import operator
 import runpy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ import torch
 from torch import device  # noqa: F401
 
 aten = torch.ops.aten
+'''
+
+UNTOLD = '''def labels(weights, n, asked, generator):
+    """Nothing: the model takes no labels."""
+    return []
 '''
 
 
@@ -79,10 +85,16 @@ def tensors(programs: Mapping[str, ExportedProgram]) -> dict[str, Tensor]:
     return found
 
 
-def python_source(programs: Mapping[str, ExportedProgram], title: str) -> str:
-    """A Python module with a function `METHOD(weights, x)`, or `METHOD(weights, x, y)`, for each traced method."""
+def python_source(programs: Mapping[str, ExportedProgram], title: str, names: Sequence[str] | None = None) -> str:
+    """A Python module with a function `METHOD(weights, x)`, or `METHOD(weights, x, y)`, for each traced method.
+
+    Besides a function `labels` draws what a conditional model is told, whose labels have these names.
+    """
     header = HEADER.format(title=title, version=torch.__version__.partition("+")[0])
-    return "\n\n".join([header, *(_function(method, program) for method, program in programs.items())])
+    template = (files("genlab.export") / "template" / "labels.py").read_text("utf-8")
+    drawn = UNTOLD if names is None else template.replace("NAMES = []", f"NAMES = {list(names)!r}")
+    functions = [_function(method, program) for method, program in programs.items()]
+    return "\n\n".join([header, *functions, drawn.removeprefix("import torch\n\n")])
 
 
 def load_functions(path: Path) -> dict[str, Any]:

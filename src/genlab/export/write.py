@@ -47,7 +47,8 @@ def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
         programs["encode"] = trace(model, "encode", x, y)
     n_numbers = _write_weights(programs, model, folder / "model.safetensors")
     facts = describe(run)
-    write_text(folder / "networks.py", python_source(programs, f"What a {facts['architecture']} computes."))
+    names = model.condition.names if model.condition else None
+    write_text(folder / "networks.py", python_source(programs, f"What a {facts['architecture']} computes.", names))
     check_networks(folder, model, list(programs))
     if onnx:
         write_onnx(programs["decode"], folder / "decoder.onnx", "codes", "images", model.decode, y)
@@ -64,9 +65,9 @@ def write_export(run: LoadedRun, folder: Path, onnx: bool, codes: bool) -> None:
         )
         has_own_prior = not torch.equal(model.from_noise(noise), noise)
     save_picture(grid(samples, N_COLUMNS), folder / "samples.png")
-    names = [path.name for path in folder.iterdir()]
+    written = [path.name for path in folder.iterdir()]
     more = {"has_encoder": has_encoder, "has_own_prior": has_own_prior, "reconstructs_otherwise": otherwise}
-    write_text(folder / "README.md", model_card(facts, names, n_numbers=n_numbers, **more))
+    write_text(folder / "README.md", model_card(facts, written, n_numbers=n_numbers, **more))
 
 
 def _write_weights(programs: dict[str, ExportedProgram], model: Any, path: Path) -> int:
