@@ -131,7 +131,10 @@ REFUSED = [  # what is typed, and the sentence
         ["model=vqvae", "model/quantizer=fsq", "model.quantizer.levels=[8,2]"],
         "it must be a whole number of at least 3.",
     ),
-    (["model=klgan", "model.d_start=-1"], "model.d_start=-1 is not possible: it must be a whole number of at least 0."),
+    (
+        ["model=klgan", "model.d_start=-1"],
+        "model.d_start=-1 is not possible: it must be null or a whole number of at least 0.",
+    ),
     (["model=klgan", "model.perceptual.network=vgg"], "Valid: best, efficientnet_lite0, lpips."),
     (["+model.decoder.widht=8"], "Did you mean 'width'?"),
     (["callbacks.samples=null"], "callbacks.samples=null is not possible: it is an object with a _target_."),

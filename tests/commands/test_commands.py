@@ -49,7 +49,7 @@ def test_a_wrong_input_ends_with_one_sentence_and_exit_code_1_before_training(ty
 REFUSED = [  # the same, for what shows only when objects are built, in this process
     ("data.batch_size=0", ["data.batch_size=0", "at least 1"]),
     ("data.batch_size=5000", ["data.batch_size=5000", "4000 training images"]),
-    ("data.size=4", ["data.size=4", "from 8 to 256"]),
+    ("data.size=4", ["data.size=4", "from 8 to 512"]),
     ("model.latent_dim=many", ["model.latent_dim=many", "whole number"]),
     ("model.decoder.width=0", ["width=0", "at least 1"]),
     ("+model.depth=3", ["unexpected keyword argument 'depth'", "It takes: image_shape, latent_dim"]),

@@ -80,7 +80,14 @@ def test_what_is_printed_is_in_the_files_too_each_value_with_its_stamp(vae_run, 
 
 def test_what_does_not_apply_to_a_gan_is_listed(gan_run, evaluated, tmp_path, capsys):
     (found,) = evaluated(f"run={gan_run.path}", "metrics.measures.inversion.n_steps=2", metrics="full")
-    assert found.not_applicable.keys() == {"inception_score", "reconstruction", "codes", "likelihood"}
+    assert found.not_applicable.keys() == {
+        "inception_score",
+        "reconstruction",
+        "codes",
+        "likelihood",
+        "per_label",
+        "label_accuracy",
+    }
     assert "Not applicable: reconstruction, codes, as GAN has no encoder" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "evaluation").iterdir()} == {"samples.png", "neighbours.png"}
 

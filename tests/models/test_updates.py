@@ -54,7 +54,13 @@ def test_d_steps_are_counted_over_the_epochs(name, d_steps):
 
 
 # Of encoder, decoder and autoencoder those that move before D, as their papers say.
-BEFORE_D = {("aae", "autoencoder"), ("vaegan", "encoder"), ("vaegan", "decoder")}
+BEFORE_D = {
+    ("aae", "autoencoder"),
+    ("vaegan", "encoder"),
+    ("vaegan", "decoder"),
+    ("klgan", "autoencoder"),
+    ("vqgan", "autoencoder"),
+}
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
@@ -122,8 +128,8 @@ def test_of_several_parts_one_graph_of_the_generator_is_in_memory_at_a_time(monk
         def on_fit_start(self, trainer, pl_module):
             decode = pl_module.decode
 
-            def watched(z):
-                images = decode(z)
+            def watched(z, y=None):
+                images = decode(z, y)
                 made.append((len(z), images.requires_grad))
                 return images
 

@@ -91,7 +91,7 @@ def python_source(programs: Mapping[str, ExportedProgram], title: str, names: Se
     Besides a function `labels` draws what a conditional model is told, whose labels have these names.
     """
     header = HEADER.format(title=title, version=torch.__version__.partition("+")[0])
-    template = (files("genlab.export") / "template" / "labels.py").read_text("utf-8")
+    template = (files("genlab.export") / "template" / "labels.py").read_text(encoding="utf-8")
     drawn = UNTOLD if names is None else template.replace("NAMES = []", f"NAMES = {list(names)!r}")
     functions = [_function(method, program) for method, program in programs.items()]
     return "\n\n".join([header, *functions, drawn.removeprefix("import torch\n\n")])
