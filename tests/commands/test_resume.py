@@ -48,7 +48,15 @@ SPATIAL = [text for role in ("encoder", "decoder") for text in (f"model/{role}=s
 MAPS = [*SPATIAL, "model.encoder.gradient_checkpointing=true", "model.latent_shape=[2,4,4]"]
 
 
-@pytest.fixture(scope="module", params=options("model"))
+def is_heavy(model: str) -> bool:
+    """Whether a model has a codebook or a perceptual distance, so that its runs are for the slow tests."""
+    return bool({"quantizer", "d_start"} & config(f"model={model}").model.keys())
+
+
+MODELS = [pytest.param(name, marks=[pytest.mark.slow] if is_heavy(name) else []) for name in options("model")]
+
+
+@pytest.fixture(scope="module", params=MODELS)
 def whole(request, tmp_path_factory):
     """A run of each model that was never interrupted."""
     return trained(tmp_path_factory.mktemp(request.param), f"model={request.param}")

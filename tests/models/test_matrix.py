@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import cycle
+from typing import Any
 
 import pytest
 import torch
@@ -59,6 +60,17 @@ def cases() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     ]
 
 
+def quick_and_slow() -> list[Any]:
+    """The cases, of which those are quick in which a model, or a network in its role, comes for the first time."""
+    met: set[str] = set()
+    marked = []
+    for combination, told in cases():
+        parts = {part for part in combination if "width" not in part}
+        marked.append(pytest.param(combination, told, marks=[] if parts - met else [pytest.mark.slow]))
+        met |= parts
+    return marked
+
+
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
@@ -73,7 +85,7 @@ def test_every_model_meets_every_condition():
 
 @pytest.mark.parametrize(
     ("combination", "told"),
-    cases(),  # tests/networks has every network on many shapes
+    quick_and_slow(),  # tests/networks has every network on many shapes
     ids=lambda overrides: ",".join(o for o in overrides if not any(word in o for word in ("width", "source", "root"))),
 )
 def test_it_trains_samples_and_comes_back_from_its_checkpoint_with_the_same_samples(
