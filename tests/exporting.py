@@ -70,7 +70,7 @@ def untrained(path: Path, *overrides: str) -> Path:
         elif buffer.ndim == 2:  # a covariance
             buffer.normal_().copy_(buffer @ buffer.T)
         elif buffer.ndim == 1:  # a mean or a variance, small, or all that follows would be zero
-            buffer.uniform_(*((-0.1, 0.1) if "mean" in name else (0.01, 0.1)))
+            buffer.uniform_(*((-0.1, 0.1) if "mean" in name else (0.1, 0.5)))
     stored = {"config": OmegaConf.to_container(cfg, resolve=True), "state_dict": model.state_dict(), "images_seen": 0}
     torch.save(stored, path)
     return path

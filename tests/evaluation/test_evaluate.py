@@ -52,7 +52,7 @@ def test_it_gives_the_score_that_training_logged(vae_run, evaluated):
 @pytest.mark.slow
 def test_a_vae_has_everything_but_classes_of_inception(vae_run, evaluated, tmp_path):
     (found,) = evaluated(f"run={vae_run.path}", "metrics.measures.likelihood.n_importance=3", metrics="full")
-    assert found.not_applicable.keys() == {"inception_score"}
+    assert found.not_applicable.keys() == {"inception_score", "per_label", "label_accuracy"}
     assert "kd_efficientnet_lite0" in found.measurements
     for metric in ("recall", "coverage", "elbo", "log_likelihood_bound", "bits_per_dimension", "active_units"):
         assert metric in found.measurements
@@ -228,7 +228,7 @@ def test_two_processes_find_what_one_finds_to_the_last_digit(vae_run, gan_run, s
 @pytest.mark.slow
 def test_a_model_with_codes_of_maps_has_everything_that_one_with_vectors_has(maps_run, evaluated, tmp_path):
     (found,) = evaluated(f"run={maps_run.path}", "metrics.measures.likelihood.n_importance=3", metrics="full")
-    assert found.not_applicable.keys() == {"inception_score"}
+    assert found.not_applicable.keys() == {"inception_score", "per_label", "label_accuracy"}
     assert len(found.measurements["kl_per_dimension"].entries) == 2 * 7 * 7
     assert found.measurements["elbo"].value == pytest.approx(
         -found.measurements["nll"].value - found.measurements["kl"].value, rel=0.05

@@ -183,7 +183,8 @@ def _curves(table: Table) -> Iterator[Drawing]:
         settings = [own.index for _, own in table.settings[[*curves]].groupby(table.settings, sort=False)]
         width, alpha = (1.3, 0.9) if len(settings) <= 20 else (0.6, 0.5)
         for seeds in settings:
-            every, look = pd.concat([curves[n] for n in seeds], axis=1), known[table.frame["model"][seeds[0]]]
+            parts = [curves[n].groupby(level=0).last() for n in seeds]  # a run may have written a row twice
+            every, look = pd.concat(parts, axis=1), known[table.frame["model"][seeds[0]]]
             every = every.dropna() if every.notna().all(axis=1).any() else every  # where all seeds have got to
             few = thinned(every.mean(axis=1), MOST_POINTS)
             axis.plot(few.index, few, color=look["color"], lw=width, alpha=alpha)
