@@ -19,7 +19,7 @@ from genlab.conditions import Condition
 from genlab.distributed import has_group
 from genlab.errors import UsageError
 from genlab.models.codes import code_shape
-from genlab.models.scheduled import Target, attributes, check_schedules, of_optimizers
+from genlab.models.scheduled import Target, attributes, check_schedules, check_total_steps, of_optimizers
 from genlab.networks.conditional import conditional
 from genlab.networks.layers import ImageShape
 from genlab.priors.density import Density
@@ -222,18 +222,9 @@ class ImageModel(LightningModule, ABC):
         self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
-        self._check_schedules()
+        check_total_steps(self.trainer)
         for network in self.children() if self.compile_networks else ():
             network.compile()  # in place: the names of its weights stay
-
-    def _check_schedules(self) -> None:
-        for config in self.trainer.lr_scheduler_configs:
-            steps = getattr(config.scheduler, "total_steps", None)  # after which it raises an error
-            if steps is not None and steps < (needed := self.trainer.estimated_stepping_batches):
-                raise UsageError(
-                    f"model.scheduler.total_steps={steps} is less than the {needed} steps of this run: type "
-                    f"model.scheduler.total_steps={needed}."
-                )
 
     def rank_state(self) -> dict[str, Any]:
         """State that differs between processes and that a resumed run needs: tensors and plain containers."""

@@ -5,6 +5,7 @@ from functools import partial
 from math import inf, nextafter
 from typing import Any, NamedTuple
 
+from lightning.pytorch import Trainer
 from torch.optim import Optimizer
 
 from genlab.config.arguments import arguments_of_class
@@ -74,3 +75,14 @@ def _set_beta(optimizers: Sequence[Optimizer], i: int, value: float) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["betas"] = tuple(value if i == j else beta for j, beta in enumerate(group["betas"]))
+
+
+def check_total_steps(trainer: Trainer) -> None:
+    """Raise a UsageError if a scheduler of PyTorch's ends before the run does: it would raise an error there."""
+    for config in trainer.lr_scheduler_configs:
+        steps = getattr(config.scheduler, "total_steps", None)
+        if steps is not None and steps < (needed := trainer.estimated_stepping_batches):
+            raise UsageError(
+                f"model.scheduler.total_steps={steps} is less than the {needed} steps of this run: type "
+                f"model.scheduler.total_steps={needed}."
+            )
