@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from genlab.protocols import FeatureEncoder
 
 
+NORMAL = 1.96  # standard errors: half of a 95% interval
+
+
 @dataclass(frozen=True)
 class Stamp:
     """The protocol of one value. Fields that do not bear on a metric are None."""
@@ -58,6 +61,11 @@ class Measurement(NamedTuple):
         """Plain containers for a JSON file."""
         more = {"error": self.error, "spread": self.spread, "note": self.note, "entries": list(self.entries)}
         return {"value": self.value, "protocol": self.stamp.as_dict()} | {k: v for k, v in more.items() if v}
+
+
+def error_key(key: str) -> str:
+    """The metric that is the standard error of another one over other samples of the same weights."""
+    return f"{key}_error"
 
 
 def encoder_fields(encoder: FeatureEncoder) -> dict[str, str]:

@@ -10,12 +10,14 @@ from lightning.pytorch import Trainer
 from populations import population
 from settings import TINY, config
 
-from genlab.callbacks import FrechetDistance
+from genlab.callbacks import FrechetDistance, Summary
 from genlab.callbacks.pictures import above
 from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.images import to_uint8
+from genlab.metrics.frechet import frechet_influence
 from genlab.metrics.population import frechet as frechet_distance
+from genlab.run.summary import read_summary
 
 
 def fitted(cfg, callbacks):
@@ -68,6 +70,21 @@ def test_the_score_is_the_distance_of_exactly_the_seeds_samples_to_the_reference
     assert frechet.protocol["n_real"] == 64
     assert frechet.protocol["split"] == "val"
     assert frechet.protocol["weights"] == "raw"
+
+
+def test_the_score_has_its_standard_error_over_samples_unless_there_are_too_many_to_keep(monkeypatch, tmp_path):
+    score = FrechetDistance(Brightness(), n_samples=30, reference="val", seed=5)
+    model, data, trainer = fitted(config(*TINY, "model=vae"), [score, Summary(str(tmp_path))])
+    fake = to_uint8(model.sample(30, torch.Generator().manual_seed(5)))
+    features = Brightness()(fake)
+    influence = frechet_influence(population(data.images("val"), Brightness(), 11).moments, features)
+    expected = pytest.approx((influence.std() / 30**0.5).item(), rel=1e-4)
+    assert trainer.callback_metrics["val/fd_brightness_error"].item() == expected
+    assert read_summary(tmp_path)["score"]["error"] == expected
+    monkeypatch.setattr("genlab.callbacks.frechet.MOST_KEPT", 29)
+    _, _, trainer = fitted(config(*TINY, "model=vae"), [score, Summary(str(tmp_path))])
+    assert "val/fd_brightness_error" not in trainer.callback_metrics
+    assert "error" not in read_summary(tmp_path)["score"]
 
 
 def test_a_score_is_measured_every_n_epochs_and_at_the_end():

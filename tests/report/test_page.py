@@ -13,6 +13,9 @@ from typed import type_in
 
 from genlab.errors import UsageError
 from genlab.report import report, write_report
+from genlab.report.read import run_folders
+from genlab.report.table import read_table
+from genlab.report.write import print_ranking
 
 EVIL = "<script>alert('x')</script>"
 
@@ -183,6 +186,18 @@ def test_runs_of_training_are_reported_with_their_pictures_and_scores(vae_run, g
     assert [float(row["score"]) for row in rows] == [pytest.approx(best), pytest.approx(other)]
     assert {row["model._target_"] for row in rows} == {"VAE", "GAN"}
     assert len([known for known in page.all("img") if known.get("alt") == "reconstructions"]) == 2  # sheet and panel
+
+
+def test_a_score_with_a_standard_error_is_shown_with_its_95_percent_interval(tmp_path, capsys):
+    folder = tmp_path / "sweep"
+    make_run(folder / "a", 182.5, seed=0, score={"name": "val/fd", "value": 182.5, "error": 5.0})
+    make_run(folder / "b", 190.5, model="GAN", seed=0)
+    page = write_report(folder)
+    print_ranking(read_table("sweep", run_folders(folder)), page)
+    assert "182.5 ± 9.8" in capsys.readouterr().out
+    assert "182.5 ± 9.8" in page.read_text()
+    first, second = Page(page).tables[0]
+    assert (first["error"], second["error"]) == ("5.0", "")
 
 
 @pytest.mark.slow

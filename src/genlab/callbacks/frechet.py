@@ -15,11 +15,11 @@ from genlab.distributed import Interrupted
 from genlab.errors import UsageError, unknown
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
-from genlab.metrics.population import Population, feature_statistics, frechet
+from genlab.metrics.population import MOST_KEPT, Population, feature_statistics, frechet, frechet_error
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder, Samples, require
 from genlab.sampling import kind, sampler
-from genlab.stamp import stamp, trained_on
+from genlab.stamp import error_key, stamp, trained_on
 from genlab.trainer.schedule import is_measured, must_stop
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,8 @@ class FrechetDistance(Callback):
     """Scores a model by the distance of its samples to a split of the data, in the features of an encoder.
 
     Logged as `val/fid` for Inception and as `val/fd_NAME` for other encoders. Its value falls with the number of
-    samples: compare values of the same protocol alone.
+    samples: compare values of the same protocol alone. Of at most 10,000 samples its standard error over other
+    samples of the same weights is logged too, as `val/fid_error`.
 
     Args:
         encoder: the feature encoder.
@@ -94,9 +95,9 @@ class FrechetDistance(Callback):
         if self._reference is None:
             self._reference = reference(data.images(self.reference), *how, self.cache_dir, interrupted=stop)
         samples = sampler(pl_module, data, self.n_samples, Generator().manual_seed(self.seed))
-        few = self.n_samples < self.encoder.dim
+        keep = self.n_samples <= MOST_KEPT
         fake = lambda rows: to_uint8(samples(rows))  # noqa: E731
-        found = feature_statistics(fake, self.n_samples, *how, keep=few, interrupted=stop)
+        found = feature_statistics(fake, self.n_samples, *how, keep=keep, interrupted=stop)
         score = frechet(found, self._reference)
         facts = {"n_fake": len(found), "seed": self.seed, "weights": pl_module.weights_in_use}
         facts["trained_on"] = trained_on(pl_module, self.encoder.name)
@@ -104,6 +105,8 @@ class FrechetDistance(Callback):
             self.encoder.metric, data, self.reference, self.encoder, **facts, generated=kind(pl_module, data)
         )
         pl_module.log(self.score_key, score, sync_dist=True)  # equal on all processes
+        if (error := frechet_error(found, self._reference)) is not None:
+            pl_module.log(error_key(self.score_key), error, sync_dist=True)
         before, self.protocol = self.protocol, measured.as_dict()
         protocol = "" if before == self.protocol else f" ({self._described()})"
         log.info("%s = %.4g after epoch %d%s", self.score_key, score, trainer.current_epoch + 1, protocol)

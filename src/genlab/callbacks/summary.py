@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from genlab.run.folder import update_summary
+from genlab.stamp import error_key
 from genlab.trainer.schedule import newest_score, scorer
 
 
@@ -39,11 +40,10 @@ class Summary(Callback):
         now = perf_counter()
         self._evaluation_seconds += now - self._evaluation_start
         training_seconds = now - self._train_start - self._evaluation_seconds
-        newest = newest_score(trainer)
         if trainer.is_global_zero:
             update_summary(
                 self.dirpath,
-                score=newest and {"name": newest[0], "value": newest[1]},
+                score=_score(trainer),
                 metrics=self._metrics(trainer),
                 epochs=trainer.current_epoch + 1,
                 steps=trainer.global_step,
@@ -72,3 +72,12 @@ class Summary(Callback):
         self._protocols = state_dict.get("protocols", {})
         self._training_seconds = state_dict.get("training_seconds", 0.0)
         self._evaluation_seconds = state_dict.get("evaluation_seconds", 0.0)
+
+
+def _score(trainer: Trainer) -> dict[str, Any] | None:
+    """The newest score, with its standard error where it has one; None before the first."""
+    newest = newest_score(trainer)
+    if newest is None:
+        return None
+    error = trainer.callback_metrics.get(error_key(newest[0]))
+    return {"name": newest[0], "value": newest[1]} | ({} if error is None else {"error": error.item()})

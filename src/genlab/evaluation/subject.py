@@ -19,15 +19,13 @@ from genlab.errors import UsageError, one_line
 from genlab.images import to_float, to_uint8
 from genlab.losses.divergence import kl_per_entry
 from genlab.metrics.neighbours import nearest
-from genlab.metrics.population import Population, feature_statistics
+from genlab.metrics.population import MOST_KEPT, Population, feature_statistics
 from genlab.metrics.reference import reference
 from genlab.models.autoencoding import reparametrise
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
 from genlab.stamp import Stamp, stamp, trained_on
 
 Result = TypeVar("Result")
-
-MOST_KEPT = 10_000  # samples whose features are kept in any case: intervals need them
 
 
 class NotApplicable(Exception):

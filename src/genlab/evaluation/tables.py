@@ -11,10 +11,9 @@ from genlab.console import console
 from genlab.errors import UsageError
 from genlab.evaluation.measure import Evaluation
 from genlab.files import write_text
-from genlab.stamp import Measurement, Stamp, ranked, require_same_protocol
+from genlab.stamp import NORMAL, Measurement, Stamp, ranked, require_same_protocol
 
 IN_SETTINGS = ("metric", "images", "split", "n_real", "n_fake", "settings", "generated")
-NORMAL = 1.96  # standard errors: half of a 95% interval
 OVER_SAMPLES = (
     "the ± is a 95% interval over other samples of the same weights; another seed of training may differ more"
 )

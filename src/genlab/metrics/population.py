@@ -14,6 +14,7 @@ from genlab.metrics.sharpness import high_frequency_energy
 from genlab.moments import Moments, symmetric_root
 from genlab.protocols import FeatureEncoder
 
+MOST_KEPT = 10_000  # samples whose features are kept in any case: intervals need them
 AT_ONCE = 1000  # images whose features enter the moments together: each time costs a pass over a covariance
 
 

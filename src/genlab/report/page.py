@@ -16,13 +16,14 @@ from genlab.report.read import Run, sweep_command, thinned
 from genlab.report.settings import ONE_SEED, SHARED, as_text, compare_settings
 from genlab.report.style import looks
 from genlab.report.table import Table, differing_fields
-from genlab.report.text import arrow, number
+from genlab.report.text import arrow, number, with_half
 from genlab.report.thumbnails import data_uri, newest, over_time
+from genlab.stamp import NORMAL
 
 MOST_BEST, MOST_SPARKS = 6, 9
 SPARK = (150, 44)  # width and height of a small curve, in its own units
 MINOR = ("train/", "health/", "test/")  # metrics of which the table shows the columns on demand; so of accuracies of D
-NUMERIC = ("rank", "score", "epochs", "images_seen", "seconds", "images_per_second", "parameters")
+NUMERIC = ("rank", "score", "error", "epochs", "images_seen", "seconds", "images_per_second", "parameters")
 
 
 def render(table: Table, figures: Sequence[Drawing], again: str, folder: Path | None) -> str:
@@ -116,7 +117,7 @@ def _entry(table: Table, n: int, run: Run) -> dict[str, Any]:
         "model": row["model"],
         "title": row["title"],
         "rank": "" if pd.isna(row["rank"]) else f"#{row['rank']}",
-        "score": number(row["score"]),
+        "score": with_half(row["score"], NORMAL * table.frame["error"].loc[n]),
         "samples": newest(run, "samples"),
         "reconstructions": newest(run, "reconstructions"),
         "strip": over_time(run),

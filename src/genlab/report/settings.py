@@ -3,14 +3,17 @@
 import pandas as pd
 
 from genlab.report.table import Table
-from genlab.report.text import number
+from genlab.report.text import with_half
 from genlab.significance import interval, places, seeds_to_settle
 
 SHARED = (
     "Means over the seeds of completed runs, with 95% intervals. Settings that share places, such as 1–3, are not told "
     "apart by their seeds: by t-tests, paired where seeds are the same, and Holm's correction for the number of pairs."
 )
-ONE_SEED = "One seed a setting: nothing here says whether another seed would give this order (-m seed=0,1,2 would)."
+ONE_SEED = (
+    "One seed a setting: nothing here says whether another seed would give this order (-m seed=0,1,2 would). The ± is "
+    "a 95% interval over other samples of the same weights."
+)
 
 
 def compare_settings(table: Table, rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -56,7 +59,7 @@ def settings_of_groups(table: Table) -> pd.DataFrame | None:
 
 def as_text(settings: pd.DataFrame) -> pd.DataFrame:
     """The comparison as people read it: `place`, `score`, such as 182 ± 7, `seeds`, `setting`, and `to settle`."""
-    half = settings["half"].map(lambda half: "" if pd.isna(half) else f" ± {half:.2g}")
     needed = settings["needed"].map(lambda n: f"{n} seeds", na_action="ignore").astype(object)
-    text = {"place": settings["place"], "score": settings["score"].map(number) + half, "seeds": settings["seeds"]}
+    scores = [with_half(score, half) for score, half in zip(settings["score"], settings["half"], strict=True)]
+    text = {"place": settings["place"], "score": scores, "seeds": settings["seeds"]}
     return pd.DataFrame({**text, "setting": settings["setting"], "to settle": needed.where(needed.notna(), "")})

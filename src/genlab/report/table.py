@@ -15,7 +15,7 @@ from genlab.foreign import is_number
 from genlab.report.read import ABSENT, Run, read_run
 from genlab.report.text import number
 from genlab.run.identity import bears_on_result
-from genlab.stamp import Stamp, differences
+from genlab.stamp import Stamp, differences, error_key
 
 MODEL, DATA, LATENT, SEED = "model._target_", "data.name", "model.latent_dim", "seed"
 FIRST = (MODEL, DATA, LATENT)
@@ -102,10 +102,11 @@ def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> 
     runs = [read_run(folder, own) for folder, own in zip(whole, names, strict=True)]
 
     labels = short_names(varied_keys(runs))
-    found = {key for run in runs for key in run.metrics} - {run.score_key for run in runs} - {"train/images_seen"}
+    scores = {run.score_key for run in runs if run.score_key}
+    found = {key for run in runs for key in run.metrics} - scores - {*map(error_key, scores), "train/images_seen"}
     metrics = sorted(found, key=lambda key: ([key.startswith(phase) for phase in PHASES], "loss" not in key, key))
     frame = pd.DataFrame([_row(run, list(labels), metrics) for run in runs])
-    frame = frame.astype({"score": float, "seconds": float, "images_per_second": float})
+    frame = frame.astype({"score": float, "error": float, "seconds": float, "images_per_second": float})
     frame["title"] = _titles(frame, labels)
     frame["setting"] = _titles(frame, {key: label for key, label in labels.items() if not is_seed(key)}, "model")
 
@@ -173,6 +174,7 @@ def _row(run: Run, keys: Sequence[str], metrics: Sequence[str]) -> dict[str, Any
         "run": run.name,
         **{key: run.value(key) for key in keys},
         "score": score,
+        "error": run.number("score.error"),
         **{key: values.get(key) for key in metrics},
         "epochs": run.number("epochs"),
         "images_seen": run.number("images_seen"),

@@ -16,6 +16,11 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
+def with_half(value: Any, half: float | None) -> str:
+    """A number and half the width of its interval, as in `182.4 ± 7.1`; without one the number alone."""
+    return number(value) + ("" if pd.isna(half) else f" ± {half:.2g}")
+
+
 def short(value: float) -> str:
     """As in `12k`."""
     size, sign = next((pair for pair in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= pair[0]), (1, ""))

@@ -20,8 +20,9 @@ from genlab.report.page import render
 from genlab.report.read import named_folders, run_folders, sweep_folder
 from genlab.report.settings import ONE_SEED, SHARED, as_text, compare_settings, settings_of_groups
 from genlab.report.table import Table, read_table
-from genlab.report.text import number
+from genlab.report.text import with_half
 from genlab.report.wandb import to_wandb
+from genlab.stamp import NORMAL
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")  # how a formula begins
 FIGURES = ("score_against_*.png", "heat_*.png", "curves.png")
@@ -103,7 +104,8 @@ def print_ranking(table: Table, page: Path) -> None:
             ranking = as_text(settings)
         else:
             ranking = rows[["rank", "score", "title", "status"]].rename(columns={"title": "run"})
-            ranking["score"] = ranking["score"].map(number)
+            errors = NORMAL * rows["error"]
+            ranking["score"] = [with_half(score, half) for score, half in zip(rows["score"], errors, strict=True)]
         out.print(f"{title}, lower is better\n{ranking[:MOST_ROWS].to_string(index=False)}", soft_wrap=True)
         if (more := len(ranking) - MOST_ROWS) > 0:
             out.print(f"and {more} more")
