@@ -31,6 +31,11 @@ class Moments:
         """The unbiased covariance (D, D), or variances (D,); needs two vectors or more."""
         return self.scatter / (self.n - 1)
 
+    @property
+    def error(self) -> float:
+        """The standard error of the mean of numbers, D = 1, of which there are two or more."""
+        return (self.cov.item() / self.n) ** 0.5
+
     def update(self, x: Tensor) -> None:
         """Add the vectors x (B, D)."""
         x = x.detach().to(self.mean)
@@ -74,3 +79,8 @@ def symmetric_root(cov: Tensor) -> Tensor:
     """The symmetric S^(1/2) of a covariance S (D, D), which is unique; eigenvalues below 0 by rounding count as 0."""
     eigenvalues, vectors = torch.linalg.eigh(cov)
     return (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T
+
+
+def standard_error(values: Tensor) -> float:
+    """That of the mean of independent values (n,), n at least 2: one a sample, or what each adds in first order."""
+    return (values.double().std() / len(values) ** 0.5).item()

@@ -6,12 +6,12 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import PositiveInt
-from genlab.evaluation.measure import Measure
+from genlab.evaluation.measure import Measure, mean_of
 from genlab.evaluation.samples import bias_note
 from genlab.evaluation.subject import NotApplicable, Subject, too_few
 from genlab.losses.divergence import kl_to_standard_normal, mmd
 from genlab.metrics import LPIPS, active_units, bits_per_dimension, importance_weighted_bound, reconstruction_errors
-from genlab.metrics.population import frechet
+from genlab.metrics.population import frechet, frechet_error
 from genlab.protocols import HasDensity, Reconstructs, Samples
 from genlab.stamp import Measurement, trained_on
 
@@ -55,11 +55,11 @@ class Likelihood(Measure):
             bound, kl = importance_weighted_bound(log_weights), kl_to_standard_normal(mean, logvar)
             return torch.stack([nll.mean(0), kl, bound], 1).double().cpu()
 
-        nll, kl, bound = torch.cat(subject.over_held_out(terms)).mean(0).tolist()
+        nll, kl, bound = torch.cat(subject.over_held_out(terms)).T
         bits = bits_per_dimension(-bound, subject.datamodule.images(subject.split)[:1].numel(), model.likelihood.cell)
         for name, value in {"elbo": -nll - kl, "log_likelihood_bound": bound, "bits_per_dimension": bits}.items():
             stamp = subject.stamp(name, subject.split, settings=f"K={k}")
-            yield Measurement(value, stamp, "lower" if name == "bits_per_dimension" else "higher")
+            yield mean_of(value, stamp, "lower" if name == "bits_per_dimension" else "higher")
 
 
 class Reconstruction(Measure):
@@ -80,18 +80,19 @@ class Reconstruction(Measure):
         n = sum(len(part["mse"]) for part in parts)
         mean = "mean" if subject.datamodule.binarize else None  # beside its own image
         for name in parts[0]:
-            value = torch.cat([part[name] for part in parts]).double().mean().item()
+            values = torch.cat([part[name] for part in parts])
             library, trained = (LPIPS.library, trained_on(model, LPIPS.name)) if name == "lpips" else (None, None)
             fields = {"n_fake": n, "library": library, "generated": mean, "trained_on": trained, "prior": None}
             stamp = subject.stamp(f"reconstruction_{name}", split, **fields)  # type: ignore[arg-type]
-            yield Measurement(value, stamp, "higher" if name in ("psnr", "ssim") else "lower")
+            yield mean_of(values, stamp, "higher" if name in ("psnr", "ssim") else "lower")
         metric = f"reconstruction_{subject.encoder.metric}"
         if reason := too_few(2, **{f"{split}_images": n}):
             yield NotApplicable(reason, metric)
             return
-        distance = frechet(subject.reconstructions, subject.held_out)
+        pair = subject.reconstructions, subject.held_out
         stamp = subject.stamp(metric, split, encoded=True, n_fake=n, prior=None)
-        yield Measurement(distance, stamp, "lower", note=bias_note(n, subject.encoder))
+        note = bias_note(n, subject.encoder)
+        yield Measurement(frechet(*pair), stamp, "lower", note=note, error=frechet_error(*pair))
 
 
 class Codes(Measure):

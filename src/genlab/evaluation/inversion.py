@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from genlab.bounds import N_DRAWS, PositiveInt, Starts
 from genlab.conditioning import given, labels_for
 from genlab.distributed import in_batches
-from genlab.evaluation.measure import Measure
+from genlab.evaluation.measure import Measure, mean_of
 from genlab.evaluation.subject import Subject
 from genlab.images import to_float
 from genlab.metrics import invert, nearest_few, reconstruction_errors
@@ -56,6 +56,6 @@ class Inversion(Measure):
             "prior": subject.prior,
         }
         stamp = subject.stamp("inversion_mse", subject.split, settings=search, **fields)
-        yield Measurement(mse.mean().item(), stamp, "lower")
+        yield mean_of(mse, stamp, "lower")
         stamp = subject.stamp("reach", subject.split, settings=closer, **fields)
-        yield Measurement((mse < bar).double().mean().item(), stamp, "higher")
+        yield mean_of(mse < bar, stamp, "higher")

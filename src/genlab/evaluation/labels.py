@@ -1,6 +1,7 @@
 """Whether a conditional model makes what it is asked for."""
 
 from collections.abc import Callable, Iterator
+from math import hypot
 from typing import Any
 
 import torch
@@ -10,11 +11,11 @@ from genlab.bounds import AtLeastTwo
 from genlab.conditioning import condition_of
 from genlab.distributed import in_batches
 from genlab.errors import listed
-from genlab.evaluation.measure import Measure
+from genlab.evaluation.measure import Measure, mean_of
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.images import to_float
 from genlab.metrics.classifier import NAME, Classifier, trained_classifier
-from genlab.metrics.population import Population, frechet
+from genlab.metrics.population import Population, frechet, frechet_error
 from genlab.moments import Moments
 from genlab.stamp import Measurement
 
@@ -39,14 +40,16 @@ class PerLabel(Measure):
         enough = {n: g for n, g in groups.items() if min(int(part.sum()) for part in g) >= self.n_images}
         if not enough:
             raise NotApplicable(f"no label has {self.n_images} samples and as many {subject.reference} images")
-        found = [frechet(_population(fakes[made]), _population(reals[real])) for made, real in enough.values()]
+        pairs = [(_population(fakes[made]), _population(reals[real])) for made, real in enough.values()]
+        found, errors = [frechet(*pair) for pair in pairs], [frechet_error(*pair) or 0.0 for pair in pairs]
         n_made = sum(int(made.sum()) for made, _ in enough.values())
         settings = f"mean over {len(enough)} of {len(groups)} labels, of {self.n_images} images or more each"
         metric = f"{subject.encoder.metric}_per_label"
         stamp = subject.stamp(metric, subject.reference, True, n_fake=n_made, settings=settings)
         each = listed([f"{name} {value:.4g}" for name, value in zip(enough, found, strict=True)], most=40)
         note = f"{each}; few images bias each of them upwards: comparable at equal numbers alone"
-        yield Measurement(sum(found) / len(found), stamp, "lower", note=note, entries=tuple(found))
+        value, error = sum(found) / len(found), hypot(*errors) / len(errors)
+        yield Measurement(value, stamp, "lower", note=note, entries=tuple(found), error=error)
 
 
 class LabelAccuracy(Measure):
@@ -65,23 +68,24 @@ class LabelAccuracy(Measure):
         how = (condition.n_choices, subject.device, subject.cache_dir)
         classifier = trained_classifier(data.images("train"), answers, *how)
         held_out, own = data.images(subject.split), condition.answers(data.labels(subject.split).cpu())
-        known = _accuracy(classifier, subject, lambda rows: held_out[rows], own)
-        value = _accuracy(classifier, subject, subject.samples, condition.answers(labels.cpu()))
+        known = _right(classifier, subject, lambda rows: held_out[rows], own).mean()
+        found = _right(classifier, subject, subject.samples, condition.answers(labels.cpu()))
         settings = f"{NAME} on {len(answers)} images"
         stamp = subject.stamp("label_accuracy", "train", n_fake=len(labels), settings=settings)
         note = f"the classifier finds the label of {known:.1%} of {len(own)} {subject.split} images"
-        yield Measurement(value, stamp, "higher", note=note)
+        yield mean_of(found, stamp, "higher", note=note)
 
 
-def _accuracy(classifier: Classifier, subject: Subject, images: Callable[[slice], Tensor], answers: Tensor) -> float:
-    """The share of right answers (N, questions) about uint8 images, mean over the questions, those of -1 left out."""
+def _right(classifier: Classifier, subject: Subject, images: Callable[[slice], Tensor], answers: Tensor) -> Tensor:
+    """The share of right answers (N, questions) about each uint8 image, those of -1 and images without any left out."""
 
     def right(_: int, rows: slice) -> Tensor:
         x = to_float(images(rows).to(subject.device))
         return classifier.correct(x, answers[rows].to(subject.device)).double().cpu()
 
     with torch.no_grad():
-        return torch.cat(list(in_batches(right, len(answers), subject.batch_size))).nanmean(0).nanmean().item()
+        shares = torch.cat(list(in_batches(right, len(answers), subject.batch_size))).nanmean(1)
+    return shares[~shares.isnan()]
 
 
 def _asked(subject: Subject) -> tuple[Any, Tensor]:

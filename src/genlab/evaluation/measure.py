@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from rich.text import Text
+from torch import Tensor
 
 from genlab.console import console
 from genlab.evaluation.subject import NotApplicable, Subject
+from genlab.moments import standard_error
 from genlab.redaction import redact
-from genlab.stamp import Measurement
+from genlab.stamp import Measurement, Stamp
 
 
 @runtime_checkable
@@ -39,6 +41,12 @@ class Evaluation:
         """Plain containers for a JSON file."""
         metrics = {name: measurement.as_dict() for name, measurement in self.measurements.items()}
         return {"name": self.name, "kind": self.kind, "metrics": metrics, "not_applicable": self.not_applicable}
+
+
+def mean_of(values: Tensor, stamp: Stamp, better: str = "", **more: Any) -> Measurement:
+    """The mean of values (n,), one an image, with its standard error over other images."""
+    error = standard_error(values) if len(values) > 1 else None
+    return Measurement(values.double().mean().item(), stamp, better, error=error, **more)
 
 
 def apply_measures(subject: Subject, measures: Mapping[str, Measure]) -> Evaluation:

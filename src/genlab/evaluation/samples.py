@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from genlab.bounds import AtLeastTwo, PositiveInt
-from genlab.evaluation.measure import Measure
+from genlab.evaluation.measure import Measure, mean_of
 from genlab.evaluation.subject import NotApplicable, Subject, too_few
 from genlab.metrics import (
     class_shares,
@@ -19,7 +19,9 @@ from genlab.metrics import (
     memorisation,
     total_variation,
 )
+from genlab.metrics.kernel import kernel_influence
 from genlab.metrics.population import Population, frechet, frechet_error
+from genlab.moments import standard_error
 from genlab.protocols import FeatureEncoder, Reconstructs
 from genlab.stamp import Measurement
 
@@ -62,7 +64,7 @@ class Kernel(Measure):
         settings = f"{self.n_subsets} subsets of {size}, {FIDELITY}"
         metric = kernel_name(subject.encoder.metric)
         stamp = subject.stamp(metric, subject.reference, True, n_fake=len(fakes), settings=settings)
-        yield Measurement(value, stamp, "lower", spread)
+        yield Measurement(value, stamp, "lower", spread, error=standard_error(kernel_influence(fakes, reals)))
 
 
 class Manifold(Measure):
@@ -86,11 +88,12 @@ class Manifold(Measure):
         fakes, reals = subject.features
         n = min(len(fakes), len(reals))
         subject.require(max(self.k, self.k_density) + 1)  # neighbours, and the image itself
-        found = manifold_metrics(fakes[:n], reals[[i * len(reals) // n for i in range(n)]], self.k, self.k_density)
-        for name, value in found._asdict().items():
+        spaced = reals[[i * len(reals) // n for i in range(n)]]
+        found, errors = manifold_metrics(fakes[:n], spaced, self.k, self.k_density)
+        for name, value, error in zip(found._fields, found, errors, strict=True):
             settings = f"k={self.k_density if name in ('density', 'coverage') else self.k}"
             stamp = subject.stamp(name, subject.reference, True, n_real=n, n_fake=n, settings=settings)
-            yield Measurement(value, stamp, "higher")
+            yield Measurement(value, stamp, "higher", error=error)
 
 
 class InceptionScore(Measure):
@@ -115,7 +118,8 @@ class InceptionScore(Measure):
         value, spread = inception_score(logits, self.n_splits)
         settings = f"{self.n_splits} splits, {FIDELITY}"
         stamp = subject.stamp("inception_score", subject.reference, True, n_fake=len(logits), settings=settings)
-        yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread)
+        error = spread / self.n_splits**0.5 if self.n_splits > 1 else None
+        yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread, error=error)
 
 
 class Sharpness(Measure):
@@ -136,7 +140,8 @@ class Sharpness(Measure):
         metric = f"sharpness_{what}"
         if reals.energy < FLAT:
             return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
-        return Measurement(fakes.energy / reals.energy, subject.stamp(metric, split, n_fake=len(fakes), **fields))
+        stamp = subject.stamp(metric, split, n_fake=len(fakes), **fields)
+        return Measurement(fakes.energy / reals.energy, stamp, error=fakes.energy_error / reals.energy)
 
 
 class Diversity(Measure):
@@ -147,7 +152,12 @@ class Diversity(Measure):
         if subject.reals.moments.cov.trace() <= 0:
             raise NotApplicable(f"all {subject.reference} images look alike: nothing varies as they do")
         stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
-        yield Measurement(feature_diversity(subject.fakes.moments, subject.reals.moments), stamp)
+        value, features = feature_diversity(subject.fakes.moments, subject.reals.moments), subject.fakes.features
+        error = None
+        if features is not None:
+            own = (features.double() - subject.fakes.moments.mean).square().sum(1)
+            error = standard_error(own / subject.reals.moments.cov.trace())
+        yield Measurement(value, stamp, error=error)
 
 
 class Memorisation(Measure):
@@ -162,7 +172,7 @@ class Memorisation(Measure):
         samples, held_out = subject.nearest_to_fakes[0], subject.nearest_to_held_out[0]
         fields = {"n_fake": len(samples), "settings": f"beside {len(held_out)} {subject.split} images"}
         stamp = subject.stamp("memorisation", subject.reference, True, **fields)
-        yield Measurement(memorisation(samples, held_out), stamp)
+        yield mean_of(memorisation(samples, held_out), stamp)
 
 
 class Classes(Measure):
@@ -187,7 +197,8 @@ class Classes(Measure):
         stamp = subject.stamp("class_total_variation", subject.reference, True, **fields)
         shares, expected = (class_shares(part, int(labels.max()) + 1) for part in (found, labels[labels >= 0]))
         value, entries = total_variation(shares, expected), tuple(shares.tolist())
-        yield Measurement(value, stamp, "lower", note=self._trust(subject, labels), entries=entries)
+        error = standard_error(0.5 * (shares - expected).sign()[found]) if len(found) > 1 else None
+        yield Measurement(value, stamp, "lower", note=self._trust(subject, labels), entries=entries, error=error)
 
     def _trust(self, subject: Subject, labels: torch.Tensor) -> str:
         found, expected = labels[subject.nearest_to_held_out[1]], subject.datamodule.labels(subject.split)

@@ -14,8 +14,9 @@ from genlab.files import write_text
 from genlab.stamp import NORMAL, Measurement, Stamp, ranked, require_same_protocol
 
 IN_SETTINGS = ("metric", "images", "split", "n_real", "n_fake", "settings", "generated")
-OVER_SAMPLES = (
-    "the ± is a 95% interval over other samples of the same weights; another seed of training may differ more"
+OVER_IMAGES = (
+    "The ± is a 95% interval over other samples of the same weights or other held-out images; another seed of training "
+    "may differ more"
 )
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 
@@ -80,16 +81,17 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
     metrics = _by_metric(evaluations)
     for number, evaluation in enumerate(evaluations, 1):
         out.print(f"{number}: {evaluation.kind}, {evaluation.name}", soft_wrap=True)
-    n_columns = max(1, (out.width - 44) // 12)  # beside the names of metrics
+    n_columns = max(1, (out.width - 44) // 18)  # beside the names of metrics
     for first in range(0, len(evaluations), n_columns):
         out.print(_table(metrics, evaluations, range(first, min(first + n_columns, len(evaluations)))))
     measurements = [measurement for evaluation in evaluations for measurement in evaluation.measurements.values()]
     settings = [(m.stamp.metric, _settings(m.stamp)) for m in measurements if len(evaluations) > 1]
-    intervals = [(m.stamp.metric, OVER_SAMPLES) for m in measurements if m.error is not None]
-    notes = _names_by_text([*settings, *intervals, *((m.stamp.metric, m.note) for m in measurements)])
+    notes = _names_by_text([*settings, *((m.stamp.metric, m.note) for m in measurements)])
     reasons = _names_by_text([pair for evaluation in evaluations for pair in evaluation.not_applicable.items()])
     lines = [f"{names}: {note}" for note, names in notes.items()]
     lines += [f"Not applicable: {names}, as {reason}" for reason, names in reasons.items()]
+    if any(measurement.error is not None for measurement in measurements):
+        lines.append(OVER_IMAGES)
     for line in (*lines, f"Protocol: {_protocol(measurements)}"):
         out.print(f"{line}.")
 

@@ -1,6 +1,9 @@
 """The kernel distance between two sets of feature vectors, which unlike Fréchet's has no bias for few of them."""
 
+import torch
 from torch import Tensor
+
+CHUNK = 2**24  # values of the kernel at a time, 128 MiB
 
 
 def kernel_distance(
@@ -44,3 +47,25 @@ def kernel_distance(
         verbose=False,
     )
     return found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
+
+
+def kernel_influence(features: Tensor, reference: Tensor) -> Tensor:
+    """How much each of n vectors adds to the squared MMD of all from a reference: (n,) in float64.
+
+    2 (mean_j k(x_i, x_j) - mean_j k(x_i, y_j)) over the other vectors x_j, and those of the reference y_j: the first
+    order of the U-statistic (Gretton et al. 2012, section 5.1), whose mean has the standard error of the estimate.
+
+    Args:
+        features: (n, D), n at least 2.
+        reference: (m, D).
+    """
+    x, y = features.double(), reference.double()
+
+    def mean_kernel(rows: Tensor, others: Tensor, n_others: int) -> Tensor:
+        return (rows @ others.T / x.shape[1] + 1).pow(3).sum(1) / n_others
+
+    found = []
+    for rows in x.split(max(1, CHUNK // max(len(x), len(y)))):
+        own = (rows.square().mean(1) + 1).pow(3) / (len(x) - 1)
+        found.append(2 * (mean_kernel(rows, x, len(x) - 1) - own - mean_kernel(rows, y, len(y))))
+    return torch.cat(found)

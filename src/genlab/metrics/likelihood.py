@@ -17,7 +17,7 @@ def importance_weighted_bound(log_weights: Tensor) -> Tensor:
     return log_weights.logsumexp(0) - log(len(log_weights))
 
 
-def bits_per_dimension(nats: float, n_dims: int, cell: float) -> float:
+def bits_per_dimension(nats: Tensor, n_dims: int, cell: float) -> Tensor:
     """-log2 P(x) divided by the number of dimensions, with P(x) the density times the volume of a pixel value.
 
     (nats / D - ln cell) / ln 2. With cell = 2/255, for 256 grey levels on [-1, 1], the uniform density costs log2(255)
@@ -25,11 +25,11 @@ def bits_per_dimension(nats: float, n_dims: int, cell: float) -> float:
     that holds while the density changes little within one, and overrates a density that is narrower.
 
     Args:
-        nats: -log p(x), or a bound of it.
+        nats: -log p(x), or a bound of it: (B,).
         n_dims: D = C H W.
         cell: the likelihood's own: width of a pixel value, 1 where p(x) is a probability already.
 
     Returns:
-        Bits a dimension.
+        Bits a dimension (B,).
     """
     return (nats / n_dims - log(cell)) / log(2)

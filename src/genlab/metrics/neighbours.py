@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from genlab.moments import standard_error
 from genlab.protocols import ImageArray
 
 CHUNK = 2**24  # distances at a time, 64 MiB
@@ -20,7 +21,9 @@ class ManifoldMetrics(NamedTuple):
     coverage: float
 
 
-def manifold_metrics(samples: Tensor, reference: Tensor, k: int = 3, k_density: int = 5) -> ManifoldMetrics:
+def manifold_metrics(
+    samples: Tensor, reference: Tensor, k: int = 3, k_density: int = 5
+) -> tuple[ManifoldMetrics, ManifoldMetrics]:
     """Compare two sets by the balls around their vectors that reach to the k-th nearest other vector of the same set.
 
     Precision is the share of samples in at least one ball of the reference, recall the share of the reference in at
@@ -37,24 +40,30 @@ def manifold_metrics(samples: Tensor, reference: Tensor, k: int = 3, k_density: 
         k: neighbours for precision and recall.
         k_density: neighbours for density and coverage.
 
+    Returns:
+        The four, and their standard errors over other samples. Each sample counts for the balls of the reference that
+        no other lies in, and its own ball for the vectors that no other covers (the jackknife; that radii of samples
+        change with their neighbours is left out).
+
     Raises:
         ValueError: if a set has no k-th other vector.
     """
+    n, m = len(samples), len(reference)
     radii_k, radii_density = _radii(reference, (k, k_density))
     (sample_radii,) = _radii(samples, (k,))
-    n_precise = n_pairs = 0
-    recalled = torch.zeros(len(reference), dtype=torch.bool, device=reference.device)
-    covered = torch.zeros_like(recalled)
+    is_precise, n_around = [], []
+    recalled, covered = _Cover(m, reference.device), _Cover(m, reference.device)
     for rows, distances in _distances(samples, reference):
-        n_precise += int((distances <= radii_k).any(1).sum())
-        recalled |= (distances <= sample_radii[rows, None]).any(0)
+        is_precise.append((distances <= radii_k).any(1))
+        recalled.add(rows, distances <= sample_radii[rows, None])
         inside = distances <= radii_density
-        covered |= inside.any(0)
-        n_pairs += int(inside.sum())
-    n = len(samples)
-    return ManifoldMetrics(
-        n_precise / n, recalled.double().mean().item(), n_pairs / (k_density * n), covered.double().mean().item()
-    )
+        covered.add(rows, inside)
+        n_around.append(inside.sum(1))
+    per_sample = (torch.cat(is_precise), recalled.influence(n), torch.cat(n_around) / k_density, covered.influence(n))
+    precision, recall, density, coverage = (part.double() for part in per_sample)
+    values = (precision.mean(), recalled.share, density.mean(), covered.share)
+    errors = map(standard_error, (precision, recall, density, coverage))
+    return ManifoldMetrics(*(float(value) for value in values)), ManifoldMetrics(*errors)
 
 
 def nearest(queries: Tensor, reference: Tensor, exclude_self: bool = False) -> tuple[Tensor, Tensor]:
@@ -104,16 +113,19 @@ def nearest_few(queries: Tensor, reference: ImageArray | Tensor, k: int, at_once
     return distances, rows
 
 
-def memorisation(sample_distances: Tensor, held_out_distances: Tensor) -> float:
+def memorisation(sample_distances: Tensor, held_out_distances: Tensor) -> Tensor:
     """P(d(sample) < d(held-out image)), ties counting half, with d the distance to the nearest training image.
 
-    The Mann-Whitney statistic divided by the number of pairs (Meehan, Chaudhuri and Dasgupta 2020, section 3). 0.5:
-    samples lie as far from the training set as images that the model has never seen; towards 1: copies of training
-    images; towards 0: samples far from any image, so that this is no measure of quality.
+    The mean over the samples is the Mann-Whitney statistic divided by the number of pairs (Meehan, Chaudhuri and
+    Dasgupta 2020, section 3). 0.5: samples lie as far from the training set as images that the model has never seen;
+    towards 1: copies of training images; towards 0: samples far from any image, so that this is no measure of quality.
 
     Args:
         sample_distances: (n,), as from `nearest`.
         held_out_distances: (m,), the same for held-out images.
+
+    Returns:
+        For each sample the share of held-out images (n,) in float64.
 
     Raises:
         ValueError: if one of them is empty.
@@ -122,9 +134,32 @@ def memorisation(sample_distances: Tensor, held_out_distances: Tensor) -> float:
     if min(n, m) == 0:
         raise ValueError(f"Memorisation compares samples with held-out images, got {n} and {m}.")
     held_out = held_out_distances.sort().values
-    n_smaller = torch.searchsorted(held_out, sample_distances.contiguous())
-    n_not_larger = torch.searchsorted(held_out, sample_distances.contiguous(), right=True)
-    return 1 - (n_smaller.sum() + n_not_larger.sum()).item() / (2 * n * m)
+    n_smaller, n_not_larger = (
+        torch.searchsorted(held_out, sample_distances.contiguous(), right=right) for right in (False, True)
+    )
+    return 1 - (n_smaller + n_not_larger).double() / (2 * m)
+
+
+class _Cover:
+    """Which of m vectors lie in a ball, or hold a sample in their own; and of which that is owed to a single sample."""
+
+    def __init__(self, m: int, device: torch.device) -> None:
+        self.count = torch.zeros(m, dtype=torch.long, device=device)
+        self.newest = torch.zeros(m, dtype=torch.long, device=device)  # sample
+
+    def add(self, rows: slice, is_in: Tensor) -> None:
+        """Count some of the samples, by what each of them (rows, m) has to do with each vector."""
+        self.count += is_in.sum(0)
+        self.newest = torch.where(is_in.any(0), rows.start + is_in.int().argmax(0), self.newest)
+
+    @property
+    def share(self) -> Tensor:
+        return (self.count > 0).double().mean()
+
+    def influence(self, n: int) -> Tensor:
+        """What the share would lose without each of the n samples, times n - 1: (n,)."""
+        alone = torch.bincount(self.newest[self.count == 1], minlength=n)
+        return (n - 1) * alone / len(self.count)
 
 
 def _distances(a: Tensor, b: Tensor, exclude_self: bool = False) -> Iterator[tuple[slice, Tensor]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from genlab.distributed import in_batches
 from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few, frechet_influence
 from genlab.metrics.sharpness import high_frequency_energy
-from genlab.moments import Moments, symmetric_root
+from genlab.moments import Moments, standard_error, symmetric_root
 from genlab.protocols import FeatureEncoder
 
 MOST_KEPT = 10_000  # samples whose features are kept in any case: intervals need them
@@ -25,6 +25,7 @@ class Population:
     Attributes:
         moments: of the features, in float64 on the CPU.
         energy: mean over the images of `high_frequency_energy`.
+        energy_error: its standard error.
         features: (n, D) float32 on the CPU, if they were asked for.
         logits: (n, 1008), of encoders that classify, if features were asked for.
     """
@@ -33,6 +34,7 @@ class Population:
     energy: float
     features: Tensor | None = None
     logits: Tensor | None = None
+    energy_error: float = 0.0
 
     def __len__(self) -> int:
         return self.moments.n
@@ -77,11 +79,11 @@ def feature_statistics(
             found["features"] = encoder(batch)
         return {name: part.float().cpu() for name, part in found.items()}
 
-    moments, energy = Moments(encoder.dim, torch.float64), 0.0
+    moments, energies = Moments(encoder.dim, torch.float64), Moments(1, torch.float64)
     kept: dict[str, list[Tensor]] = {"features": [], "logits": []}
     waiting: list[Tensor] = []
     for found in in_batches(describe, n, batch_size, interrupted):
-        energy += found["energy"].double().sum().item()
+        energies.update(found["energy"][:, None])
         waiting.append(found["features"])
         if len(waiting) * batch_size >= AT_ONCE:
             moments.update(torch.cat(waiting))
@@ -90,7 +92,8 @@ def feature_statistics(
             kept[name].append(found[name])
     if waiting:
         moments.update(torch.cat(waiting))
-    return Population(moments, energy / n, *(torch.cat(parts) if parts else None for parts in kept.values()))
+    features, logits = (torch.cat(parts) if parts else None for parts in kept.values())
+    return Population(moments, energies.mean.item(), features, logits, energies.error if n > 1 else 0.0)
 
 
 def frechet(fakes: Population, reals: Population) -> float:
@@ -106,4 +109,4 @@ def frechet_error(fakes: Population, reals: Population) -> float | None:
         return None
     needs_root = len(fakes) > fakes.features.shape[1]
     influence = frechet_influence(reals.moments, fakes.features, reals.root if needs_root else None)
-    return (influence.std() / len(fakes) ** 0.5).item()
+    return standard_error(influence)
