@@ -9,7 +9,7 @@ from report_folders import PROTOCOL, make_run
 from genlab.errors import UsageError
 from genlab.report import write_report
 from genlab.report.read import named_folders, read_run, run_folders, sweep_folder
-from genlab.report.settings import as_text, compare_settings
+from genlab.report.settings import as_markdown, as_text, compare_settings
 from genlab.report.table import Table, differing_fields, pareto_front, read_table
 
 
@@ -188,7 +188,8 @@ def test_settings_are_ranked_by_means_over_seeds_and_share_the_places_that_seeds
     found = {"VAE": (300.0, 310.0, 305.0), "GAN": (180.0, 170.0, 175.0), "VAEGAN": (176.0, 186.0, 178.0)}
     for model, values in found.items():
         for seed, value in enumerate(values):
-            make_run(tmp_path / f"{model}_{seed}", value, model=model, seed=seed)
+            typed = [f"model={model.lower()}", f"seed={seed}", "sweep=here"]
+            make_run(tmp_path / f"{model}_{seed}", value, model=model, seed=seed, overrides=typed)
     make_run(tmp_path / "late", 1.0, model="VAE", seed=3, status="running")
     table = swept(tmp_path)
     settings = compare_settings(table, table.groups[0].rows)
@@ -198,6 +199,13 @@ def test_settings_are_ranked_by_means_over_seeds_and_share_the_places_that_seeds
     assert settings["half"][0] == pytest.approx(4.302653 * 5 / 3**0.5)
     assert settings["needed"].notna().tolist() == [False, True, False]
     assert as_text(settings)["score"].tolist() == ["175 ± 12", "180 ± 13", "305 ± 12"]
+    assert as_markdown(settings.assign(group="fd on digits")).splitlines()[:5] == [
+        "fd on digits, lower is better",
+        "",
+        "| place | score | seeds | setting | to settle | command |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| 1–2 | 175 ± 12 | 3 | GAN |  | `python src/train.py model=gan` |",
+    ]
 
 
 def test_without_a_second_seed_no_setting_is_compared(tmp_path):

@@ -90,6 +90,12 @@ class Run:
         """The command that trains it again; None if it has not recorded what was typed."""
         return join(["python", "src/train.py", *self.overrides]) if "overrides" in self.summary else None
 
+    @property
+    def command_for_any_seed(self) -> str | None:
+        """The same without the seeds that were typed."""
+        others = [typed for typed in self.overrides if typed.partition("=")[0].rpartition(".")[2] != "seed"]
+        return join(["python", "src/train.py", *others]) if self.command else None
+
     def value(self, key: str) -> Any:
         """The value of a key of its configuration, as a person reads it: a class by its name alone."""
         found = self.config.get(key, ABSENT)

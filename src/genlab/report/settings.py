@@ -26,7 +26,8 @@ def compare_settings(table: Table, rows: pd.DataFrame) -> pd.DataFrame | None:
     Returns:
         A row a setting, the best first: `place`, such as 1 or 1–3; `setting`; `seeds`, their number; `score`, their
         mean, and `half` the width of its interval, NaN for a single seed; `needed`, how many seeds would tell it from
-        the setting before, missing where it is told already or where nothing is known of that.
+        the setting before, missing where it is told already or where nothing is known of that; `command`, which trains
+        it with a seed of one's choice, missing where a run does not say what was typed.
     """
     rows = rows[rows["status"] == "completed"]
     setting, seed = table.settings[rows.index], table.seeds[rows.index]
@@ -45,6 +46,7 @@ def compare_settings(table: Table, rows: pd.DataFrame) -> pd.DataFrame | None:
                 "score": sum(by_seed.values()) / len(by_seed),
                 "half": interval([*by_seed.values()]).half if len(by_seed) > 1 else None,
                 "needed": seeds_to_settle(scores[n - 1], by_seed, n_pairs) if n > 0 and first <= n else None,
+                "command": table.runs[int(own.index[0]) - 1].command_for_any_seed,
             }
         )
     return pd.DataFrame(found).astype({"half": float, "needed": "Int64"})
@@ -63,3 +65,15 @@ def as_text(settings: pd.DataFrame) -> pd.DataFrame:
     scores = [with_half(score, half) for score, half in zip(settings["score"], settings["half"], strict=True)]
     text = {"place": settings["place"], "score": scores, "seeds": settings["seeds"]}
     return pd.DataFrame({**text, "setting": settings["setting"], "to settle": needed.where(needed.notna(), "")})
+
+
+def as_markdown(settings: pd.DataFrame) -> str:
+    """The comparisons of all groups as tables with the command beside each row."""
+    parts = []
+    for title, own in settings.groupby("group", sort=False):
+        text = as_text(own).assign(command=own["command"].map(lambda command: command and f"`{command}`"))
+        head = [str(name) for name in text.columns]
+        rows: list[list[str]] = [head, ["---"] * len(head), *text.fillna("").astype(str).to_numpy().tolist()]
+        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        parts.append("\n".join([f"{title}, lower is better", "", *lines]))
+    return "\n\n".join([*parts, SHARED]) + "\n"

@@ -18,7 +18,7 @@ from genlab.foreign import printable
 from genlab.report.figures import draw_figures
 from genlab.report.page import render
 from genlab.report.read import named_folders, run_folders, sweep_folder
-from genlab.report.settings import ONE_SEED, SHARED, as_text, compare_settings, settings_of_groups
+from genlab.report.settings import ONE_SEED, SHARED, as_markdown, as_text, compare_settings, settings_of_groups
 from genlab.report.table import Table, read_table
 from genlab.report.text import with_half
 from genlab.report.wandb import to_wandb
@@ -55,13 +55,16 @@ def write_report(
     publish: Callable[[Table, Path], None] | None = None,
     runs: Sequence[Path] = (),
 ) -> Path:
-    """Write `report.html`, `report.csv`, `settings.csv` where there are seeds, and `figures/`; return the page.
+    """Write `report.html`, `report.csv` and `figures/`, and `settings.csv` and `.md` where there are seeds.
 
     Args:
         sweep: folder with run folders in it, at any depth; None for `runs` of any origin.
         out: folder for the report; the sweep's own if left out.
         publish: what to do with the table and this folder, once all is written.
         runs: run folders.
+
+    Returns:
+        The page.
 
     Raises:
         UsageError: if there is no run in the folder, or if nothing can be written.
@@ -79,6 +82,7 @@ def write_report(
         write_text(out / "report.csv", _without_formulas(table.facts).to_csv(index=False))
         if (settings := settings_of_groups(table)) is not None:
             write_text(out / "settings.csv", _without_formulas(settings).to_csv(index=False))
+            write_text(out / "settings.md", printable(as_markdown(settings)))
         write_text(page, render(table, figures, again, sweep))
     except OSError as error:
         raise UsageError(
