@@ -9,6 +9,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from genlab.command_line import typed
+from genlab.errors import UsageError
 
 if TYPE_CHECKING:
     from genlab.sweeps.sweep import LocalSweep
@@ -42,13 +43,17 @@ def report_sweep() -> Iterator[None]:
 
     Raises:
         SystemExit: with 1 if a run has failed.
+        UsageError: if there was none to run.
     """
     try:
         yield
     except Exception:
         _write_report()
         raise
-    exit_code = Announced.local.end() if Announced.local and Announced.local.runs else 0
+    local, config = Announced.local, Announced.config
+    if local and not local.runs and config and config.hydra.sweeper._target_.endswith("BasicSweeper"):
+        raise UsageError("The sweep has no run: a glob, as in model=glob(vae*), matches none of the options.")
+    exit_code = local.end() if local and local.runs else 0
     _write_report()
     if exit_code:
         raise SystemExit(exit_code)
