@@ -1,5 +1,6 @@
 """Data sets that others publish, read from files in the layout of the originals."""
 
+import gzip
 import shutil
 
 import layouts
@@ -72,6 +73,57 @@ def test_grey_digits_are_the_originals(name, laid_out):
     held_out = torch.cat([module.images("train")[:], module.images("val")[:]]).numpy()[:, 0]
     assert {image.tobytes() for image in held_out} == {image.tobytes() for image in images[:40]}
     assert len(module.source.manifest["label_names"]) == 10
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """Fashion-MNIST's four files, packed, in one folder."""
+    layouts.idx_files(tmp_path, "FashionMNIST")
+    for path in (raw := tmp_path / "FashionMNIST" / "raw").iterdir():
+        if path.suffix != ".gz":
+            path.unlink()
+    return raw
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["gz", "unpacked"])
+def test_the_four_files_may_lie_in_the_folder_itself_which_stays_as_it_is(packed, flat, tmp_path):
+    for path in flat.iterdir() if not packed else ():
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    before = sorted(flat.iterdir())
+    module = datamodule("fashion_mnist", f"data.root={flat}", f"paths.data_dir={tmp_path}")
+    images, labels = layouts.real_digits(60)
+    assert (module.images("test")[:].numpy()[:, 0] == images[40:]).all()
+    assert (module.splits["test"].labels.numpy() == labels[40:]).all()
+    assert sorted(flat.iterdir()) == before
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def another_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path):
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes())[:-1])
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [half, another_byte, cut])
+def test_a_damaged_file_is_named(damage, flat, tmp_path):
+    damage(flat / "t10k-images-idx3-ubyte.gz")
+    with pytest.raises(UsageError, match=r"t10k-images-idx3-ubyte(\.gz)? is damaged \(.+\): download it anew"):
+        datamodule("fashion_mnist", f"data.root={flat}", f"paths.data_dir={tmp_path}")
+
+
+def test_a_file_that_is_missing_beside_the_others_is_named(flat, tmp_path):
+    (flat / "train-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(UsageError, match=r"but not train-labels-idx1-ubyte\.gz: put that there too"):
+        datamodule("fashion_mnist", f"data.root={flat}", f"paths.data_dir={tmp_path}")
 
 
 @pytest.mark.parametrize("name", ["cifar10", "svhn"])

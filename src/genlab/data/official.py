@@ -1,7 +1,10 @@
 """Data sets that torchvision knows: it downloads and verifies them, by a YAML file each."""
 
-from collections.abc import Callable, Mapping
+import gzip
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,8 @@ class Torchvision(PreparedSource):
     """A data set of `torchvision.datasets` with an official training and test split, whose files never change.
 
     Args:
-        root: where its files are, in torchvision's layout, or are downloaded to.
+        root: where its files are, in torchvision's layout, or are downloaded to. MNIST's and those like it may also lie
+            in the folder itself, as they were published or unpacked.
         train, test: make the two splits, given `root` and `download`.
         val_share: share of the training images that validate instead; 0: the test images validate, and the training
             split is complete, as most GAN papers have it.
@@ -53,6 +57,10 @@ class Torchvision(PreparedSource):
         return {"train": first, "val": second if len(second) else tests, "test": tests}
 
     def _loaded(self, part: Callable[..., Any]) -> Any:
+        if files := _published_files(self.root, part):
+            with TemporaryDirectory() as folder:  # in torchvision's layout, which reads all into memory
+                _unpack(files, Path(folder) / part.func.__name__ / "raw")  # type: ignore[attr-defined]
+                return part(root=folder)
         try:
             return part(root=str(self.root), download=True)
         except (OSError, RuntimeError) as error:
@@ -61,3 +69,32 @@ class Torchvision(PreparedSource):
                 f"({reason(error)}): prepare it where there is a network, with src/prepare.py, or type "
                 "where its files are with data.root=PATH."
             ) from error
+
+
+def _published_files(root: Path, part: Any) -> list[Path]:
+    """The files of a data set like MNIST, packed or not, that lie in a folder itself.
+
+    Raises:
+        UsageError: if some of them are there and others are not.
+    """
+    names = [name for name, _ in getattr(part.func, "resources", ())]
+    found = {name: [path for path in (root / name, root / Path(name).stem) if path.is_file()] for name in names}
+    missing = [name for name, paths in found.items() if not paths]
+    if names and 0 < len(missing) < len(names):
+        raise UsageError(f"{root} holds files of a data set, but not {', '.join(missing)}: put that there too.")
+    return [paths[0] for paths in found.values() if paths]
+
+
+def _unpack(files: Sequence[Path], folder: Path) -> None:
+    """Write files, unpacked, into a new folder; raise a UsageError for a damaged one, which its own checksum tells."""
+    folder.mkdir(parents=True)
+    for path in files:
+        try:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            n_sides = content[3]  # an idx file: two zeros, the kind of number, and how many sides; then these
+            shape = np.frombuffer(content, ">u4", n_sides, offset=4)
+            if (n_bytes := 4 + 4 * n_sides + int(shape.prod())) != len(content):
+                raise ValueError(f"it has {len(content)} bytes and not {n_bytes}")
+        except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
+            raise UsageError(f"{path} is damaged ({reason(error)}): download it anew.") from error
+        (folder / path.name.removesuffix(".gz")).write_bytes(content)
