@@ -78,6 +78,12 @@ def trained_on(model: Any, network: str) -> str | None:
     return network if network in getattr(model, "trained_on", ()) else None
 
 
+def prior_of(model: Any) -> str | None:
+    """A fitted density that a model draws codes from, with its settings; None for the model's own prior."""
+    density = getattr(model, "density", None)
+    return density.protocol if density else None
+
+
 def stamp(metric: str, data: Any, split: str, encoder: FeatureEncoder | None = None, **fields: Any) -> Stamp:
     """The protocol of a value that was measured on a split of a data set, an `ImageDataModule`.
 

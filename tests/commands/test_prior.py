@@ -1,12 +1,14 @@
 """`python src/prior.py`, and what draws codes from what it has fitted."""
 
+import csv
+import json
 import shutil
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
-from settings import config, options
+from settings import TINY, config, options
 from typed import assert_refused, type_in
 
 from genlab.commands.evaluate import evaluate
@@ -14,6 +16,7 @@ from genlab.commands.export import export
 from genlab.commands.load import load_run
 from genlab.commands.prior import fit_prior
 from genlab.commands.sample import sample
+from genlab.commands.train import train
 from genlab.errors import UsageError
 from genlab.export.graph import load_functions
 from genlab.images import to_float
@@ -79,6 +82,59 @@ def test_an_export_draws_from_it_without_genlab(name, checkpoint, tmp_path):
         text = (folder / "generate.py").read_text()
         assert "noise_shape" in text
         assert set(load_functions(folder / "networks.py")) >= {"from_noise", "decode", "encode"}
+
+
+def trained(*typed: str, path: Path, data: Path) -> float | None:
+    """A run as `vae_run`, and more."""
+    few = ("trainer.max_epochs=2", "callbacks.frechet.n_samples=32", "~callbacks.progress", f"paths.data_dir={data}")
+    return train(config(*TINY, *few, "model=vae", "prior=gaussian", *typed, run_dir=path))
+
+
+def test_a_run_ends_with_its_prior_and_is_scored_with_it(vae_run, shared_data, tmp_path):
+    score = trained(path=tmp_path, data=shared_data)
+    summary, before = (json.loads((path / "summary.json").read_text()) for path in (tmp_path, vae_run.path))
+    key, own = "gaussian/fd_efficientnet_lite0", "val/fd_efficientnet_lite0"
+    assert summary["status"] == "completed"
+    assert summary["score"] == {"name": key, "value": score, "error": summary["metrics"][f"{key}_error"]["value"]}
+    assert summary["metrics"][key]["protocol"]["prior"] == "gaussian"
+    assert summary["metrics"][own] == before["metrics"][own]  # the training is the same
+    assert before["metrics"][own]["value"] != score
+    assert summary["metrics"][key]["protocol"] == before["metrics"][own]["protocol"] | {"prior": "gaussian"}
+    *_, last = csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines())
+    assert float(last[key]) == score
+    path = tmp_path / "priors" / "gaussian.ckpt"
+    written = path.stat().st_mtime_ns
+    assert fit(tmp_path, "gaussian") == path
+    assert path.stat().st_mtime_ns == written  # `prior.py` finds what it would have fitted
+
+
+def test_a_run_that_is_stopped_while_its_prior_is_fitted_goes_on_with_that(shared_data, tmp_path, monkeypatch):
+    def stop(*_):
+        raise SystemExit(143)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("genlab.commands.trained_prior.fit_density", stop)
+        with pytest.raises(SystemExit):
+            trained(path=tmp_path, data=shared_data)
+    assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
+    score = trained("resume=auto", path=tmp_path, data=shared_data)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["status"], summary["score"]["value"]) == ("completed", score)
+    assert summary["score"]["name"] == "gaussian/fd_efficientnet_lite0"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["model=gan", "prior=mixture"], "prior=mixture needs a model with encode() and reconstruct(), and GAN has no"),
+        (["prior=gaussian", "~callbacks.checkpoint"], "prior=gaussian is fitted to the weights of a checkpoint: keep"),
+        (["prior.n_components=65", "prior=mixture"], "prior.n_components=65 is more than the 64 training images"),
+    ],
+)
+def test_a_prior_that_a_run_could_not_fit_is_said_before_training(typed, said, tmp_path, shared_data):
+    with pytest.raises(UsageError) as error:
+        train(config(*TINY, f"paths.data_dir={shared_data}", *typed, run_dir=tmp_path))
+    assert said in str(error.value)
 
 
 def test_what_is_fitted_already_is_left_and_other_settings_fit_anew(checkpoint, monkeypatch):

@@ -32,13 +32,14 @@ def wait_for(what, seconds=60):
     return found
 
 
-@pytest.fixture
-def page(vae_run, shared_data, tmp_path):
-    """A page that is served, in a browser."""
+@pytest.fixture(scope="module")
+def page(vae_run, labelled_run, shared_data, tmp_path_factory):
+    """A page of two runs that is served, in a browser."""
     pytest.importorskip("gradio", reason="the extra `demo` is not installed")
     with browser() as chrome:
-        arguments = (f"run={vae_run.path}", f"port={free_port()}", f"paths.data_dir={shared_data}")
-        running = Running("demo", *arguments, cwd=tmp_path)
+        runs = f"run={vae_run.path},{labelled_run.path}"
+        arguments = (runs, f"port={free_port()}", f"paths.data_dir={shared_data}")
+        running = Running("demo", *arguments, cwd=tmp_path_factory.mktemp("served"))
         try:
             address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", running.said()[0]))
             chrome.get(address[0])
@@ -99,6 +100,21 @@ def test_sliders_samples_test_images_and_strokes_change_what_is_decoded(page, va
     addresses = {address for address in requested(page) if address.startswith("http")}
     assert addresses
     assert [address for address in addresses if not address.startswith("http://127.0.0.1:")] == []
+
+
+@pytest.mark.slow
+def test_a_label_that_is_chosen_changes_the_image_and_not_the_code(page):
+    def find(selector):
+        return wait_for(lambda: page.find_elements("css selector", selector))[0]
+
+    wait_for(lambda: find("#code1 textarea").get_property("value"))
+    code, picture = (find("#code1 textarea").get_property("value"), find("#decoded1 img").get_attribute("src"))
+    find("#label1 input").click()
+    choices = wait_for(lambda: page.find_elements("css selector", "[role=option]"))
+    assert [choice.get_attribute("aria-label") for choice in choices] == [*map(str, range(10)), "none"]
+    choices[7].click()
+    assert wait_for(lambda: find("#decoded1 img").get_attribute("src") != picture)
+    assert find("#code1 textarea").get_property("value") == code
 
 
 def refused(*typed, tmp_path):

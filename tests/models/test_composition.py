@@ -7,6 +7,8 @@ from settings import TINY, config, options
 from genlab.config.build import build
 from genlab.errors import UsageError
 
+OTHERS = ("klgan", "vqgan", "vqvae", "drifting")
+
 
 def fitted(*overrides: str):
     cfg = config(*TINY, *overrides)
@@ -70,11 +72,14 @@ def test_a_gan_with_unpooling_that_keeps_indices_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore:.*grad attribute of a Tensor.*")  # dynamo looks at it while it traces
-@pytest.mark.parametrize("name", ["vae", "gan"])
+@pytest.mark.parametrize("name", ["vae", "gan", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_compiling_gives_the_same_training(name, monkeypatch):
-    """By the backend that runs the graph as it is, for speed; R1's second derivatives take the uncompiled D."""
+    """By a backend that makes graphs of both directions and runs them as they are, for speed.
+
+    R1's second derivatives take the uncompiled D.
+    """
     compile_module = torch.nn.Module.compile
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_module(self, backend="eager"))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_module(self, backend="aot_eager"))
     objective = ("model/objective=r1",) if name == "gan" else ()
     plain, compiled = (
         fitted(f"model={name}", *objective, f"model.compile={value}", "trainer.max_steps=2") for value in (False, True)

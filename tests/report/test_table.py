@@ -41,6 +41,22 @@ def test_runs_of_different_protocols_are_in_groups_of_their_own_and_what_differs
     assert list(table.frame["rank"]) == [1, 2, 1]
 
 
+def test_fitted_priors_are_settings_of_runs_that_are_ranked_together(tmp_path):
+    make_run(tmp_path / "own", 3.0)
+    for name, score in {"gaussian": 2.0, "mixture": 1.0}.items():
+        metrics = {"val/fd": {"value": 3.0, "protocol": PROTOCOL}}
+        metrics[f"{name}/fd"] = {"value": score, "protocol": PROTOCOL | {"prior": name}}
+        config = {"prior": {"_target_": f"genlab.priors.{name.title()}"}}
+        found = {"score": {"name": f"{name}/fd", "value": score}, "metrics": metrics}
+        make_run(tmp_path / name, config=config, overrides=[f"prior={name}"], **found)
+    table = swept(tmp_path)
+    (group,) = table.groups
+    assert names(group.rows) == ["mixture", "gaussian", "own"]
+    assert table.labels == {"prior._target_": "prior"}
+    assert group.rows["title"].tolist() == ["prior Mixture", "prior Gaussian", "own"]
+    assert group.rows["val/fd"].tolist() == [3.0, 3.0, 3.0]
+
+
 @pytest.mark.parametrize(
     ("value", "summary"),
     [

@@ -1,6 +1,7 @@
 """The Fréchet distance between samples and a reference split, at intervals."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from genlab.metrics.population import MOST_KEPT, Population, feature_statistics,
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder, Samples, require
 from genlab.sampling import kind, sampler
-from genlab.stamp import error_key, stamp, trained_on
+from genlab.stamp import error_key, prior_of, stamp, trained_on
 from genlab.trainer.schedule import is_measured, must_stop
 
 log = logging.getLogger(__name__)
@@ -86,31 +87,48 @@ class FrechetDistance(Callback):
         except Interrupted:
             raise SIGTERMException from None
 
-    @torch.no_grad()
     def _measure(self, trainer: Trainer, pl_module: Any) -> float:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        stop = partial(must_stop, trainer)
-        self.encoder.to(pl_module.device)
-        how = (self.encoder, self.batch_size, pl_module.device)
-        if self._reference is None:
-            self._reference = reference(data.images(self.reference), *how, self.cache_dir, interrupted=stop)
-        samples = sampler(pl_module, data, self.n_samples, Generator().manual_seed(self.seed))
-        keep = self.n_samples <= MOST_KEPT
-        fake = lambda rows: to_uint8(samples(rows))  # noqa: E731
-        found = feature_statistics(fake, self.n_samples, *how, keep=keep, interrupted=stop)
-        score = frechet(found, self._reference)
-        facts = {"n_fake": len(found), "seed": self.seed, "weights": pl_module.weights_in_use}
-        facts["trained_on"] = trained_on(pl_module, self.encoder.name)
-        measured = stamp(
-            self.encoder.metric, data, self.reference, self.encoder, **facts, generated=kind(pl_module, data)
-        )
+        before, data = self.protocol, trainer.datamodule  # type: ignore[attr-defined]
+        score, error = self.measure(pl_module, data, partial(must_stop, trainer))
         pl_module.log(self.score_key, score, sync_dist=True)  # equal on all processes
-        if (error := frechet_error(found, self._reference)) is not None:
+        if error is not None:
             pl_module.log(error_key(self.score_key), error, sync_dist=True)
-        before, self.protocol = self.protocol, measured.as_dict()
         protocol = "" if before == self.protocol else f" ({self._described()})"
         log.info("%s = %.4g after epoch %d%s", self.score_key, score, trainer.current_epoch + 1, protocol)
         return score
+
+    @torch.no_grad()
+    def measure(
+        self, model: Any, data: Any, interrupted: Callable[[], bool] = lambda: False
+    ) -> tuple[float, float | None]:
+        """Score a model, and leave the score's protocol in `protocol`.
+
+        Args:
+            model: fulfils `protocols.Samples`.
+            data: the `ImageDataModule`.
+            interrupted: whether to stop; asked before every batch.
+
+        Returns:
+            The score and its standard error; None for the latter where there are too many samples to keep.
+
+        Raises:
+            Interrupted: if `interrupted` was true.
+        """
+        self.encoder.to(model.device)
+        how = (self.encoder, self.batch_size, model.device)
+        if self._reference is None:
+            self._reference = reference(data.images(self.reference), *how, self.cache_dir, interrupted=interrupted)
+        samples = sampler(model, data, self.n_samples, Generator().manual_seed(self.seed))
+        keep = self.n_samples <= MOST_KEPT
+        fake = lambda rows: to_uint8(samples(rows))  # noqa: E731
+        found = feature_statistics(fake, self.n_samples, *how, keep=keep, interrupted=interrupted)
+        facts = {"n_fake": len(found), "seed": self.seed, "weights": model.weights_in_use}
+        facts["trained_on"] = trained_on(model, self.encoder.name)
+        facts["prior"] = prior_of(model)
+        self.protocol = stamp(
+            self.encoder.metric, data, self.reference, self.encoder, **facts, generated=kind(model, data)
+        ).as_dict()
+        return frechet(found, self._reference), frechet_error(found, self._reference)
 
     def _described(self) -> str:
         note = "; fewer than the feature dimension, so only comparable at equal numbers"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -33,12 +34,18 @@ def fit_prior(cfg: DictConfig) -> Path:
     """
     quieten()
     check_config(cfg)
-    run = load_run(cfg.run, cfg.weights)
-    torch.manual_seed(cfg.seed)  # for what the density starts with
-    require_encoder(run.model, prior_name(cfg.prior))
-    density = build_density(cfg.prior, run.model)
+    path = fit_density(load_run(cfg.run, cfg.weights), cfg.prior, cfg.seed)
+    print(path)
+    return path
+
+
+def fit_density(run: LoadedRun, node: Any, seed: int) -> Path:
+    """Fit the density of a node to the codes of the training images of a run; returns its file."""
+    torch.manual_seed(seed)  # for what the density starts with
+    require_encoder(run.model, prior_name(node))
+    density = build_density(node, run.model)
     density.check(len(run.datamodule.images("train")))
-    fit = Fit(OmegaConf.to_container(cfg.prior, resolve=True), digest(run.model), cfg.seed)  # type: ignore[arg-type]
+    fit = Fit(OmegaConf.to_container(node, resolve=True), digest(run.model), seed)  # type: ignore[arg-type]
     path = prior_path(run.checkpoint, density.name)
     before = read_density(path, run.model)
     if before and before[0] == fit:
@@ -46,7 +53,6 @@ def fit_prior(cfg: DictConfig) -> Path:
     if not (before and before[0] == fit and is_complete):
         codes = training_codes(run)
         _fit(density.to(run.model.device), codes, fit, path)
-    print(path)
     return path
 
 

@@ -21,6 +21,7 @@ from genlab.commands.machine import check_machine, keep_freed_memory, quieten, s
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.model_checks import check_shapes, try_optimizers
 from genlab.commands.resume import Resumption, resumption
+from genlab.commands.trained_prior import check_prior, fit_and_score
 from genlab.commands.trainer_arguments import check_trainer, explain_refusals
 from genlab.config.build import build, check_config
 from genlab.config.keys import check_keys
@@ -69,8 +70,9 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
             return before.score
         resumed = resumption(cfg, typed or [])
         if resumed and resumed.is_complete:
+            score = fit_and_score(cfg, run_dir, resumed.n_steps) if cfg.get("prior") else before.score
             update_summary(run_dir, status="completed", error=None)  # it was killed just before it could say so
-            return before.score
+            return score
         if resumed and resume != "auto":
             own = None if resumed.is_changed else before.summary.get("fingerprint")
         signals = Signals()
@@ -94,6 +96,8 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
             signals.leave()
         if any(getattr(callback, "pruned", False) for callback in trainer.callbacks):
             ending["status"] = "pruned"
+        elif cfg.get("prior"):
+            return fit_and_score(cfg, run_dir, trainer.global_step, trainer.loggers)
         newest = newest_score(trainer)
         return newest[1] if newest else None
 
@@ -161,6 +165,7 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
     trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, logger=loggers, **_only(callbacks))
     signals.launcher = trainer.strategy.launcher
     datamodule.setup()  # before Lightning starts processes, which find it prepared
+    check_prior(cfg, model, len(datamodule.images("train")))
     if resumed:
         explain_restoring(trainer, resumed.checkpoint)
         with explain_damage(resumed.checkpoint):

@@ -23,7 +23,7 @@ from genlab.metrics.population import MOST_KEPT, Population, feature_statistics
 from genlab.metrics.reference import reference
 from genlab.models.autoencoding import reparametrise
 from genlab.protocols import FeatureEncoder, HasPosterior, Reconstructs
-from genlab.stamp import Stamp, stamp, trained_on
+from genlab.stamp import Stamp, prior_of, stamp, trained_on
 
 Result = TypeVar("Result")
 
@@ -166,9 +166,8 @@ class Subject:
 
     @property
     def prior(self) -> str | None:
-        """What a protocol says of a fitted density that codes were drawn from; None for the model's own prior."""
-        density = getattr(self.model, "density", None)
-        return density.protocol if density else None
+        """See `prior_of`."""
+        return prior_of(self.model)
 
     def stamp(self, metric: str, split: str, encoded: bool = False, **fields: Any) -> Stamp:
         """The protocol of a value.

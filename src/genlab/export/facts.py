@@ -15,6 +15,7 @@ from genlab.run.adopt import PLACE
 from genlab.run.checkpoint import explain_damage, read_checkpoint
 from genlab.run.summary import read_outcome
 from genlab.sampling import is_drawn
+from genlab.stamp import prior_of
 
 
 def describe(run: LoadedRun) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def describe(run: LoadedRun) -> dict[str, Any]:
         "latent_shape": list(model.latent_shape),
         "latent_dim": model.latent_dim,
         "noise_shape": list(model.noise_shape),
-        "prior": model.density.protocol if model.density else None,
+        "prior": prior_of(model),
         "labels": labels,
         "weights": model.weights_in_use,
         "samples": "drawn" if is_drawn(model, run.datamodule) else "decoded",
@@ -72,6 +73,7 @@ def scores(run: LoadedRun, checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
         and isinstance(protocol, dict)
         and "metric" in protocol
         and protocol.get("weights") == run.model.weights_in_use
+        and protocol.get("prior") == prior_of(run.model)
     ]
 
 

@@ -165,7 +165,9 @@ def _costs(table: Table) -> Iterator[Drawing]:
 
 def _curves(table: Table) -> Iterator[Drawing]:
     """A panel for each metric and data set: scores, then losses of validation, else of training. A line a setting."""
-    scores = table.frame["score_key"].dropna().unique()
+    keys = table.frame["score_key"].dropna().unique()
+    while_training = {key: f"val/{key.partition('/')[2]}" for key in keys}  # a fitted prior is scored at the end alone
+    scores = dict.fromkeys(own if (own := while_training[key]) in {*keys, *table.metrics} else key for key in keys)
     data_sets = list(table.frame[table.frame["model"] != ""].groupby("data"))
     places = []
     for key in (*scores, *(_losses(table, "val/") or _losses(table, "train/"))):

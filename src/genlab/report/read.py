@@ -60,10 +60,13 @@ class Run:
 
     @property
     def score(self) -> tuple[float, Stamp] | tuple[None, None]:
-        """The newest score, lower being better, and its protocol; nothing if it can't be compared."""
+        """The newest score, lower being better, and its protocol; nothing if it can't be compared.
+
+        The protocol is without a fitted prior: that is a setting of a run, beside which others are ranked.
+        """
         value = self.number("score.value" if self.summary.get("score.name") else f"metrics.{self.score_key}.value")
         try:
-            stamp = Stamp(**below(self.summary, f"metrics.{self.score_key}.protocol"))
+            stamp = Stamp(**below(self.summary, f"metrics.{self.score_key}.protocol") | {"prior": None})
             hash(stamp)
         except TypeError:  # none, or of another version, or of no plain values
             return None, None

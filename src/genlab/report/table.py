@@ -102,8 +102,8 @@ def read_table(name: str, folders: Sequence[Path], home: Path | None = None) -> 
     runs = [read_run(folder, own) for folder, own in zip(whole, names, strict=True)]
 
     labels = short_names(varied_keys(runs))
-    scores = {run.score_key for run in runs if run.score_key}
-    found = {key for run in runs for key in run.metrics} - scores - {*map(error_key, scores), "train/images_seen"}
+    found = {key for run in runs for key in run.metrics if key not in (run.score_key, "train/images_seen")}
+    found -= {error_key(key) for run in runs for key in run.metrics}
     metrics = sorted(found, key=lambda key: ([key.startswith(phase) for phase in PHASES], "loss" not in key, key))
     frame = pd.DataFrame([_row(run, list(labels), metrics) for run in runs])
     frame = frame.astype({"score": float, "error": float, "seconds": float, "images_per_second": float})

@@ -12,6 +12,7 @@ from genlab.commands.init import fitting_tensors
 from genlab.commands.machine import check_machine
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.model_checks import check_shapes, try_optimizers
+from genlab.commands.trained_prior import check_prior
 from genlab.commands.trainer_arguments import check_trainer
 from genlab.config.build import build, check_config
 from genlab.errors import UsageError
@@ -32,6 +33,7 @@ def dry_run(config: dict[str, Any]) -> DryRun:
             check_size(cfg)
             model = _build_model(cfg)
         try_optimizers(model)
+        check_prior(cfg, model)
         if cfg.get("init"):
             fitting_tensors(model, cfg.init)
         unscored = _check_callbacks(cfg, model)
