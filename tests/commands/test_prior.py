@@ -21,6 +21,7 @@ from genlab.errors import UsageError
 from genlab.export.graph import load_functions
 from genlab.images import to_float
 from genlab.priors import Flow, Gaussian, store
+from genlab.run.identity import fingerprint
 
 FEW = {"mixture": ["prior.n_components=3"], "gaussian": []}
 TRAINED = ["prior.epochs=2", "prior.width=32"]
@@ -40,7 +41,7 @@ def prior(name: str):
     return config("run=x", f"prior={name}", name="prior").prior
 
 
-@pytest.mark.parametrize("name", options("prior"))
+@pytest.mark.parametrize("name", sorted({*options("prior")} - {"none"}))
 def test_a_run_draws_its_codes_from_what_was_fitted(name, checkpoint, capsys):
     path = fit(checkpoint, name)
     assert capsys.readouterr().out.strip() == str(path) == str(checkpoint.parent / "priors" / f"{name}.ckpt")
@@ -106,6 +107,12 @@ def test_a_run_ends_with_its_prior_and_is_scored_with_it(vae_run, shared_data, t
     written = path.stat().st_mtime_ns
     assert fit(tmp_path, "gaussian") == path
     assert path.stat().st_mtime_ns == written  # `prior.py` finds what it would have fitted
+
+
+def test_a_run_without_one_is_the_same_run_as_before_there_were_any():
+    plain, none, mixture = (fingerprint(config(*typed)) for typed in ([], ["prior=none"], ["prior=mixture"]))
+    assert plain == none != mixture
+    assert "prior" not in config()
 
 
 def test_a_run_that_is_stopped_while_its_prior_is_fitted_goes_on_with_that(shared_data, tmp_path, monkeypatch):
@@ -201,6 +208,7 @@ def test_a_file_that_is_no_density_is_refused(checkpoint):
             ["prior=mixtur"],
             "There is no prior 'mixtur'. Did you mean 'mixture'? Valid: autoregressive, flow, g",
         ),
+        (["prior=none"], "prior=none is the model's own, which needs no fit: type prior=mixture, or another one."),
         (["prior.n_components=0"], "prior.n_components=0 is not possible: it must be a whole number of at least 1."),
         (["prior.n_components=65"], "prior.n_components=65 is more than the 64 training images: type at most"),
         (

@@ -7,6 +7,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from rich import get_console
 
+from genlab.bounds import PositiveInt
 from genlab.console import PLAIN
 from genlab.trainer.schedule import newest_score
 
@@ -16,7 +17,7 @@ NARROW = 100  # columns of a terminal below which the bar itself is short, so th
 class Progress(RichProgressBar):
     """Lightning's rich bar with the newest score, and images instead of updates of the bar per second."""
 
-    def __init__(self, refresh_rate: int = 10) -> None:
+    def __init__(self, refresh_rate: PositiveInt = 10) -> None:
         super().__init__(refresh_rate=refresh_rate, console_kwargs=PLAIN)
         self._start, self._speed = (perf_counter(), 0), 0.0  # at the start of the epoch, or of a resumed run
 

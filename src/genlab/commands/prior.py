@@ -34,6 +34,8 @@ def fit_prior(cfg: DictConfig) -> Path:
     """
     quieten()
     check_config(cfg)
+    if not cfg.prior:
+        raise UsageError("prior=none is the model's own, which needs no fit: type prior=mixture, or another one.")
     path = fit_density(load_run(cfg.run, cfg.weights), cfg.prior, cfg.seed)
     print(path)
     return path

@@ -43,8 +43,9 @@ def fingerprint(config: DictConfig) -> str:
     config.paths = {name: name for name in config.get("paths", {})}
     if config.get("callbacks"):
         config.callbacks.pop(PRUNE.rpartition(".")[2], None)
-    if config.get("init") is None:
-        config.pop("init", None)  # runs of earlier versions have none
+    for key in ("init", "prior"):
+        if not config.get(key):
+            config.pop(key, None)  # runs of earlier versions have none
     text = json.dumps(resolve(config, without=IRRELEVANT), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
