@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial
 from settings import CONFIGS
 
-from genlab.search.search import Search, Settings
+from genlab.search.search import Search
+from genlab.search.settings import Settings
 from genlab.search.study import FILE, NAME, open_journal
 
 X = "model.optimizer.lr=interval(1,9)"
@@ -67,6 +68,28 @@ class Formulas:
         return job
 
 
+class Slots(Formulas):
+    """Such a launcher with slots, and a clock: trials take the `duration` that their summaries tell."""
+
+    def __init__(self, formula: Formula) -> None:
+        super().__init__(formula)
+        self.spans: list[tuple[float, float]] = []  # of all trials, in the order in which they end
+
+    def serve(self, ask: Callable[[], Any], tell: Callable[[int, JobReturn], None], n_jobs: int, n_runs: int) -> None:
+        """Ask for as many trials as there is room for, and let the clock go on to the next end."""
+        now, at_work = 0.0, list[Any]()
+        while True:
+            while len(at_work) < n_jobs and (asked := ask()):
+                values = dict(text.lstrip("+").split("=", 1) for text in asked[1] if "=" in text)
+                at_work.append((now + self.formula(values).get("duration", 1), now, asked, values))
+            if not at_work:
+                return
+            at_work.sort(key=lambda work: work[0])
+            now, start, (_, overrides, number), values = at_work.pop(0)
+            self.spans.append((start, now))
+            tell(number, self._run(list(overrides), values))
+
+
 def composed(folder: Path, *overrides: str) -> Any:
     """Hydra's configuration for a search in a folder."""
     given = ["hydra/sweeper=optuna", f"hydra.sweep.dir={folder}", *overrides]
@@ -74,9 +97,9 @@ def composed(folder: Path, *overrides: str) -> Any:
         return compose("train", given, return_hydra_config=True)
 
 
-def search(folder: Path, formula: Formula, *typed: str) -> Formulas:
-    """Search as the command line would, with `typed` its overrides."""
-    launcher, of_hydra = Formulas(formula), [text for text in typed if "hydra" in text]
+def search(folder: Path, formula: Formula, *typed: str, kind: type[Formulas] = Formulas) -> Any:
+    """Search as the command line would, with `typed` its overrides, and a launcher of some kind."""
+    launcher, of_hydra = kind(formula), [text for text in typed if "hydra" in text]
     arguments = [text for text in typed if "hydra" not in text]
     config = composed(folder, *of_hydra)
     settings = {k: v for k, v in config.hydra.sweeper.items() if not str(k).startswith("_")}

@@ -25,3 +25,7 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch, and return the newest score of each. A run that fails ends no sweep: its `status` says so."""
         return self._sweep.launch(job_overrides, initial_job_idx)
+
+    def serve(self, *given: Any) -> None:
+        """Run what a search asks for as soon as there is room for it: see `LocalSweep.serve`."""
+        self._sweep.serve(*given)

@@ -15,7 +15,7 @@ class OptunaSweeper(Sweeper):
     """Searches for the best values of some keys by trying them out.
 
     Args:
-        **settings: see `genlab.search.search.Settings`, and `configs/hydra/sweeper/optuna.yaml`.
+        **settings: see `genlab.search.settings.Settings`, and `configs/hydra/sweeper/optuna.yaml`.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -32,6 +32,7 @@ class OptunaSweeper(Sweeper):
             import optuna  # noqa: F401
         except ImportError as error:
             raise UsageError(f'hydra/sweeper=optuna needs Optuna: pip install "optuna>=5" ({error}).') from error
-        from genlab.search.search import Search, Settings
+        from genlab.search.search import Search
+        from genlab.search.settings import Settings
 
         Search(Settings.checked(**self.settings), arguments, *self.search).run()

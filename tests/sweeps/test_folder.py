@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from genlab.errors import UsageError
-from genlab.sweeps.sweep import lock_sweep
+from genlab.sweeps.folder import lock_sweep
 
 
 def test_a_sweep_takes_its_own_folder_up_again(tmp_path):

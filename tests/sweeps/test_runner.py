@@ -42,7 +42,8 @@ def test_a_run_is_a_main_program_that_sees_the_gpus_and_threads_that_it_has_been
     runs = [SweepRun([], tmp_path / str(n), {}, "1f0c2a3b", hydra, str(n)) for n in range(3)]
     table = SweepTable(Console(file=io.StringIO()), runs)
     runner = Runner(start_server(), str(tmp_path / "script.py"), 2, table)
-    runner.run([(run, Demand(1, 1)) for run in runs], Pool(["3", "7"], 2))
+    waiting = iter([(run, Demand(1, 1)) for run in runs])
+    runner.run(lambda: next(waiting, None), Pool(["3", "7"], 2))
 
     told = [json.loads((run.folder / "told.json").read_text()) for run in runs]
     assert {tell["gpus"] for tell in told[:2]} == {"3", "7"}

@@ -61,15 +61,18 @@ class SweepRun:
 def plan(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[SweepRun]:
     """Compose the runs of a batch, the overrides of each being given, and the number of the first."""
     setup_globals()
-    runs = [_compose(loader, master, list(overrides), first + n) for n, overrides in enumerate(batch)]
-    swept = list(OmegaConf.select(master, "hydra.callbacks.announced.swept", default=()))
-    for run in runs:
-        run.label = " ".join(telling(run.overrides, swept)) or "all defaults"
-    return runs
+    swept = swept_keys(master)
+    configs = [loader.load_sweep_config(master, list(overrides)) for overrides in batch]
+    return [plan_run(c, list(o), first + n, swept) for n, (c, o) in enumerate(zip(configs, batch, strict=True))]
 
 
-def _compose(loader: ConfigLoader, master: DictConfig, overrides: list[str], number: int) -> SweepRun:
-    config = loader.load_sweep_config(master, overrides)
+def swept_keys(master: DictConfig) -> list[str]:
+    """The keys that a sweep varies."""
+    return list(OmegaConf.select(master, "hydra.callbacks.announced.swept", default=()))
+
+
+def plan_run(config: DictConfig, overrides: list[str], number: int, swept: Sequence[str]) -> SweepRun:
+    """Make a run of what was composed from its overrides."""
     before = HydraConfig.instance().cfg
     try:
         with open_dict(config), read_write(config.hydra.runtime):
@@ -83,7 +86,8 @@ def _compose(loader: ConfigLoader, master: DictConfig, overrides: list[str], num
         container: Any = OmegaConf.to_container(config, resolve=True)
     finally:
         HydraConfig.instance().cfg = before
-    return SweepRun(overrides, folder, container, own, hydra)
+    label = " ".join(telling(overrides, swept)) or "all defaults"
+    return SweepRun(overrides, folder, container, own, hydra, label)
 
 
 def _flags(arguments: Sequence[str]) -> list[str]:

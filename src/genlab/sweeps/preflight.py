@@ -51,6 +51,17 @@ def _answer(pipe: Any, configs: Sequence[dict[str, Any]]) -> None:
     pipe.send((n_gpus, [dry_run(config) for config in configs]))
 
 
+def list_errors(runs: Sequence[SweepRun], dry_runs: Sequence[DryRun], sweeper: Any) -> list[str]:
+    """Say of each run that can't be built why, and of each without a score in a search that goes by it."""
+    by_score = "objectives" in sweeper and "score" in (sweeper["objectives"] or ("score",))
+    lines = []
+    for run, found in zip(runs, dry_runs, strict=False):
+        unscored = f"the search goes by the score, and there will be none: {found.unscored}"
+        if error := unscored if by_score and found.unscored else found.error:
+            lines.append(f"  {run.label}: {error}")
+    return lines
+
+
 def estimate_cost(runs: Sequence[SweepRun], dry_runs: Sequence[DryRun], folder: Path) -> list[str]:
     """Say in lines what there is to do, with `dry_runs` of what has to run."""
     counts = Counter(map(_progress, runs))

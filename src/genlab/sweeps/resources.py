@@ -34,11 +34,16 @@ class Pool:
         self.gpus, self.n_jobs, self.runs_per_gpu = gpus, n_jobs, runs_per_gpu
         self._lent: list[tuple[str, ...]] = []  # to each run
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for any run."""
+        return len(self._lent) == self.n_jobs
+
     def take(self, n_gpus: int) -> tuple[str, ...] | None:
         """Lend a run its GPUs, the least busy ones first; None if there is no room for it."""
         busy = Counter(gpu for gpus in self._lent for gpu in gpus)
         free = sorted((gpu for gpu in self.gpus if busy[gpu] < self.runs_per_gpu), key=busy.__getitem__)
-        if len(self._lent) == self.n_jobs or len(free) < n_gpus:
+        if self.is_full or len(free) < n_gpus:
             return None
         self._lent.append(tuple(free[:n_gpus]))
         return self._lent[-1]

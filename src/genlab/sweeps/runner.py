@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -23,6 +23,9 @@ SECONDS = 0.5  # between two looks at the processes
 STOPPED = {code for number in STOPS for code in (128 + number, -number)}
 COMMAND = re.compile(r"^\$ python .*\n", re.MULTILINE)  # with which a start begins in console.log
 ERROR = re.compile(r"error: |[\w.]*(Error|Exception|Exit|Interrupt)(: |$)")
+
+
+Following = Callable[[], tuple[SweepRun, Demand] | None]
 
 
 class Work(NamedTuple):
@@ -46,12 +49,22 @@ class Runner:
         self._kill = self._is_told = False
         self._at_work: list[Work] = []
 
-    def run(self, waiting: list[tuple[SweepRun, Demand]], pool: Pool) -> None:
-        """Run what waits, in its order, until all have ended, or until a signal has stopped them."""
-        with self._signals(), self.table:
+    def run(self, following: Following, pool: Pool, tell: Callable[[SweepRun], None] = lambda run: None) -> None:
+        """Run what follows, in its order, until all have ended, or until a signal has stopped them.
+
+        Args:
+            following: asked for the next run whenever there is room for one; None if there is none now.
+            pool: what there is room for.
+            tell: called with each run that has ended, but for those that a signal has stopped.
+        """
+        upcoming = None
+        with self._signals(), self.table, self._none_left_behind():
             while True:
-                while waiting and not self.stopped_by and (gpus := pool.take(waiting[0][1].n_gpus)) is not None:
-                    self._start(waiting.pop(0)[0], gpus)
+                while not self.stopped_by and not pool.is_full and (upcoming := upcoming or following()):
+                    if (gpus := pool.take(upcoming[1].n_gpus)) is None:
+                        break
+                    self._start(upcoming[0], gpus)
+                    upcoming = None
                 if not self._at_work:
                     return
                 wait([work.process.sentinel for work in self._at_work], timeout=SECONDS)
@@ -60,7 +73,19 @@ class Runner:
                 for work in [work for work in self._at_work if work.process.exitcode is not None]:
                     self._end(work)
                     pool.give_back(work.gpus)
+                    if not (self.stopped_by and work.run.state == "interrupted"):
+                        tell(work.run)
                 self.table.refresh()
+
+    @contextmanager
+    def _none_left_behind(self) -> Iterator[None]:
+        """Have the runs save and stop where an error ends the launcher."""
+        try:
+            yield
+        except BaseException:
+            for work in self._at_work:
+                work.process.terminate()
+            raise
 
     def _start(self, run: SweepRun, gpus: tuple[str, ...]) -> None:
         environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.n_threads))

@@ -5,8 +5,7 @@ import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,14 +17,16 @@ from genlab.command_line import quoted
 from genlab.config.values import convert
 from genlab.console import console
 from genlab.errors import UsageError
-from genlab.locks import lock_file
 from genlab.run.summary import read_outcome
-from genlab.sweeps.plan import DryRun, SweepRun, plan
-from genlab.sweeps.preflight import estimate_cost, preflight
+from genlab.sweeps.folder import lock_sweep
+from genlab.sweeps.plan import SweepRun, plan, plan_run, swept_keys
+from genlab.sweeps.preflight import estimate_cost, list_errors, preflight
 from genlab.sweeps.process import start_server
-from genlab.sweeps.resources import check_number, count_threads, make_pool, name_gpus, read_demand
+from genlab.sweeps.resources import Demand, Pool, check_number, count_threads, make_pool, name_gpus, read_demand
 from genlab.sweeps.runner import Runner
 from genlab.sweeps.table import SweepTable, list_failures
+
+Ask = Callable[[], tuple[DictConfig, list[str], int] | None]
 
 
 class RunReturn(JobReturn):
@@ -74,6 +75,36 @@ class LocalSweep:
             self._run(list(runs.values()), todo)
         return [self._report(runs[run.folder]) for run in planned]
 
+    def serve(self, ask: Ask, tell: Callable[[int, JobReturn], None], n_jobs: int, n_runs: int) -> None:
+        """Run what a search asks for, each run as soon as there is room for it.
+
+        Args:
+            ask: gives what is composed, overrides and number of the next run; None if there is none now, or no more.
+            tell: is called with a number and what has become of it.
+            n_jobs: runs at a time, unless `hydra.launcher.n_jobs` is less.
+            n_runs: how many are expected.
+
+        Raises:
+            UsageError, SystemExit: as `launch` does.
+        """
+
+        def report(run: SweepRun) -> None:
+            tell(run.hydra.job.num, self._report(run))
+
+        def following() -> SweepRun | None:
+            while asked := ask():
+                run = plan_run(*asked, swept)
+                self.runs.append(run)
+                if not self._is_settled(run):
+                    return run
+                report(run)
+            return None
+
+        swept = swept_keys(self.master)
+        self._n_jobs = min(n_jobs, self._n_jobs or n_jobs)
+        if first := following():
+            self._run(self.runs, [first], following, report, n_runs)
+
     def end(self) -> int:
         """Print what has come of it; returns the exit code."""
         states = Counter(run.state for run in self.runs)
@@ -93,42 +124,52 @@ class LocalSweep:
             run.state, run.error = "failed", f"{known.error} (failed before, and left as retry_failed=false)"
         return run.state != "waiting"
 
-    def _run(self, runs: list[SweepRun], todo: list[SweepRun]) -> None:
-        """Run what there is to do in a batch."""
-        dry_runs = None
-        if self._gpus is None:
-            n_gpus, dry_runs = preflight(self._context, [run.config for run in todo] if self._preflight else [])
-            self._gpus = name_gpus(n_gpus)
-            self._check(todo, dry_runs)
-        demands = [read_demand(run.config, len(self._gpus), self._gpus_per_job) for run in todo]
-        pool = make_pool(self._n_jobs, self._gpus, demands)
-        n_threads = count_threads(pool, demands)
-        if dry_runs is not None:
-            where = f"GPUs {', '.join(pool.gpus)}" if pool.gpus else f"CPU, {n_threads} thread(s) a process"
-            self._print(*estimate_cost(runs, dry_runs, self.folder), f"at most {pool.n_jobs} at a time, on {where}")
+    def _run(
+        self,
+        runs: list[SweepRun],
+        todo: list[SweepRun],
+        following: Callable[[], SweepRun | None] = lambda: None,
+        tell: Callable[[SweepRun], None] = lambda run: None,
+        n_runs: int = 0,
+    ) -> None:
+        """Run what there is to do of `runs`, and what follows."""
+        pool, n_threads = self._prepare(runs, todo, n_runs)
+        waiting = list(todo)
+
+        def upcoming() -> tuple[SweepRun, Demand] | None:
+            run = waiting.pop(0) if waiting else following()
+            return None if run is None else (run, self._demand(run))
+
         script = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or sys.argv[0])  # noqa: PTH100
-        runner = Runner(self._context, script, n_threads, SweepTable(self._console, runs))
-        runner.run(list(zip(todo, demands, strict=True)), pool)
+        runner = Runner(self._context, script, n_threads, SweepTable(self._console, runs, n_runs))
+        runner.run(upcoming, pool, tell)
         if runner.stopped_by:
             self._print_command(signal.Signals(runner.stopped_by).name)
             self.end()
             raise SystemExit(128 + runner.stopped_by)
 
-    def _check(self, todo: list[SweepRun], dry_runs: list[DryRun]) -> None:
-        """Refuse runs that can't be built, and those without a score in a search that goes by it."""
-        sweeper: Any = self.master.hydra.get("sweeper") or {}
-        by_score = "objectives" in sweeper and "score" in (sweeper["objectives"] or ("score",))
-        errors = []
-        for run, found in zip(todo, dry_runs, strict=False):
-            unscored = f"the search goes by the score, and there will be none: {found.unscored}"
-            if error := unscored if by_score and found.unscored else found.error:
-                errors.append(f"  {run.label}: {error}")
-        if errors:
-            self._print(*errors)
-            raise UsageError(
-                f"{len(errors)} of {len(todo)} runs can't be built, as said above, and none has been started: mend "
-                "them, or run the others with preflight=skip."
-            )
+    def _prepare(self, runs: list[SweepRun], todo: list[SweepRun], n_runs: int) -> tuple[Pool, int]:
+        """Return what there is room for, and the threads of each process; first see that all can be built, once."""
+        dry_runs = None
+        if self._gpus is None:
+            n_gpus, dry_runs = preflight(self._context, [run.config for run in todo] if self._preflight else [])
+            self._gpus = name_gpus(n_gpus)
+            if errors := list_errors(todo, dry_runs, self.master.hydra.get("sweeper") or {}):
+                self._print(*errors)
+                raise UsageError(
+                    f"{len(errors)} of {len(todo)} runs can't be built, as said above, and none has been started: mend "
+                    "them, or run the others with preflight=skip."
+                )
+        demands = [self._demand(run) for run in todo] * max(1, n_runs)  # what follows is alike
+        pool = make_pool(self._n_jobs, self._gpus, demands)
+        n_threads = count_threads(pool, demands)
+        if dry_runs is not None:
+            where = f"GPUs {', '.join(pool.gpus)}" if pool.gpus else f"CPU, {n_threads} thread(s) a process"
+            self._print(*estimate_cost(runs, dry_runs, self.folder), f"at most {pool.n_jobs} at a time, on {where}")
+        return pool, n_threads
+
+    def _demand(self, run: SweepRun) -> Demand:
+        return read_demand(run.config, len(self._gpus or ()), self._gpus_per_job)
 
     def _print_command(self, name: str) -> None:
         """Print the command that goes on: the same one; where the folder is named by the date, also the name."""
@@ -150,27 +191,3 @@ class LocalSweep:
     def _print(self, *lines: str) -> None:
         for line in lines:
             self._console.print(line, soft_wrap=True)
-
-
-def lock_sweep(folder: Path) -> ExitStack:
-    """Make a sweep's folder; returns what holds its lock until it is closed, or until this process ends.
-
-    Raises:
-        UsageError: if the folder is that of a run, if it can't be made, or if another launcher is at work there.
-    """
-    if (folder / "config.yaml").is_file():
-        raise UsageError(
-            f"{folder} holds a run and no sweep: choose another name with sweep=NAME, or another folder with "
-            "hydra.sweep.dir=PATH."
-        )
-    busy = (
-        f"Another launcher is at work on the sweep {folder}: wait until it has ended, stop it, or choose another name "
-        "with sweep=NAME."
-    )
-    lock = ExitStack()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.enter_context(lock_file(folder / ".sweep.lock", busy))
-    except OSError as error:
-        raise UsageError(f"The sweep's folder {folder} can't be written to: {error}.") from error
-    return lock

@@ -19,10 +19,17 @@ STATES = ("running", "failed", "interrupted", "completed", "pruned", "waiting")
 
 
 class SweepTable:
-    """Shows how the runs of a batch fare: a row for all of them, and one for each that is training."""
+    """Shows how runs fare: a row for all of them, and one for each that is training.
 
-    def __init__(self, console: Console, runs: Sequence[SweepRun]) -> None:
+    Args:
+        console: where.
+        runs: those that are known; there may be more while it is shown.
+        n_runs: how many there will be, if more than that.
+    """
+
+    def __init__(self, console: Console, runs: Sequence[SweepRun], n_runs: int = 0) -> None:
         self.console, self.runs = console, runs
+        self._n_runs = max(n_runs, len(runs))
         self._note = NOTE
         self._progress = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
@@ -35,7 +42,7 @@ class SweepTable:
             transient=True,
             speed_estimate_period=float("inf"),  # by the pace of this launch
         )
-        self._sum = self._progress.add_task("", total=len(runs), completed=self._n_ended(), facts="")
+        self._sum = self._progress.add_task("", total=self._n_runs, completed=self._n_ended(), facts="")
         self._tasks: dict[int, TaskID] = {}  # by id of the run
 
     def __enter__(self) -> "SweepTable":
@@ -55,7 +62,7 @@ class SweepTable:
         """Print a line, which stays above the table, on how a run has ended."""
         self._progress.remove_task(self._tasks.pop(id(run)))
         self.refresh()
-        facts = [duration(run.seconds or 0), f"{self._n_ended()} of {len(self.runs)}"]
+        facts = [duration(run.seconds or 0), f"{self._n_ended()} of {self._n_runs}"]
         if left := self._progress.tasks[0].time_remaining:
             facts.append(f"about {duration(left)} left")
         score = read_outcome(run.folder).score
