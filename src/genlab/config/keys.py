@@ -15,7 +15,7 @@ KEYS: dict[str, Any] = {
     "init": str | None,
     "sweep": str | None,
     "retry_failed": bool,
-    "preflight": Literal["run", "skip"],
+    "preflight": Literal["run", "skip", "probe", "only"],
     "run": str | list[str] | None,
     "runs": str | list[str] | None,
     "images": str | None,

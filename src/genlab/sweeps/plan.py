@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from genlab.command_line import quoted
 from genlab.config.record import as_typed
 from genlab.run.identity import fingerprint, telling
+from genlab.run.summary import read_outcome
 
 NOT_PASSED_ON = ("hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.mode", "hydra.run.")
 
@@ -42,6 +43,7 @@ class SweepRun:
     state: str = "waiting"  # then `running`, then `completed`, `pruned`, `failed` or `interrupted`
     error: str | None = None  # why it failed
     seconds: float | None = None  # that it took in this launch; None if it has not been started
+    expected: float | None = None  # seconds that all of it takes, by the bill
 
     @property
     def is_training(self) -> bool:
@@ -56,6 +58,12 @@ class SweepRun:
         if self.is_training:
             arguments += ["resume=auto", f"sweep={quoted(self.folder.parent.name)}"]
         return arguments
+
+
+class RunReturn(JobReturn):
+    """What a sweeper is told of a run. (Hydra's own ends the sweep where the value of a failed job is read.)"""
+
+    return_value: float | None = None  # the newest score, lower being better
 
 
 def plan(loader: ConfigLoader, master: DictConfig, batch: Sequence[Sequence[str]], first: int) -> list[SweepRun]:
@@ -88,6 +96,16 @@ def plan_run(config: DictConfig, overrides: list[str], number: int, swept: Seque
         HydraConfig.instance().cfg = before
     label = " ".join(telling(overrides, swept)) or "all defaults"
     return SweepRun(overrides, folder, container, own, hydra, label)
+
+
+def report_run(run: SweepRun) -> JobReturn:
+    """Return what the sweeper is told of a run that has ended."""
+    result = RunReturn(run.overrides, OmegaConf.create(run.config), run.hydra, str(Path.cwd()))
+    result.task_name = run.hydra.job.name
+    is_done = run.state in ("completed", "pruned")
+    result.status = JobStatus.COMPLETED if is_done else JobStatus.FAILED
+    result.return_value = read_outcome(run.folder).score if is_done else None
+    return result
 
 
 def _flags(arguments: Sequence[str]) -> list[str]:

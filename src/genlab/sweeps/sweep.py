@@ -10,29 +10,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.utils import JobReturn, setup_globals
+from omegaconf import DictConfig
 
 from genlab.command_line import quoted
 from genlab.config.values import convert
 from genlab.console import console
 from genlab.errors import UsageError
 from genlab.run.summary import read_outcome
+from genlab.sweeps.bill import find_costs, write_bill
 from genlab.sweeps.folder import lock_sweep
-from genlab.sweeps.plan import SweepRun, plan, plan_run, swept_keys
+from genlab.sweeps.plan import SweepRun, plan, plan_run, report_run, swept_keys
 from genlab.sweeps.preflight import estimate_cost, list_errors, preflight
 from genlab.sweeps.process import start_server
 from genlab.sweeps.resources import Demand, Pool, check_number, count_threads, make_pool, name_gpus, read_demand
-from genlab.sweeps.runner import Runner
-from genlab.sweeps.table import SweepTable, list_failures
+from genlab.sweeps.runner import Following, Runner
+from genlab.sweeps.table import SweepTable, list_failures, seconds_left
 
 Ask = Callable[[], tuple[DictConfig, list[str], int] | None]
-
-
-class RunReturn(JobReturn):
-    """What a sweeper is told of a run. (Hydra's own ends the sweep where the value of a failed job is read.)"""
-
-    return_value: float | None = None  # the newest score, lower being better
 
 
 class LocalSweep:
@@ -45,7 +40,7 @@ class LocalSweep:
         setup_globals()
         self._n_jobs = check_number("n_jobs", n_jobs)
         self._gpus_per_job = check_number("gpus_per_job", gpus_per_job)
-        self._preflight = convert("preflight", master.get("preflight", "skip"), Literal["run", "skip"]) == "run"
+        self._preflight = convert("preflight", master.get("preflight", "skip"), Literal["run", "skip", "probe", "only"])
         self._retry_failed = convert("retry_failed", master.get("retry_failed", True), bool)
         if master.get("resume") not in (None, "auto"):
             raise UsageError(
@@ -73,7 +68,7 @@ class LocalSweep:
         self.runs += [run for run in runs.values() if run.folder not in known]
         if todo := [run for run in runs.values() if not self._is_settled(run)]:
             self._run(list(runs.values()), todo)
-        return [self._report(runs[run.folder]) for run in planned]
+        return [report_run(runs[run.folder]) for run in planned]
 
     def serve(self, ask: Ask, tell: Callable[[int, JobReturn], None], n_jobs: int, n_runs: int) -> None:
         """Run what a search asks for, each run as soon as there is room for it.
@@ -89,7 +84,7 @@ class LocalSweep:
         """
 
         def report(run: SweepRun) -> None:
-            tell(run.hydra.job.num, self._report(run))
+            tell(run.hydra.job.num, report_run(run))
 
         def following() -> SweepRun | None:
             while asked := ask():
@@ -140,9 +135,12 @@ class LocalSweep:
             run = waiting.pop(0) if waiting else following()
             return None if run is None else (run, self._demand(run))
 
+        self._work(upcoming, pool, n_threads, SweepTable(self._console, runs, pool.n_jobs, n_runs), tell)
+
+    def _work(self, upcoming: Following, pool: Pool, n_threads: int, table: SweepTable, *tell: Any) -> None:
         script = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or sys.argv[0])  # noqa: PTH100
-        runner = Runner(self._context, script, n_threads, SweepTable(self._console, runs, n_runs))
-        runner.run(upcoming, pool, tell)
+        runner = Runner(self._context, script, n_threads, table)
+        runner.run(upcoming, pool, *tell)
         if runner.stopped_by:
             self._print_command(signal.Signals(runner.stopped_by).name)
             self.end()
@@ -152,7 +150,9 @@ class LocalSweep:
         """Return what there is room for, and the threads of each process; first see that all can be built, once."""
         dry_runs = None
         if self._gpus is None:
-            n_gpus, dry_runs = preflight(self._context, [run.config for run in todo] if self._preflight else [])
+            n_gpus, dry_runs = preflight(
+                self._context, [run.config for run in todo] if self._preflight != "skip" else []
+            )
             self._gpus = name_gpus(n_gpus)
             if errors := list_errors(todo, dry_runs, self.master.hydra.get("sweeper") or {}):
                 self._print(*errors)
@@ -166,7 +166,21 @@ class LocalSweep:
         if dry_runs is not None:
             where = f"GPUs {', '.join(pool.gpus)}" if pool.gpus else f"CPU, {n_threads} thread(s) a process"
             self._print(*estimate_cost(runs, dry_runs, self.folder), f"at most {pool.n_jobs} at a time, on {where}")
+            if self._preflight in ("probe", "only"):
+                self._probe(todo, pool, n_threads, max(1, n_runs))
         return pool, n_threads
+
+    def _probe(self, todo: list[SweepRun], pool: Pool, n_threads: int, n_times: int) -> None:
+        """Say what there is to do will take, by short runs of it; with `preflight=only` that was all."""
+
+        def run_all(probes: list[SweepRun]) -> None:
+            waiting = iter([(probe, self._demand(probe)) for probe in probes])
+            self._work(lambda: next(waiting, None), pool, n_threads, SweepTable(self._console, probes, pool.n_jobs))
+
+        costs = find_costs(todo, run_all)
+        self._print(*write_bill(costs, seconds_left(todo * n_times, pool.n_jobs), pool))
+        if self._preflight == "only":
+            raise SystemExit(0)
 
     def _demand(self, run: SweepRun) -> Demand:
         return read_demand(run.config, len(self._gpus or ()), self._gpus_per_job)
@@ -178,15 +192,6 @@ class LocalSweep:
             key, value = ("sweep", self.folder.name) if "sweep" in self.master else ("hydra.sweep.dir", self.folder)
             words.append(f"{key}={quoted(value)}")
         self._print(f"Stopped by {name}. To go on where it has stopped, type", f"  {shlex.join(words)}")
-
-    def _report(self, run: SweepRun) -> JobReturn:
-        """Return what the sweeper is told of a run."""
-        result = RunReturn(run.overrides, OmegaConf.create(run.config), run.hydra, str(Path.cwd()))
-        result.task_name = self.master.hydra.job.name
-        is_done = run.state in ("completed", "pruned")
-        result.status = JobStatus.COMPLETED if is_done else JobStatus.FAILED
-        result.return_value = read_outcome(run.folder).score if is_done else None
-        return result
 
     def _print(self, *lines: str) -> None:
         for line in lines:

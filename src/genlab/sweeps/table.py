@@ -1,12 +1,13 @@
 """What a sweep prints while it goes on: on a terminal a table of the runs that train, and a line for each event."""
 
+import heapq
 import signal
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -18,24 +19,33 @@ NOTE = "Ctrl-C: save and stop"
 STATES = ("running", "failed", "interrupted", "completed", "pruned", "waiting")
 
 
+class TimeLeft(TimeRemainingColumn):
+    """By the bill, where there is one, or else by the pace."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left")
+        return super().render(task) if left is None else Text(duration(left), style="progress.remaining")
+
+
 class SweepTable:
     """Shows how runs fare: a row for all of them, and one for each that is training.
 
     Args:
         console: where.
         runs: those that are known; there may be more while it is shown.
+        n_jobs: at a time.
         n_runs: how many there will be, if more than that.
     """
 
-    def __init__(self, console: Console, runs: Sequence[SweepRun], n_runs: int = 0) -> None:
-        self.console, self.runs = console, runs
+    def __init__(self, console: Console, runs: Sequence[SweepRun], n_jobs: int = 1, n_runs: int = 0) -> None:
+        self.console, self.runs, self.n_jobs = console, runs, n_jobs
         self._n_runs = max(n_runs, len(runs))
         self._note = NOTE
         self._progress = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
             TextColumn("{task.fields[facts]}", markup=False),
             BarColumn(20),
-            TimeRemainingColumn(),
+            TimeLeft(),
             console=console,
             disable=not console.is_terminal,
             auto_refresh=False,
@@ -63,7 +73,7 @@ class SweepTable:
         self._progress.remove_task(self._tasks.pop(id(run)))
         self.refresh()
         facts = [duration(run.seconds or 0), f"{self._n_ended()} of {self._n_runs}"]
-        if left := self._progress.tasks[0].time_remaining:
+        if left := seconds_left(self.runs, self.n_jobs) or self._progress.tasks[0].time_remaining:
             facts.append(f"about {duration(left)} left")
         score = read_outcome(run.folder).score
         what = f": {run.error}" if run.error else f": score {score:.4g}" if score is not None else ""
@@ -85,7 +95,8 @@ class SweepTable:
                 self._progress.update(self._tasks[id(run)], completed=now.share, facts=", ".join(now.facts))
         counts = Counter(run.state for run in self.runs)
         states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-        self._progress.update(self._sum, completed=done, description=states, facts=self._note)
+        left = seconds_left(self.runs, self.n_jobs)
+        self._progress.update(self._sum, completed=done, description=states, facts=self._note, left=left)
         self._progress.refresh()
 
     def _n_ended(self) -> int:
@@ -114,6 +125,18 @@ def read_progress(run: SweepRun) -> RunProgress:
     if known.score is not None:
         facts.append(f"score {known.score:.4g}")
     return RunProgress(share, facts)
+
+
+def seconds_left(runs: Sequence[SweepRun], n_jobs: int) -> float | None:
+    """How long what is left of some runs takes, so many at a time in their order; None if that is not known."""
+    open_runs = [run for run in runs if run.state in ("waiting", "running")]
+    costs = [run.expected and run.expected * (1 - read_progress(run).share) for run in open_runs]
+    ends = [0.0] * n_jobs
+    for seconds in costs:
+        if seconds is None:
+            return None
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)
 
 
 def list_failures(runs: Sequence[SweepRun]) -> list[str]:

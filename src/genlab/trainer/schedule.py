@@ -60,6 +60,23 @@ def why_unscored(trainer: Trainer) -> str | None:
     return why_unvalidated(trainer) or (None if scorer(trainer) else "nothing scores: keep callbacks.frechet")
 
 
+def count_batches(trainer: Trainer) -> tuple[int | None, int]:
+    """How many batches a run trains on, and how often it validates, by its limits and its steps a batch until now.
+
+    None if nothing limits it.
+    """
+    loop, an_epoch = trainer.fit_loop, int(trainer.num_training_batches)
+    limits = [loop.max_epochs * an_epoch] if loop.max_epochs is not None and loop.max_epochs >= 0 else []
+    if trainer.max_steps >= 0:
+        limits.append(ceil(trainer.max_steps * (loop.total_batch_idx + 1) / max(1, trainer.global_step)))
+    if not limits:
+        return None, 0
+    every: Any = trainer.val_check_batch or an_epoch
+    if trainer.check_val_every_n_epoch is not None:
+        every = min(every, an_epoch) * trainer.check_val_every_n_epoch
+    return min(limits), max(1, int(min(limits) / max(1, every)))
+
+
 def scorer(trainer: Trainer) -> Scores | None:
     """The callback by whose score runs and checkpoints are ranked: the first that has one."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, Scores)), None)  # type: ignore[attr-defined]
@@ -126,10 +143,10 @@ class Validation(Callback):
         scores = scorer(trainer)
         is_measured = was_last if scores is None else scores.score is not None
         if trainer.enable_validation and not (is_measured and step == trainer.global_step):
-            _validate(trainer)
+            validate_again(trainer)
 
 
-def _validate(trainer: Any) -> None:
+def validate_again(trainer: Any) -> None:
     """Validate as after the last batch: the epoch counts as not yet complete, and the step is the same."""
     loop = trainer.fit_loop.epoch_loop
     trainer.fit_loop.epoch_progress.current.completed -= 1
