@@ -58,6 +58,8 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
     if HydraConfig.initialized():
         typed = as_typed(HydraConfig.get().overrides.task) if typed is None else typed
         _join_sweep(cfg)
+    if cfg.get("preflight") == "only":
+        raise UsageError("preflight=only says what a sweep will take: type it with -m, and with the default launcher.")
     resume = cfg.get("resume")
     own: str | None = fingerprint(cfg)  # of what was typed, as the launcher of a sweep knows it
     check = check_config if resume in (None, "auto") else check_keys  # a run that is named has a model of its own
