@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from kills import kill_search
 from optuna.trial import TrialState
 from searching import Kill, X, best, parabola, search, trials
 from settings import ROOT, run_script
@@ -93,6 +94,11 @@ def test_a_search_that_was_killed_in_the_middle_of_a_trial_ends_as_one_that_was_
     assert len(run_folders(folder)) == 4
 
 
+@pytest.mark.rare
+def test_a_search_with_slots_that_is_killed_three_times_loses_no_trial_and_runs_none_twice(tmp_path):
+    assert kill_search(tmp_path, 3, n_trials=4, n_slots=2, seed=2, seconds=(6, 15)).finish(4) == []
+
+
 def test_a_wrong_key_ends_a_search_before_its_first_trial_with_one_sentence(tmp_path):
     result = type_in("train", "-m", "hydra/sweeper=optuna", "model.latent_dims=choice(1,2)", cwd=tmp_path)
     assert result.returncode == 1
@@ -136,6 +142,7 @@ def test_a_search_waits_for_the_process_that_still_trains_one_of_its_trials(tmp_
 HOLD = """
 import sys, time
 from filelock import FileLock
+from kills import kill_search
 with FileLock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(1)

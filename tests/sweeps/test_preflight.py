@@ -76,7 +76,8 @@ def test_a_model_that_needs_memory_to_be_built_is_tried_on_the_cpu(monkeypatch):
     assert dry_run(resolved("model=ae")).error is None
 
 
-def test_preflight_is_run_or_skip(tmp_path):
+def test_preflight_is_one_of_four_and_of_a_single_run_there_is_no_bill(tmp_path):
     result = type_in("train", "-m", "preflight=maybe", "model=ae,vae", cwd=tmp_path)
-    assert_refused(result, "There is no value of preflight 'maybe'", "Valid: run, skip.")
+    assert_refused(result, "There is no value of preflight 'maybe'", "Valid: only, probe, run, skip.")
     assert not list(tmp_path.iterdir())
+    assert_refused(type_in("train", "preflight=only", cwd=tmp_path), "preflight=only says what a sweep", "-m")
