@@ -20,7 +20,7 @@ def labels_for(model: Any, y: Tensor) -> Tensor | None:
     return None if condition_of(model) is None else y.to(model.device)
 
 
-def drawn_labels(model: Any, n: int, generator: Generator) -> Tensor | None:
+def drawn_labels(model: Any, n: int, generator: Generator | None) -> Tensor | None:
     """Draw n labels, (n,) or (n, entries), as often as training images have them; None if a model takes none."""
     condition = condition_of(model)
     return None if condition is None else condition.draw(n, generator)

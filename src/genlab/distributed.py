@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 Result = TypeVar("Result")
 
@@ -42,6 +42,12 @@ def mean_over_processes(value: Tensor) -> Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / world_size
+
+
+def broadcast_buffers(module: nn.Module) -> None:
+    """Give all processes the buffers of the first one."""
+    for buffer in module.buffers() if has_group() else ():
+        dist.broadcast(buffer, src=0)
 
 
 def in_batches(

@@ -8,6 +8,7 @@ from small_training import ADVERSARIAL
 
 from genlab.commands.load import load_run
 from genlab.commands.train import train
+from genlab.conditioning import drawn_labels
 from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.models.adversarial import AdversarialModel
@@ -39,7 +40,7 @@ def test_every_model_decodes_encodes_and_scores_by_the_label(name):
 def test_samples_without_labels_have_those_that_are_drawn_and_the_codes_of_the_seed(name):
     model, generator = built(name), torch.Generator().manual_seed(0)
     z = model.prior(4, generator)
-    y = model.draw_labels(4, generator)
+    y = drawn_labels(model, 4, generator)
     assert torch.equal(model.sample(4, torch.Generator().manual_seed(0)), model.decode(z, y))
     asked = torch.tensor([3, 3, 3, 3])
     assert torch.equal(model.sample(4, torch.Generator().manual_seed(0), asked), model.decode(z, asked))

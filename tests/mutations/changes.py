@@ -33,7 +33,7 @@ PAIRS += [("argmin", "argmax"), ("floor", "ceil"), ("zeros", "ones"), ("rand", "
 NAMES = dict(PAIRS) | {b: a for a, b in PAIRS}
 LEFT_OUT = {"detach", "square", "exp", "log", "log10", "sqrt", "abs", "round", "relu", "sigmoid", "clamp", "clamp_min"}
 LEFT_OUT |= {"mean", "float", "double", "eval", "clone", "sort"}
-CHECKS = {"unknown", "_check_critic", "warning", "info", "debug"}
+CHECKS = {"unknown", "warn_of_critic", "warning", "info", "debug"}
 SKIPPED = (ast.Raise, ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr, ast.arg, ast.match_case)
 
 

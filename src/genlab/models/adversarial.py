@@ -1,6 +1,5 @@
 """What models with an adversary share: manual optimisation of several players in turn."""
 
-import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,21 +9,18 @@ from typing import Any
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
 from genlab.bounds import PositiveFloat, PositiveInt
 from genlab.errors import UsageError, unknown
 from genlab.losses.objective import Objective
 from genlab.models.base import ImageModel
+from genlab.models.critic import warn_of_critic
 from genlab.models.scheduled import Target, check_schedules, of_optimizers
 from genlab.protocols import AdversarialLoss
 
 Terms = dict[str, Tensor]
 Part = tuple[Tensor, Tensor | None]  # images (B, C, H, W), and their labels, where the model takes any
-
-log = logging.getLogger(__name__)
 
 
 class AdversarialModel(ImageModel):
@@ -201,30 +197,12 @@ class AdversarialModel(ImageModel):
     def on_fit_start(self) -> None:
         """Refuse what can't work together, and warn of what rarely does."""
         super().on_fit_start()
-        self._check_critic()
+        warn_of_critic(self.objective, self.players().get("discriminator", []))
         fused = any(optimizer.defaults.get("fused") for optimizer in self.trainer.optimizers)
         if self.clip and fused and self.trainer.precision == "16-mixed":
             raise UsageError(
                 "model.clip with trainer.precision=16-mixed needs model.optimizer.fused=false: a fused optimiser takes "
                 "the scale out of the gradients only after they would be clipped."
-            )
-
-    def _check_critic(self) -> None:
-        """Warn of batch normalisation under a penalty per image, and of a Wasserstein critic that nothing bounds."""
-        modules = [module for network in self.players().get("discriminator", []) for module in network.modules()]
-        mixes = any(isinstance(module, _BatchNorm) for module in modules)
-        for name, penalty in self.objective.penalties.items():
-            if mixes and getattr(penalty, "forbids_batch_norm", False):
-                log.warning(
-                    "model.objective.penalties.%s penalises the gradient at each image, and the discriminator has "
-                    "batch normalisation, which mixes them: the paper forbids it. Choose another norm for it.",
-                    name,
-                )
-        bounded = self.objective.penalties or any(map(is_parametrized, modules))
-        if getattr(self.objective.loss, "needs_bounded_slope", False) and not bounded:
-            log.warning(
-                "Nothing bounds the slope of the discriminator, and a Wasserstein loss takes it for bounded: type "
-                "model/objective=wgan_gp, or give the discriminator spectral_norm=true."
             )
 
     def is_last_accumulation(self) -> bool:

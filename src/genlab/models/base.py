@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from genlab.bounds import AtLeastTwo, PositiveInt, ShareBelowOne
-from genlab.conditioning import given
+from genlab.conditioning import drawn_labels, given
 from genlab.conditions import Condition
-from genlab.distributed import has_group
+from genlab.distributed import broadcast_buffers
 from genlab.errors import UsageError
 from genlab.models.codes import code_shape
-from genlab.models.scheduled import Target, attributes, check_schedules, check_total_steps, of_optimizers
+from genlab.models.scheduled import Target, attributes, changed, check_schedules, check_total_steps, of_optimizers
 from genlab.networks.conditional import conditional
 from genlab.networks.layers import ImageShape
 from genlab.priors.density import Density
@@ -108,9 +107,11 @@ class ImageModel(LightningModule, ABC):
     def told(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         """The images (B, C, H, W) of a training batch, and what a conditional model is told of them, with gaps."""
         x, y = batch
-        if self.condition is None or self.condition_drop == 0:
-            return x, None if self.condition is None else y
-        return x, self.condition.without(y, torch.rand(len(x), generator=self.noise) < self.condition_drop)
+        if self.condition is None:
+            return x, None
+        if self.condition_drop:
+            y = self.condition.without(y, torch.rand(len(x), generator=self.noise) < self.condition_drop)
+        return x, y
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n codes (n, *latent_shape) from p(z): draws from N(0, I), made into codes by `from_noise`."""
@@ -127,8 +128,7 @@ class ImageModel(LightningModule, ABC):
 
     def prior_moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each entry of a code under the prior, `latent_shape` each."""
-        mean = torch.zeros(self.latent_shape, device=self.device)
-        return mean, torch.ones_like(mean)
+        return torch.zeros(self.latent_shape, device=self.device), torch.ones(self.latent_shape, device=self.device)
 
     def draw_codes_from(self, density: Density) -> None:
         """Have a density that was fitted to codes take the place of the own prior, whatever that is."""
@@ -142,11 +142,7 @@ class ImageModel(LightningModule, ABC):
 
     def sample(self, n: int, generator: Generator | None = None, y: Tensor | None = None) -> Tensor:
         """Draw n images (n, C, H, W) in [-1, 1]: codes from the prior, decoded. Labels that are not given are drawn."""
-        return self.decode(self.prior(n, generator), **given(self.draw_labels(n, generator) if y is None else y))
-
-    def draw_labels(self, n: int, generator: Generator | None = None) -> Tensor | None:
-        """Draw n labels, (n,) or (n, entries), as often as training images have them; None if the model takes none."""
-        return None if self.condition is None else self.condition.draw(n, generator)
+        return self.decode(self.prior(n, generator), **given(drawn_labels(self, n, generator) if y is None else y))
 
     @abstractmethod
     def losses(self, x: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> dict[str, Tensor]:
@@ -161,14 +157,13 @@ class ImageModel(LightningModule, ABC):
         """The paper's algorithm for a batch (x, y): returns what is to be descended, if it has not stepped itself."""
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Log the losses of held-out images under val/."""
-        self._log_evaluation("val", batch, batch_idx)
+        """Log the losses of held-out images under val/, those of test images under test/."""
+        self._evaluate("val", batch, batch_idx)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Log the losses of test images under test/."""
-        self._log_evaluation("test", batch, batch_idx)
+        self._evaluate("test", batch, batch_idx)
 
-    def _log_evaluation(self, phase: str, batch: Any, batch_idx: int) -> None:
+    def _evaluate(self, phase: str, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:  # the same noise every time and on all processes
             self.evaluation_noise = Generator().manual_seed(0)
         x, y = batch
@@ -190,11 +185,8 @@ class ImageModel(LightningModule, ABC):
 
     def set_scheduled(self, optimizers: Sequence[Optimizer] = ()) -> None:
         """Set what is scheduled to its value after the images seen so far, and note it for the log."""
-        targets = self.schedule_targets(optimizers) if self.schedules else {}
-        for name, schedule in self.schedules.items():
-            if name in targets:
-                targets[name].change(value := schedule(self.images_seen))
-                self.note({f"schedule/{name}": torch.tensor(value)})
+        if self.schedules:
+            self.note(changed(self.schedule_targets(optimizers), self.schedules, self.images_seen))
 
     def log_training(self, terms: Mapping[str, Tensor]) -> None:
         """Keep the terms of the loss, scalars: those of a step on which the loggers write are logged under train/."""
@@ -203,13 +195,6 @@ class ImageModel(LightningModule, ABC):
     def note(self, values: Mapping[str, Tensor]) -> None:
         """Keep further scalars of this step, by their whole keys, to be logged in one row with the loss."""
         self._notes.update(values)
-
-    def _write_log(self) -> None:
-        if loggers_are_due(self.trainer):
-            values = {f"train/{name}": term for name, term in self.terms.items()}
-            values["train/images_seen"] = torch.tensor(float(self.images_seen))
-            log_row(self.trainer, values | self._notes)
-        self._notes.clear()
 
     def setup(self, stage: str) -> None:
         """Take note of the labels of the training images."""
@@ -240,10 +225,8 @@ class ImageModel(LightningModule, ABC):
         return is_last_accumulation(self.trainer)
 
     def on_validation_start(self) -> None:
-        """Evaluate the same model on all processes."""
-        if has_group():
-            for buffer in self.buffers():  # each process has batch statistics of its own since its last step
-                dist.broadcast(buffer, src=0)
+        """Evaluate the same model on all processes: each has batch statistics of its own since its last step."""
+        broadcast_buffers(self)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.set_scheduled(self.trainer.optimizers)
@@ -253,7 +236,11 @@ class ImageModel(LightningModule, ABC):
         """Log; at the last step, ask for a stop: Lightning would end within an epoch without a validation."""
         if 0 <= self.trainer.max_steps <= self.trainer.global_step:
             self.trainer.should_stop = True
-        self._write_log()
+        if loggers_are_due(self.trainer):
+            values = {f"train/{name}": term for name, term in self.terms.items()}
+            values["train/images_seen"] = torch.tensor(float(self.images_seen))
+            log_row(self.trainer, values | self._notes)
+        self._notes.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"] = self.images_seen

@@ -5,7 +5,9 @@ from functools import partial
 from math import inf, nextafter
 from typing import Any, NamedTuple
 
+import torch
 from lightning.pytorch import Trainer
+from torch import Tensor
 from torch.optim import Optimizer
 
 from genlab.config.arguments import arguments_of_class
@@ -63,6 +65,14 @@ def check_schedules(schedules: Mapping[str, Schedule], targets: Mapping[str, Tar
         if low < 0 or high > most:
             bound = "at least 0" if most == inf else f"from 0 to {'below 1' if most < 1 else '1'}"
             raise UsageError(f"model.schedules.{name} goes from {low} to {high}, and it must stay {bound}.")
+
+
+def changed(targets: Mapping[str, Target], schedules: Mapping[str, Schedule], images_seen: int) -> dict[str, Tensor]:
+    """Set the targets at hand to their values after so many images; returns these, by the keys of the log."""
+    values = {name: schedule(images_seen) for name, schedule in schedules.items() if name in targets}
+    for name, value in values.items():
+        targets[name].change(value)
+    return {f"schedule/{name}": torch.tensor(value) for name, value in values.items()}
 
 
 def _set(optimizers: Sequence[Optimizer], key: str, value: float) -> None:

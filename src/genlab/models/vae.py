@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from torch.distributions import Normal
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from genlab.conditioning import given
+from genlab.conditioning import drawn_labels, given
 from genlab.losses import free_bits, kl_per_entry, warm_up
 from genlab.models.autoencoding import GaussianPosterior, reparametrise
 from genlab.models.base import ImageModel, Network
@@ -60,7 +60,7 @@ class VAE(GaussianPosterior, ImageModel):
     ) -> Tensor:
         """Draw n images (n, C, H, W): means of p(x|z), or with `noise` draws from it, which may leave [-1, 1]."""
         z = self.prior(n, generator)
-        y = self.draw_labels(n, generator) if y is None else y
+        y = drawn_labels(self, n, generator) if y is None else y
         return self.draw(z, generator, y) if noise else self.decode(z, y)
 
     def draw(self, z: Tensor, generator: Generator | None = None, y: Tensor | None = None) -> Tensor:
