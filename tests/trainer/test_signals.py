@@ -5,6 +5,7 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genlab.trainer.signals import Signals
 
@@ -74,9 +75,9 @@ def test_a_scheduler_that_handles_sigusr2_starts_the_job_again_once_all_is_saved
     with signals.installed():
         os.kill(os.getpid(), signal.SIGUSR2)
         assert (signals.stop, requeued) == (signal.SIGUSR2, [])
-        signals.agreed_stop = signals.stop
-        with pytest.raises(SystemExit, match=str(128 + signal.SIGUSR2)):
-            signals.leave()
+    signals.agreed_stop = signals.stop
+    with pytest.raises(SystemExit, match=str(128 + signal.SIGUSR2)), signals.installed():
+        raise SIGTERMException
     assert requeued == [signal.SIGUSR2]
 
 

@@ -72,14 +72,7 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
             if "${" not in (name := state["config"]["data"]["name"]):
                 config.data.name = name  # a folder's name is its path, and part of each score's protocol
     else:
-        with explain_damage(path):
-            stored = OmegaConf.create(adopt(state["config"], folder))
-            config = _moved(stored, "run_dir", str(folder))
-            check_config(config, keep_references=True)
-        config = _changed(config, typed, cfg)
-        check_config(config, keep_references=True)
-        check_places(config, typed_keys(typed), folder)
-        is_changed = fingerprint(config) != fingerprint(stored)
+        config, is_changed = _own_config(folder, path, state, typed, cfg)
     with explain_damage(path):
         reached = _limit_reached(config, state)
         images, n_rows = state.get(ImageDataModule.__qualname__, {}), state.get("resume", {}).get("rows")
@@ -89,6 +82,20 @@ def resumption(cfg: DictConfig, typed: Sequence[str] = ()) -> Resumption | None:
             f"{folder} is complete with {done} {key.removeprefix('max_')}: to go on, type a trainer.{key} above {done}."
         )
     return Resumption(path, config, images, n_rows, state["global_step"], reached is not None, is_changed)
+
+
+def _own_config(
+    folder: Path, path: Path, state: dict[str, Any], typed: Sequence[str], command: DictConfig
+) -> tuple[DictConfig, bool]:
+    """The configuration of the run in a folder with what has been typed, and whether that changes it."""
+    with explain_damage(path):
+        stored = OmegaConf.create(adopt(state["config"], folder))
+        config = _moved(stored, "run_dir", str(folder))
+        check_config(config, keep_references=True)
+    config = _changed(config, typed, command)
+    check_config(config, keep_references=True)
+    check_places(config, typed_keys(typed), folder)
+    return config, fingerprint(config) != fingerprint(stored)
 
 
 def _moved(config: DictConfig, key: str, new: str) -> DictConfig:

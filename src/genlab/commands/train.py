@@ -11,7 +11,6 @@ from hydra.types import RunMode
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from genlab.commands.init import start_from
@@ -80,10 +79,7 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         signals = Signals()
         if resumed and before.is_final:
             stack.enter_context(put_back_unless(lambda: signals.has_begun, run_dir))
-        cfg = resumed.config if resumed else cfg
-        config = _check(cfg)
-        if cfg.get("init") and not resumed:
-            find_checkpoint(Path(cfg.init), "init")
+        cfg, config = _check(cfg, resumed)
         open_run_folder(run_dir, config, again=bool(resume))
         fields = {"fingerprint": own} | _overrides(typed, before if resumed else None)
         ending = stack.enter_context(record_run(run_dir, resumed is not None, **fields))
@@ -91,11 +87,8 @@ def train(cfg: DictConfig, typed: Sequence[str] | None = None) -> float | None:
         stack.enter_context(signals.installed(run_dir))
         trainer, model, datamodule = _build(cfg, config, resumed, signals)
         stack.callback(_finish_wandb, trainer.loggers)
-        try:
-            with explain_refusals():
-                trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
-        except SIGTERMException:
-            signals.leave()
+        with explain_refusals():
+            trainer.fit(model, datamodule, ckpt_path=resumed and str(resumed.checkpoint), weights_only=True)
         if any(getattr(callback, "pruned", False) for callback in trainer.callbacks):
             ending["status"] = "pruned"
         elif cfg.get("prior"):
@@ -112,13 +105,16 @@ def _join_sweep(cfg: DictConfig) -> None:
         cfg.sweep = Path(hydra.sweep.dir).name
 
 
-def _check(cfg: DictConfig) -> Any:
-    """Refuse what can't work before anything is written; returns the configuration as it is recorded."""
+def _check(cfg: DictConfig, resumed: Resumption | None) -> tuple[DictConfig, Any]:
+    """Refuse what can't work before anything is written; returns the run's configuration, and how it is recorded."""
+    cfg = resumed.config if resumed else cfg
     check_machine(cfg.trainer)
     config = record_config(cfg)
     check_config(cfg)
     check_trainer(cfg)
-    return config
+    if cfg.get("init") and not resumed:
+        find_checkpoint(Path(cfg.init), "init")
+    return cfg, config
 
 
 def _is_settled(before: Outcome, run_dir: Path, own: str | None, cfg: DictConfig) -> bool:

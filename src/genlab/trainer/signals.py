@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genlab.errors import UsageError
 from genlab.interrupts import listening, stops
@@ -46,7 +47,11 @@ class Signals(Callback):
 
     @contextmanager
     def installed(self, run_dir: Path | None = None) -> Iterator[None]:
-        """Handle signals in here, in the main thread; where one ends the process at once, the run folder says so."""
+        """Handle signals in here, in the main thread; where one ends the process at once, the run folder says so.
+
+        Raises:
+            SystemExit: with `exit_code`, if a run has stopped and saved.
+        """
         self._run_dir = run_dir
         numbers = [*stops(), SAVES] if SAVES else stops()
         if REQUEUES and callable(signal.getsignal(REQUEUES)):
@@ -55,10 +60,11 @@ class Signals(Callback):
         try:
             with listening(self._must_end, self._end):
                 yield
-        except UsageError:
-            raise
+        except SIGTERMException:
+            self._leave()
         except Exception as error:
-            if self.stop:  # code that did not expect it, or another process that has left already
+            # Code that did not expect it, or another process that has left already.
+            if self.stop and not isinstance(error, UsageError):
                 raise SystemExit(self.exit_code) from error
             raise
         finally:
@@ -93,8 +99,7 @@ class Signals(Callback):
         is_first = self._trainer is None or self._trainer.is_global_zero
         return 128 + (self.agreed_stop or self.stop or signal.SIGTERM) if is_first else 0
 
-    def leave(self) -> NoReturn:
-        """End a run that has stopped and saved."""
+    def _leave(self) -> NoReturn:
         self._requeue(self.agreed_stop)
         raise SystemExit(self.exit_code)
 
@@ -107,7 +112,7 @@ class Signals(Callback):
             self.stop = self.stop or number
             if self._trainer is None:
                 self.agreed_stop = self.stop
-                self.leave()
+                self._leave()
 
     def setup(self, trainer: Any, pl_module: LightningModule, stage: str) -> None:
         trainer._signal_connector.register_signal_handlers = lambda: None  # no handlers of Lightning's
