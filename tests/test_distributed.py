@@ -1,11 +1,7 @@
 """Work that is divided among processes."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-from settings import ROOT
+from typed import run_two
 
 from genlab.distributed import Interrupted, gathered, in_batches, rank_and_world_size
 
@@ -49,9 +45,6 @@ def test_it_stops_before_the_next_batch():
 @pytest.mark.slow
 def test_two_processes_take_turns_see_all_results_in_order_and_stop_together(tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "worker.py"]
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == 0, result.stderr
+    run_two(tmp_path / "worker.py", cwd=tmp_path)
     for rank in (0, 1):
         assert (tmp_path / f"rank{rank}").read_text() == "interrupted, gathered [0, 1] of 2"

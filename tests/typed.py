@@ -10,15 +10,18 @@ import multiprocessing
 import os
 import runpy
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from settings import ROOT
 
 from genlab.sweeps.process import PRELOADED
@@ -86,6 +89,21 @@ def type_in(
     return Running(script, *arguments, cwd=cwd, **environment).end(seconds)
 
 
+def run_two(script: str | Path, *arguments: str | Path, cwd: Path, seconds: float = 250) -> None:
+    """Run a script of tests/ in two processes of a group, as torchrun would start them, and see both end well."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    group |= {"LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "tests", "OMP_NUM_THREADS": "1"}
+    path, typed = ROOT / "tests" / script, [str(argument) for argument in arguments]
+    both = [Running(path, *typed, cwd=cwd, RANK=rank, LOCAL_RANK=rank, **group) for rank in ("0", "1")]
+    if not wait([one._process.sentinel for one in both], seconds) or any(one.poll() for one in both):
+        for one in both:  # which would wait for the other
+            one._process.kill()
+    results = [one.end(seconds) for one in both]
+    assert [result.returncode for result in results] == [0, 0], "".join(result.stderr for result in results)
+
+
 def assert_refused(result: subprocess.CompletedProcess[str], *parts: str) -> None:
     """See that a command ended with exit code 1 and one sentence on stderr, with all of these parts in it."""
     assert result.returncode == 1, result.stdout + result.stderr
@@ -116,6 +134,7 @@ def _be(command: list[str], cwd: str, variables: dict[str, str], stdout: str, st
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(variables)
+    rank_zero_only.rank = int(variables.get("RANK", 0))  # Lightning has read it when the server imported it
     sys.argv, sys.path[0] = command, str(Path(command[0]).parent)
     try:
         runpy.run_path(command[0], run_name="__main__")

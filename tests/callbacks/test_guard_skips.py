@@ -1,16 +1,14 @@
 """With on_nonfinite=skip an update that would spoil the weights is left out, and nothing else."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
 from poison import Poison, States, finite
 from resuming import SMALL, assert_same_end, copied, rows
-from settings import ROOT, config, options
+from settings import config, options
 from small_training import trained
+from typed import run_two
 
 from genlab.callbacks import EMA, Guard
 from genlab.commands.train import train
@@ -131,17 +129,7 @@ def test_it_is_logged_counted_warned_of_once_and_resumed_exactly(model, tmp_path
 
 @pytest.mark.rare
 def test_all_processes_leave_it_out_if_one_of_them_must(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
-    result = subprocess.run(
-        [*command, str(ROOT / "tests" / "skip_worker.py"), str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    run_two("skip_worker.py", tmp_path, cwd=tmp_path)
     for name in ("gan", "vae"):
         ranks = [torch.load(tmp_path / f"{name}{rank}.pt") for rank in (0, 1)]
         assert [rank["unchanged"] for rank in ranks] == [True, True]

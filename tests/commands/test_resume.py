@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from resuming import SMALL, assert_same_end, copied, equal, rows, saved
 from settings import ROOT, config, options
-from typed import type_in
+from typed import run_two, type_in
 
 from genlab.callbacks import Guard, Health
 from genlab.commands.load import load_run
@@ -418,17 +418,7 @@ def test_killed_terminated_and_interrupted_processes_end_where_an_uninterrupted_
 def two_processes(tmp_path_factory):
     """What two gloo processes leave behind; see resume_worker.py."""
     folder = tmp_path_factory.mktemp("two")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
-    result = subprocess.run(
-        [*command, str(ROOT / "tests" / "resume_worker.py"), str(folder)],
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    run_two("resume_worker.py", folder, cwd=folder)
     return folder
 
 

@@ -1,34 +1,17 @@
 """Two real gloo processes."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from ddp_worker import NAMES, state_after_training
-from settings import ROOT, TINY
-from typed import type_in
+from settings import TINY
+from typed import run_two, type_in
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """What two processes hold after training: {(model, joint noise): state} of each."""
     folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
-    env = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
-        "OMP_NUM_THREADS": "1",
-    }
-    result = subprocess.run(
-        [*command, str(ROOT / "tests" / "ddp_worker.py"), str(folder)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    run_two("ddp_worker.py", folder, cwd=folder)
     return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
 
 
