@@ -1,5 +1,6 @@
-"""Fixtures that several tests share."""
+"""Fixtures that several tests share. The process that hands out tests reads this too, and needs no torch."""
 
+import gc
 import os
 import signal
 
@@ -9,13 +10,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: threads of th
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import torch
 from settings import TINY, config
 
-from genlab.commands.train import train
+if TYPE_CHECKING:
+    import torch
+
+gc.disable()  # while modules are imported and tests are collected, which all stay
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there out of all garbage collections to come: they would look at it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 class TrainedRun(NamedTuple):
@@ -57,12 +66,16 @@ def maps_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Tra
 
 
 def _trained(model: str, path: Path, data_dir: Path, *more: str) -> TrainedRun:
+    from genlab.commands.train import train
+
     overrides = [*TINY, "trainer.max_epochs=2", "callbacks.frechet.n_samples=32", "~callbacks.progress", *more]
     cfg = config(*overrides, f"model={model}", f"paths.data_dir={data_dir}", run_dir=path)
     return TrainedRun(path, train(cfg))
 
 
 @pytest.fixture
-def generator() -> torch.Generator:
+def generator() -> "torch.Generator":
     """A CPU generator with a fixed seed."""
+    import torch
+
     return torch.Generator().manual_seed(0)
