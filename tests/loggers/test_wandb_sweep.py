@@ -5,13 +5,14 @@ from itertools import product
 import pytest
 from omegaconf import OmegaConf
 from settings import ROOT, config
-from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 SWEEP = OmegaConf.to_container(OmegaConf.create((ROOT / "docs" / "wandb_sweep.yaml").read_text()), resolve=False)
 
 
 @pytest.mark.slow
 def test_each_command_of_the_agent_is_one_that_training_understands():
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
     values = {name: parameter["values"] for name, parameter in SWEEP["parameters"].items()}
     for combination in product(*values.values()):
         args = {name: {"value": value} for name, value in zip(values, combination, strict=True)}

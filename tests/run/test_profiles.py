@@ -5,14 +5,13 @@ import pytest
 import torch
 
 from genlab.errors import UsageError
-from genlab.run.profiles import coefficients, decay, exponent, inner_products, reconstruct, store, width_of
+from genlab.run.profiles import coefficients, decay, exponent, inner_products, reconstruct, store
 
 
 def test_widths_and_exponents_are_those_of_the_paper():
     assert exponent(0.05) == pytest.approx(16.97, abs=0.01)  # section 3.1
     assert exponent(0.10) == pytest.approx(6.94, abs=0.01)
-    assert width_of(exponent(0.2)) == pytest.approx(0.2)
-    assert width_of(0.0) == pytest.approx(1 / (2 * 3**0.5))  # of a uniform distribution from 0 to 1: 1 / sqrt(12)
+    assert exponent(1 / 12**0.5) == pytest.approx(0.0, abs=1e-9)  # of a uniform distribution from 0 to 1
 
 
 def test_an_average_with_a_flat_profile_is_the_mean():

@@ -29,11 +29,6 @@ def exponent(width: float) -> float:
     return float(np.roots([1, 7, 16 - t, 12 - t]).real.max())
 
 
-def width_of(gamma: float) -> float:
-    """The relative width of t^gamma, the inverse of `exponent`."""
-    return sqrt((gamma + 1) / (gamma + 3)) / (gamma + 2)
-
-
 def decay(n_images: float, images_seen: float, gamma: float) -> float:
     """The share of an average that stays after n more images, `images_seen` in all (there eq. 3)."""
     return (1 - n_images / images_seen) ** (gamma + 1)
