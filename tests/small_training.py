@@ -1,13 +1,15 @@
 """A few batches of training, for any model."""
 
 import torch
+from hydra.utils import get_class
 from lightning.pytorch import Callback
 from settings import config, options
 
 from genlab.config.build import build
 from genlab.models.adversarial import AdversarialModel
 
-ADVERSARIAL = [name for name in options("model") if isinstance(build(config(f"model={name}").model), AdversarialModel)]
+CLASSES = {name: get_class(config(f"model={name}").model._target_) for name in options("model")}
+ADVERSARIAL = [name for name, kind in CLASSES.items() if issubclass(kind, AdversarialModel)]
 SMALL = ("trainer=cpu", "data.limit=64", "data.batch_size=16", "trainer.max_epochs=1", "data.size=16")
 
 
