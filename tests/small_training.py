@@ -14,9 +14,12 @@ SMALL = ("trainer=cpu", "data.limit=64", "data.batch_size=16", "trainer.max_epoc
 
 
 def trained(name: str, *overrides: str, callbacks: list[Callback] | None = None, sgd: float | None = None):
-    """Train a model of a configuration for one epoch of four batches, with these callbacks alone."""
-    at_once = ["model.d_start=0"] if "d_start" in config(f"model={name}").model else []  # else D waits for a while
-    cfg = config(f"model={name}", *SMALL, *at_once, *overrides)
+    """Train a model of a configuration for one epoch of four batches, with these callbacks alone.
+
+    The D of a first stage plays at once, and its perceptual network, which takes most of the time, is left out.
+    """
+    quick = ["model.d_start=0", "model.perceptual_weight=0"] if "d_start" in config(f"model={name}").model else []
+    cfg = config(f"model={name}", *SMALL, *quick, *overrides)
     if sgd is not None:
         cfg.model.optimizer = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": sgd}
     torch.manual_seed(0)

@@ -41,8 +41,7 @@ def others(name: str, diary: Diary) -> set[str]:
     return set(diary.n_steps) - {"discriminator"}
 
 
-@pytest.mark.parametrize("name", ADVERSARIAL)
-@pytest.mark.parametrize("d_steps", [3, 5])
+@pytest.mark.parametrize(("name", "d_steps"), [*((name, 3) for name in ADVERSARIAL), ("gan", 5)])
 def test_d_steps_are_counted_over_the_epochs(name, d_steps):
     """An epoch has four batches: counted anew in each, five updates of D would never come together."""
     diary = Diary()
@@ -63,8 +62,7 @@ BEFORE_D = {
 }
 
 
-@pytest.mark.parametrize("name", ADVERSARIAL)
-@pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.parametrize(("name", "k"), [*((name, 2) for name in ADVERSARIAL), ("gan", 4)])
 def test_the_other_players_see_one_and_the_same_d_in_all_batches_of_an_update(name, k):
     """All batches of D first, then those of the next player: with two of four, 1, 1, 2, 2 updates before G's."""
     diary = Diary()
