@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from genlab.bounds import PositiveInt
 from genlab.files import atomic_write, warn_on_failure
 from genlab.run.history import images_seen
+from genlab.stamp import NORMAL, error_key
 from genlab.trainer.schedule import is_due
 
 COLUMNS, WIDTH, HEIGHT = 3, 4.2, 3.0  # of panels; inches of one
@@ -41,13 +42,16 @@ class Curves(Callback):
 def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
     """Draw one panel a metric, training and validation together, and one of all gradient norms, as a PNG.
 
+    A metric with a standard error has its 95% interval as a band.
+
     Args:
         metrics: columns `step`, `train/images_seen` and `phase/name`, as in `metrics.csv`.
         path: the file to write.
     """
     curves = metrics.set_index(images_seen(metrics)).dropna(axis="columns", how="all")
     panels: dict[str, list[str]] = {}
-    for key in curves.columns.drop("train/images_seen", errors="ignore"):
+    errors = curves.columns.intersection([error_key(key) for key in curves.columns])
+    for key in curves.columns.drop(["train/images_seen", *errors], errors="ignore"):
         if "/" in key:  # gradient norms share a panel: each panel takes its time to draw
             name = "grad_norm" if key.startswith("health/grad_norm_") else key.split("/", 1)[1]
             panels.setdefault(name, []).append(key)
@@ -62,7 +66,11 @@ def draw_curves(metrics: pd.DataFrame, path: Path) -> None:
         axis = figure.add_subplot(n_rows, n_columns, number)
         for key in keys:
             points = curves[key].dropna()
-            axis.plot(points, label=key, marker="." if len(points) < 30 else None)
+            (line,) = axis.plot(points, label=key, marker="." if len(points) < 30 else None)
+            if error_key(key) in errors:
+                both = curves[[key, error_key(key)]].dropna()
+                points, half = both[key], NORMAL * both[error_key(key)]
+                axis.fill_between(both.index, points - half, points + half, alpha=0.2, color=line.get_color())
         axis.set(xlabel="images seen")
         axis.ticklabel_format(axis="y", scilimits=(-3, 4))  # no label is wider than its margin
         axis.legend(fontsize=8)

@@ -18,7 +18,7 @@ from genlab.report.style import looks
 from genlab.report.table import Table, differing_fields
 from genlab.report.text import arrow, number, with_half
 from genlab.report.thumbnails import data_uri, newest, over_time
-from genlab.stamp import NORMAL
+from genlab.stamp import NORMAL, error_key
 
 MOST_BEST, MOST_SPARKS = 6, 9
 SPARK = (150, 44)  # width and height of a small curve, in its own units
@@ -130,7 +130,8 @@ def _entry(table: Table, n: int, run: Run) -> dict[str, Any]:
 
 def _sparks(run: Run) -> list[dict[str, str]]:
     """Small curves over images seen, drawn by the page itself: of the score, then of losses and other metrics."""
-    keys = [str(key) for key in run.history if "/" in str(key) and key != "train/images_seen"]
+    hidden = {"train/images_seen", *(error_key(str(key)) for key in run.history)}
+    keys = [str(key) for key in run.history if "/" in str(key) and key not in hidden]
     keys.sort(key=lambda key: (key != run.score_key, not key.startswith("val/"), "loss" not in key, "grad_norm" in key))
     sparks = []
     for key in [key for key in keys if len(run.curve(key)) > 1][:MOST_SPARKS]:
