@@ -10,7 +10,7 @@ from toy import Toy
 from genlab.commands.evaluate import evaluate
 from genlab.conditions import Attributes, Classes, Values
 from genlab.data import ImageDataModule
-from genlab.evaluation import LabelAccuracy, NotApplicable, PerLabel, Subject
+from genlab.evaluation import LabelAccuracy, NotApplicable, PerLabel, SecondOpinion, Subject
 from genlab.metrics.classifier import trained_classifier
 
 N = 120
@@ -146,3 +146,18 @@ def test_eval_measures_a_conditional_run(labelled_run, shared_data, tmp_path):
     (found,) = evaluate(config(f"run={labelled_run.path}", *few, *only, run_dir=tmp_path, name="eval"))
     assert 0 <= found.measurements["label_accuracy"].value <= 1
     assert found.measurements["fd_efficientnet_lite0_per_label"].value > 0
+
+
+def test_a_second_opinion_is_near_for_the_datas_own_images_and_far_where_a_class_is_missing(labels, tmp_path):
+    def opinion(made):
+        return next(SecondOpinion()(subject(labels, labels, made, None, tmp_path)))
+
+    own, one_class = opinion(labels), opinion(torch.ones_like(labels))
+    assert own.value < 0.01 * one_class.value
+    assert (own.stamp.metric, own.stamp.encoder) == ("fd_classifier", "classifier")
+    assert len(list(tmp_path.glob("classifier_*.npz"))) == 2  # what it is, and what it says of the reference
+
+
+def test_without_classes_there_is_no_second_opinion():
+    with pytest.raises(NotApplicable, match="known have no classes or attributes"):
+        next(SecondOpinion()(subject(torch.zeros(N).long(), None, torch.zeros(N), None)))

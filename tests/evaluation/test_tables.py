@@ -35,6 +35,14 @@ def test_a_loss_that_was_measured_by_another_protocol_is_refused_too():
         in_order([evaluation("a", fd=3, loss=1), other])
 
 
+def test_two_encoders_that_disagree_on_an_order_are_named(capsys):
+    a = evaluation("a", fd=1, fd_x=1, fd_y=3)
+    show([a, evaluation("b", fd=2, fd_x=2, fd_y=2)])
+    assert "fd_x and fd_y disagree on the order of 1 and 2" in capsys.readouterr().out
+    show([a, evaluation("b", fd=2, fd_x=2, fd_y=4)])
+    assert "disagree" not in capsys.readouterr().out
+
+
 def test_ten_subjects_fit_into_80_columns(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     show([evaluation(f"run {n}", fd=1000 + n, a_metric_of_a_very_long_name=n / 7) for n in range(10)])

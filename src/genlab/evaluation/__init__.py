@@ -14,6 +14,7 @@ from genlab.evaluation.samples import (
     Memorisation,
     Sharpness,
 )
+from genlab.evaluation.second_opinion import SecondOpinion
 from genlab.evaluation.subject import NotApplicable, Subject
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "NotApplicable",
     "PerLabel",
     "Reconstruction",
+    "SecondOpinion",
     "Sharpness",
     "Subject",
     "apply_measures",

@@ -1,6 +1,7 @@
 """Evaluations as tables: a CSV file, and what the terminal shows."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from genlab.console import console
-from genlab.errors import UsageError
+from genlab.errors import UsageError, listed
 from genlab.evaluation.measure import Evaluation
 from genlab.files import write_text
 from genlab.stamp import NORMAL, Measurement, Stamp, ranked, require_same_protocol
@@ -90,10 +91,29 @@ def _print(evaluations: Sequence[Evaluation]) -> None:
     reasons = _names_by_text([pair for evaluation in evaluations for pair in evaluation.not_applicable.items()])
     lines = [f"{names}: {note}" for note, names in notes.items()]
     lines += [f"Not applicable: {names}, as {reason}" for reason, names in reasons.items()]
+    lines += _disagreements(metrics, evaluations)
     if any(measurement.error is not None for measurement in measurements):
         lines.append(OVER_IMAGES)
     for line in (*lines, f"Protocol: {_protocol(measurements)}"):
         out.print(f"{line}.")
+
+
+def _disagreements(metrics: Mapping[str, Mapping[str, Measurement]], evaluations: Sequence[Evaluation]) -> list[str]:
+    """Say which subjects stand in another order by the distance in one encoder's features than in another's."""
+    distances = [name for name in metrics if name.startswith(("fid", "fd_")) and not name.endswith("_per_label")]
+    values = pd.DataFrame({metric: {name: m.value for name, m in metrics[metric].items()} for metric in distances})
+    numbers = {evaluation.name: number for number, evaluation in enumerate(evaluations, 1)}
+    lines = []
+    for pair in combinations(distances, 2):
+        first, second = (values[metric] for metric in pair)
+        turned = [
+            f"{numbers[a]} and {numbers[b]}"
+            for a, b in combinations(numbers, 2)
+            if (first[a] - first[b]) * (second[a] - second[b]) < 0
+        ]
+        if turned:
+            lines.append(f"{' and '.join(pair)} disagree on the order of {listed(turned)}")
+    return lines
 
 
 def _table(

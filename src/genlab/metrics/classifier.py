@@ -52,6 +52,27 @@ class Classifier(nn.Module):
         return torch.where(answers < 0, torch.nan, torch.eq(found, answers).float())
 
 
+class ClassifierFeatures(nn.Module):
+    """What a trained classifier knows of an image before it decides: a `FeatureEncoder` that has seen these data alone.
+
+    Args:
+        classifier: in evaluation mode.
+        identity: of what it was trained on.
+    """
+
+    name, metric, layer, resize, dim = "classifier", "fd_classifier", "global average", "none", WIDTHS[-1]
+
+    def __init__(self, classifier: Classifier, identity: str) -> None:
+        super().__init__()
+        self.layers = classifier.layers[:-1]
+        self.library = f"{NAME} on {identity}"
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map uint8 images (B, C, H, W) to features (B, 128)."""
+        features: Tensor = self.layers(to_float(images))
+        return features
+
+
 def trained_classifier(
     images: ImageArray, answers: Tensor, n_choices: Sequence[int], device: Any, cache_dir: Path | None
 ) -> Classifier:
