@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from itertools import chain
 
 if hasattr(signal, "SIGHUP"):  # under nohup, which has it ignored, by the processes that tests start too
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -10,7 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests run side by side: threads of th
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from settings import TINY, config
@@ -18,7 +19,22 @@ from settings import TINY, config
 if TYPE_CHECKING:
     import torch
 
+# Names by which test modules start processes.
+STARTS = {"subprocess", "type_in", "run_script", "run_two", "swept", "Running"}
+
 gc.disable()  # while modules are imported and tests are collected, which all stay
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what starts processes first in both halves, with which two workers begin: at the end they share the rest."""
+    modules: dict[Any, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.getparent(pytest.Module), []).append(item)
+    waiting = [module for module in modules if STARTS & vars(module.obj).keys()]
+    halves = [list(chain.from_iterable(modules.pop(module) for module in waiting[i::2])) for i in (0, 1)]
+    for own in modules.values():
+        min(halves, key=len).extend(own)
+    items[:] = chain.from_iterable(sorted(halves, key=len, reverse=True))
 
 
 def pytest_collection_finish() -> None:

@@ -20,6 +20,9 @@ MAPS = ["model=vae", *SPATIAL, "model.encoder.gradient_checkpointing=true", "mod
 LABELS = ["model=gan", "model/condition=class", "model.condition.names=[0,1,2,3,4,5,6,7,8,9]"]
 MORE = {"maps": MAPS, "labels": LABELS}  # a VAE with codes of maps, and a GAN that is told classes
 NAMES = [*options("model"), *MORE]
+# With noise of their own: one that Lightning steps, one of players with batch normalisation, those with codebooks.
+OWN = ["vae", "gan", "drifting", "vqvae", "vqgan", "labels"]
+RUNS = [*((name, True) for name in NAMES), *((name, False) for name in OWN)]  # models, and whether the noise is joint
 
 
 class JointNoise(Callback):
@@ -73,5 +76,5 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
 
 if __name__ == "__main__":
     leave_group_at_exit()
-    states = {(name, joint): state_after_training(name, "ddp_cpu", joint) for name in NAMES for joint in (True, False)}
+    states = {(name, joint): state_after_training(name, "ddp_cpu", joint) for name, joint in RUNS}
     torch.save(states, Path(sys.argv[1]) / f"rank{os.environ['RANK']}.pt")

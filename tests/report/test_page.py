@@ -53,10 +53,8 @@ class Page(HTMLParser):
         return [known for found, known in self.tags if found == tag]
 
 
-@pytest.fixture
-def sweep(tmp_path: Path) -> Path:
+def make_sweep(folder: Path) -> Path:
     """A grid of two models, two latent dimensions and two seeds on two data sets, and what may go wrong."""
-    folder = tmp_path / "a sweep"
     for n in range(16):
         model, latent_dim, seed, data = (
             "AE" if n % 2 else "VAE",
@@ -70,23 +68,39 @@ def sweep(tmp_path: Path) -> Path:
     (failed / "train.log").write_text(log)
     make_run(folder / "running", None, status="running", seconds=None, training_seconds=1.5)
     (make_run(folder / "damaged") / "summary.json").write_text("{")
+    (folder / "multirun.yaml").write_text("hydra: {overrides: {task: ['model=ae,vae', 'seed=0,1']}}")
     return folder
 
 
-def test_a_report_holds_every_run_and_its_files_lie_beside_it(sweep):
-    page = Page(write_report(sweep))
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    return make_sweep(tmp_path / "a sweep")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a sweep with its report."""
+    return make_sweep(tmp_path_factory.mktemp("reported") / "a sweep")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    """What is in it."""
+    return Page(write_report(folder))
+
+
+def test_a_report_holds_every_run_and_its_files_lie_beside_it(folder, page):
     assert [len(rows) for rows in page.tables] == [8, 8, 3]
     assert len([known for known in page.all("details") if known.get("class") == "run"]) == 19
-    figures = {path.name for path in (sweep / "figures").glob("*.png")}
+    figures = {path.name for path in (folder / "figures").glob("*.png")}
     assert {"score_against_latent_dim.png", "heat_score.png", "heat_val_loss.png", "curves.png"} <= figures
     for name in figures:
-        with Image.open(sweep / "figures" / name) as picture:
+        with Image.open(folder / "figures" / name) as picture:
             assert picture.width > 300 < 2 * picture.height
 
 
-def test_the_table_says_what_report_csv_says(sweep):
-    page = Page(write_report(sweep))
-    with (sweep / "report.csv").open(newline="") as file:
+def test_the_table_says_what_report_csv_says(folder, page):
+    with (folder / "report.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     shown = [row for table in page.tables for row in table]
     assert [{key: row[key] for key in seen} for row, seen in zip(rows, shown, strict=True)] == shown
@@ -98,15 +112,13 @@ def test_the_table_says_what_report_csv_says(sweep):
     assert [row["group"] for row in rows] == ["1"] * 8 + ["2"] * 8 + [""] * 3
 
 
-def test_every_link_of_the_page_leads_to_a_run_of_it(sweep):
-    page = Page(write_report(sweep))
+def test_every_link_of_the_page_leads_to_a_run_of_it(page):
     linked = {known["href"] for known in page.all("a") if (known["href"] or "").startswith("#run-")}
     assert linked == {f"#{known['id']}" for known in page.all("details") if known.get("class") == "run"}
     assert len(linked) == 19
 
 
-def test_the_page_loads_nothing_from_elsewhere(sweep):
-    page = Page(write_report(sweep))
+def test_the_page_loads_nothing_from_elsewhere(page):
     loaded = [known[key] or "" for _, known in page.tags for key in ("src", "srcset", "href", "poster") if key in known]
     assert len(loaded) > 50
     assert [address for address in loaded if not address.startswith(("data:image/", "#"))] == []
@@ -129,16 +141,14 @@ def test_what_comes_from_a_run_is_escaped(tmp_path):
     assert EVIL in page.text
 
 
-def test_every_heading_of_the_table_sorts_it_and_every_field_has_its_value(sweep):
-    page = Page(write_report(sweep))
+def test_every_heading_of_the_table_sorts_it_and_every_field_has_its_value(page):
     heads = [known for known in page.all("th") if "data-key" in known]
     assert len(heads) == len(page.all("button")) > 20
     assert 'querySelectorAll("table.sortable")' in page.source
     assert all(len(row) == len(rows[0]) for rows in page.tables for row in rows)
 
 
-def test_what_went_wrong_is_told(sweep):
-    page = Page(write_report(sweep))
+def test_what_went_wrong_is_told(page):
     assert "ValueError: <script>" in page.text
     assert "Traceback" not in page.text  # its head; the end is shown
     assert "summary.json can't be read" in page.text
@@ -154,9 +164,8 @@ def test_each_run_has_the_command_that_repeats_it(sweep):
     assert f"python src/report.py 'sweep={sweep}'" in text
 
 
-def test_the_command_of_the_sweep_is_that_of_hydras_multirun_file(sweep):
-    (sweep / "multirun.yaml").write_text("hydra: {overrides: {task: ['model=ae,vae', 'seed=0,1']}}")
-    assert "python src/train.py -m model=ae,vae seed=0,1" in Page(write_report(sweep)).text
+def test_the_command_of_the_sweep_is_that_of_hydras_multirun_file(page):
+    assert "python src/train.py -m model=ae,vae seed=0,1" in page.text
 
 
 def test_a_sweep_without_any_score_is_reported_without_a_ranking(tmp_path):
