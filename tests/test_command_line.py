@@ -3,8 +3,12 @@
 import shlex
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 
+from genlab import cli
 from genlab.command_line import literal, quoted, read_arguments, typed
 
 NASTY = [
@@ -66,3 +70,30 @@ def test_commas_separate_paths_where_there_may_be_several(monkeypatch):
     assert read_arguments(["resume=/a,b"]) == ["resume='/a,b'"]
     assert read_arguments(["-m", "data.root=2023,2024"]) == ["-m", "data.root='2023','2024'"]
     assert read_arguments(["data.root=2024", "output=", "sweep=1e5"]) == ["data.root='2024'", "sweep='1e5'"]
+
+
+@pytest.mark.parametrize(
+    ("said", "overrides", "mode"),
+    [
+        ("a: 0", [], None),
+        ("a: 0", ["a=1"], None),
+        ("a: 0", ["hydra.mode=MULTIRUN"], RunMode.MULTIRUN),
+        ("hydra: {mode: MULTIRUN}", [], RunMode.MULTIRUN),
+    ],
+)
+def test_whether_to_sweep_is_known_without_composing_where_neither_a_file_nor_the_command_says_so(
+    said, overrides, mode, tmp_path, monkeypatch
+):
+    (tmp_path / "train.yaml").write_text(said)
+    composed, mode_of = [], cli._composed_mode
+    monkeypatch.setattr(cli, "CONFIGS", tmp_path)
+    monkeypatch.setattr(cli, "_composed_mode", lambda *args: composed.append(args) or mode_of(*args))
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert GlobalHydra.instance().hydra.get_mode("train", overrides) == mode
+    assert len(composed) == (mode is not None)
+
+
+def test_another_folder_of_configurations_is_asked_too(tmp_path):
+    (tmp_path / "train.yaml").write_text("hydra: {mode: MULTIRUN}")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert GlobalHydra.instance().hydra.get_mode("train", []) == RunMode.MULTIRUN

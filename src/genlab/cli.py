@@ -9,6 +9,7 @@ from typing import Any
 
 import hydra
 from dotenv import load_dotenv
+from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -49,6 +50,22 @@ def run_dir(resume: str | None, new: str) -> str:
 # Hydra copies its store once for each group of configurations that --help lists, which is half of the time it takes;
 # what is loaded from the store is a copy anyway (read in Hydra 1.3.8).
 ConfigStore.__deepcopy__ = lambda store, memo: store  # type: ignore[attr-defined]
+
+_composed_mode = Hydra.get_mode
+
+
+def _mode(self: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+    """What `hydra.mode` is: Hydra composes a whole configuration to know, also where nothing sets it (Hydra 1.3.8)."""
+    folders = {source.path for source in self.config_loader.get_sources() if source.scheme() == "file"}
+    is_typed = any("hydra.mode" in override or "hydra.searchpath" in override for override in overrides)
+    if folders == {str(CONFIGS)} and not is_typed:
+        files = (file for file in CONFIGS.rglob("*.yaml") if file.is_file())
+        if not any(b"MULTIRUN" in file.read_bytes() for file in files):  # as an experiment may say
+            return None
+    return _composed_mode(self, config_name, overrides)
+
+
+Hydra.get_mode = _mode  # type: ignore[method-assign]
 
 register_resolvers()  # before Hydra composes
 OmegaConf.register_new_resolver("options", options, replace=True)
