@@ -113,7 +113,7 @@ REFUSED = [  # what is typed, and the sentence
     (["model.likelihood=null"], f"model.likelihood=null is not possible: {OBJECT}"),
     (["model.scheduler=cosine"], f"model.scheduler=cosine is not possible: {OBJECT}"),
     (["model.latent_dim={a:1}"], "it must be null or a whole number."),
-    (["preflight=no"], "There is no value of preflight 'no'. Valid: run, skip."),
+    (["preflight=no"], "There is no value of preflight 'no'. Valid: only, probe, run, skip."),
     (["retry_failed=never"], "retry_failed=never is not possible: it must be true or false."),
     (["trainer.max_epochs=soon"], "trainer.max_epochs=soon is not possible: it must be null or a whole number."),
     (["trainer.max_epochs=2.5"], "trainer.max_epochs=2.5 is not possible: it must be null or a whole number."),
