@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 from settings import config
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from genlab.commands.export import export
 from genlab.config.build import build
@@ -71,6 +72,10 @@ def untrained(path: Path, *overrides: str) -> Path:
             buffer.normal_().copy_(buffer @ buffer.T)
         elif buffer.ndim == 1:  # a mean or a variance, small, or all that follows would be zero
             buffer.uniform_(*((-0.1, 0.1) if "mean" in name else (0.1, 0.5)))
+    for norm in (module for module in model.modules() if isinstance(module, _BatchNorm)):
+        norm.momentum = 1.0  # the statistics of one batch: through those at random a deep network may end in thousands
+    model.train().decode(model.prior(64))
+    model.eval()
     stored = {"config": OmegaConf.to_container(cfg, resolve=True), "state_dict": model.state_dict(), "images_seen": 0}
     torch.save(stored, path)
     return path

@@ -1,4 +1,4 @@
-"""Autoencoders of photographs at equal seconds: `python tests/benchmarks/first_stage.py PHOTOS [SECONDS] [SIZE]`.
+"""First stages at equal seconds: `python tests/benchmarks/first_stage.py PHOTOS [SECONDS] [SIZE] [MODEL ...]`.
 
 A first stage of latent diffusion beside a VAE-GAN, on crops of the photographs in PHOTOS/train; crops of those in
 PHOTOS/test are held out. Both have as many seconds of one core, as the processor counts them (600 if left out), and
@@ -28,7 +28,7 @@ from genlab.config.build import build
 from genlab.images import grid, save_picture, to_float, to_uint8
 from genlab.metrics import high_frequency_energy
 
-CONTESTANTS = {"klgan": ("model.d_start=300",), "vaegan": ()}
+CONTESTANTS = {"klgan": ("model.d_start=400",), "vaegan": ()}
 N_CROPS = {"train": 4000, "val": 40, "test": 400}
 N_COLUMNS = 10
 
@@ -87,12 +87,13 @@ if __name__ == "__main__":
     quieten()
     keep_freed_memory()
     torch.set_num_threads(1)
-    seconds, size = (float(sys.argv[2]) if len(sys.argv) > 2 else 600), int(sys.argv[3]) if len(sys.argv) > 3 else 64
+    photos, seconds, size, *names = [*sys.argv[1:], *("600", "64")[len(sys.argv) - 2 :]]
     with TemporaryDirectory() as made:
-        crop(Path(sys.argv[1]), size, Path(made) / "crops")
-        data = ["data=folder", f"data.root={made}/crops", f"data.size={size}", "data.batch_size=32"]
-        found = [reconstructions(name, seconds, [*data, f"data.cache_dir={made}/cache"]) for name in CONTESTANTS]
+        crop(Path(photos), int(size), Path(made) / "crops")
+        data = ["data=folder", f"data.root={made}/crops", f"data.cache_dir={made}/cache", f"data.size={size}"]
+        data.append("data.batch_size=32")
+        found = [reconstructions(name, float(seconds), data) for name in names or CONTESTANTS]
     x = found[0][0]
-    shown = slice(0, len(x), len(x) // N_COLUMNS)
+    shown = torch.arange(N_COLUMNS) * (len(x) // N_COLUMNS + 1) % len(x)  # of all photographs in turn
     rows = torch.cat([x[shown], *(x_hat[shown] for _, x_hat in found)])
     save_picture(grid(rows, N_COLUMNS), Path(f"first_stage_{size}.png"))
