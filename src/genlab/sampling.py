@@ -61,14 +61,15 @@ def label_rows(model: Any, n_columns: int, seed: int, temperature: float = 1.0) 
     """Codes and labels of a grid that shows what labels do to a conditional model, row by row.
 
     In each of the first 20 rows at most stand the same codes with another label; what a label leaves open is the same
-    in a column.
+    in a column, as a training image has it.
 
     Returns:
         Codes (rows * columns, *latent_shape), their labels, and the name of each row.
     """
     examples = list(condition_of(model).examples().items())[:MOST_ROWS]
     codes = temperature * model.prior(n_columns, Generator().manual_seed(seed))
-    y = [model.condition.ask(label, n_columns, Generator().manual_seed(seed)) for _, label in examples]
+    drawn = model.condition.draw(n_columns, Generator().manual_seed(seed))
+    y = [model.condition.put(label, drawn) for _, label in examples]
     return codes.repeat(len(y), *[1] * (codes.ndim - 1)), torch.cat(y), [name for name, _ in examples]
 
 

@@ -79,6 +79,15 @@ def test_what_is_left_open_of_attributes_is_that_of_training_images_which_have_w
     assert {(y[0], y[2]) for y in both} == {(1, 1)}
 
 
+def test_what_is_put_in_the_place_of_labels_leaves_the_others_as_they_are():
+    condition = Attributes(["hat", "smile"])
+    condition.fit(torch.tensor([[1, 0], [0, 1]]).repeat(20, 1))
+    y = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert condition.put({"smile": 1}, y).tolist() == [[1, 1], [0, 1]]
+    assert y.tolist() == [[1, 0], [0, 1]]
+    assert Classes(["a", "b"]).put("b", torch.tensor([0, 1, 0])).tolist() == [1, 1, 1]
+
+
 def test_a_number_that_is_asked_for_leaves_the_others_as_they_are_drawn():
     condition = Values(["size", "hue"])
     condition.fit(torch.arange(20.0).reshape(10, 2))

@@ -72,6 +72,12 @@ class Columns(Condition):
             drawn[:, k] = value
         return drawn
 
+    def put(self, label: Asked, y: Tensor) -> Tensor:
+        asked, entries = self.ask(label, len(y), Generator()), [self.names.index(name) for name in label]
+        put = y.clone()
+        put[:, entries] = asked[:, entries].to(put)
+        return put
+
     def _near(self, values: Tensor, value: float) -> Tensor:
         return torch.eq(values, value)
 

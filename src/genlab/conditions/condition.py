@@ -83,6 +83,10 @@ class Condition(nn.Module, ABC):
             UsageError: naming the `key`, if there is no such label.
         """
 
+    def put(self, label: Asked, y: Tensor) -> Tensor:
+        """Labels (n,) or (n, entries) with one that is typed in their place; of several entries what it says alone."""
+        return self.ask(label, len(y))
+
     @abstractmethod
     def examples(self) -> dict[str, Asked]:
         """Labels that show what they do, by what they are called."""
