@@ -22,11 +22,13 @@ from typing import Any
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
-from settings import ROOT
+from settings import ROOT, config
 
 from genlab.sweeps.process import PRELOADED
 
 SECONDS = 120  # a hang is a failure
+
+config()  # what Hydra and its parser learn while they compose, the forks know then
 
 
 class Running:
