@@ -37,9 +37,9 @@ def swept(*arguments: str, cwd: Path, script: Path = TRAIN, **environment: str) 
     return type_in(script, "-m", *arguments, cwd=cwd, seconds=200, OMP_NUM_THREADS="1", **environment)
 
 
-def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+def ended(process: subprocess.Popen[str], seconds: float = 200) -> subprocess.CompletedProcess[str]:
     """Wait for it."""
-    out, errors = process.communicate(timeout=200)
+    out, errors = process.communicate(timeout=seconds)
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 

@@ -15,6 +15,7 @@ from contest import ROOT  # first: it puts src and tests on the path
 
 CELLS = {"model": "ae,vae,gan,aae,vaegan", "data.size": "16,28,32", "data.batch_size": "32,128"}
 COMMON = {"trainer": "cpu", "trainer.max_epochs": "12", "sweep": "s", "preflight": "probe"}
+ONCE = {"model": "ae", "data.batch_size": "128", "trainer.max_epochs": "1", "preflight": "skip", "sweep": "once"}
 DURATION = r"((?:[\d.,]+ (?:h|min|s) ?)+)"
 
 
@@ -24,24 +25,21 @@ def seconds(text: str) -> float:
     return sum(float(n.replace(",", "")) * units[unit] for n, unit in re.findall(r"([\d.,]+) (h|min|s)", text))
 
 
+def sweep(folder: str, typed: dict[str, str]) -> str:
+    """What a sweep has printed."""
+    command = [sys.executable, str(ROOT / "src/train.py"), "-m", *(f"{key}={value}" for key, value in typed.items())]
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 if __name__ == "__main__":
     typed = CELLS | COMMON | dict(text.split("=", 1) for text in sys.argv[1:])
     print(f"load before: {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            str(ROOT / "src/train.py"),
-            "-m",
-            *(f"{key}={value}" for key, value in typed.items()),
-        ]
-        out = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
-    said = {
-        label: seconds(text) for label, text in re.findall(rf"^  (\S.*): (?:at least )?{DURATION}, ", out, re.MULTILINE)
-    }
-    took = {
-        label: seconds(text)
-        for label, text in re.findall(rf"^completed    (?!probe)(.*) \({DURATION}, ", out, re.MULTILINE)
-    }
+        sweep(folder, typed | ONCE)  # what is cached of the data
+        out = sweep(folder, typed)
+    bill = re.findall(rf"^  (\S.*): (?:at least )?{DURATION}, ", out, re.MULTILINE)
+    ends = re.findall(rf"^completed    (?!probe)(.*) \({DURATION}, ", out, re.MULTILINE)
+    said, took = ({label: seconds(text) for label, text in found} for found in (bill, ends))
     bounds = set(re.findall(r"^  (\S.*): at least", out, re.MULTILINE))
     for label, value in said.items():
         mark = "  at least" if label in bounds else ""

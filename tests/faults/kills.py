@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 from searching import trials
 from sweeping import FEW, ended, started, summary
 
-N_EPOCHS = 12
+N_EPOCHS = 6
 TYPED = (
     *(text for text in FEW if "max_epochs" not in text),
     "hydra/sweeper=optuna", "sweep=s", "preflight=skip", f"trainer.max_epochs={N_EPOCHS}",
@@ -94,7 +94,7 @@ class Killed:
 
     def finish(self, n_trials: int) -> list[str]:
         """Let it end; returns what is wrong."""
-        result = ended(started(*TYPED, *self.typed, cwd=self.folder))
+        result = ended(started(*TYPED, *self.typed, cwd=self.folder), seconds=1800)
         if result.returncode:
             return [*self.problems, f"code {result.returncode}: {result.stdout[-500:]} {result.stderr[-2000:]}"]
         self.look()
