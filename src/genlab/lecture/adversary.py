@@ -113,7 +113,7 @@ class AdversarialTraining(Claim):
         "the features of an ImageNet classifier (lower is better). The AE has no prior; with a Gaussian fitted to its "
         "codes, which the others do without, it gives the number in the last row. Models that are compared have "
         "batches of the same size and as many epochs as take the same time: AE, AE-GAN and AAE a minute of one CPU "
-        "core, VAE and VAE-GAN nearly four. The seconds depend on what else the machine did. Three seeds; 95% "
+        "core, VAE and VAE-GAN nearly three. The seconds depend on what else the machine did. Three seeds; 95% "
         "intervals of means and of differences."
     )
     models = ("ae", "aegan", "aae", "vae", "vaegan")  # their configurations have the numbers of epochs
