@@ -58,9 +58,9 @@ def missing_option(typed: str) -> str | None:
     group = key.partition("@")[0]
     if not (CONFIGS / group).is_dir():
         return f"no group {group}" if "/" in group else None
-    for option in value.strip("[]").split(","):
+    for option in re.sub(r"^glob\((.*)\)$", r"\1", value.strip("[]")).split(","):
         path = f"configs/{group}/{option}.yaml"
-        known = (ROOT / path).is_file() or path in WORKED or option in OF_PACKAGES.get(group, ())
+        known = any(ROOT.glob(path)) or path in WORKED or option in OF_PACKAGES.get(group, ())
         if option and option != "null" and not PLACEHOLDER.fullmatch(option) and not known:
             return f"{group} has no option {option}"
     return None
