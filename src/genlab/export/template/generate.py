@@ -35,6 +35,7 @@ def save_png(image, path):
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
-    for number, image in enumerate(generate(int(sys.argv[1]), *map(int, sys.argv[3:4]), *sys.argv[4:])):
-        save_png(image, Path(sys.argv[2]) / f"{number:06d}.png")
+    n, folder, *more = [*sys.argv[1:], *("16", "images")[len(sys.argv) - 1 :]]
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(generate(int(n), *map(int, more[:1]), *more[1:])):
+        save_png(image, Path(folder) / f"{number:06d}.png")
