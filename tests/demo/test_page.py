@@ -52,21 +52,6 @@ def page(vae_run, labelled_run, shared_data, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_label_that_is_chosen_changes_the_image_and_not_the_code(page):
-    def find(selector):
-        return wait_for(lambda: page.find_elements("css selector", selector))[0]
-
-    wait_for(lambda: find("#code1 textarea").get_property("value"))
-    code, picture = (find("#code1 textarea").get_property("value"), find("#decoded1 img").get_attribute("src"))
-    find("#label1 input").click()
-    choices = wait_for(lambda: page.find_elements("css selector", "[role=option]"))
-    assert [choice.get_attribute("aria-label") for choice in choices] == [*map(str, range(10)), "none"]
-    choices[7].click()
-    assert wait_for(lambda: find("#decoded1 img").get_attribute("src") != picture)
-    assert find("#code1 textarea").get_property("value") == code
-
-
-@pytest.mark.slow
 def test_sliders_samples_test_images_and_strokes_change_what_is_decoded(page, vae_run, tmp_path):
     from selenium.webdriver import ActionChains, Keys
 
