@@ -1,4 +1,4 @@
-"""One of two gloo processes: trains every model for a few steps and keeps its weights. test_ddp.py starts it."""
+"""One of two gloo processes: trains models for a few steps and keeps their weights. test_ddp.py starts it."""
 
 import os
 import sys
@@ -76,5 +76,6 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
 
 if __name__ == "__main__":
     leave_group_at_exit()
-    states = {(name, joint): state_after_training(name, "ddp_cpu", joint) for name, joint in RUNS}
-    torch.save(states, Path(sys.argv[1]) / f"rank{os.environ['RANK']}.pt")
+    folder, *names = sys.argv[1:]
+    states = {run: state_after_training(run[0], "ddp_cpu", run[1]) for run in RUNS if run[0] in names}
+    torch.save(states, Path(folder) / f"rank{os.environ['RANK']}.pt")

@@ -64,7 +64,7 @@ def test_the_newest_checkpoint_is_the_one_of_the_most_steps_and_is_gone_on_from(
 
 
 def test_nothing_in_the_source_measures_with_the_clock_of_the_day():
-    """Where it is read it labels something: the start of a run, a report and its folder, the lecture's page, the age
+    """Where it is read it labels something: the start of a run, a report and its folder, when a sweep will end, the lecture's page, the age
     of pictures, and which of several caches of images whose files are gone is the newest."""
     found = []
     for path in (ROOT / "src").rglob("*.py"):
@@ -74,4 +74,10 @@ def test_nothing_in_the_source_measures_with_the_clock_of_the_day():
             if isinstance(node, ast.Attribute) and node.attr in ("time", "now", "utcnow", "today", "st_mtime"):
                 found.append((path.name, node.attr))
     pages = [("page.py", "now"), ("page.py", "now"), ("page.py", "st_mtime")]
-    assert sorted(found) == [("bill.py", "now"), ("folder.py", "now"), *pages, ("prepared.py", "st_mtime"), ("write.py", "now")]
+    assert sorted(found) == [
+        ("bill.py", "now"),
+        ("folder.py", "now"),
+        *pages,
+        ("prepared.py", "st_mtime"),
+        ("write.py", "now"),
+    ]

@@ -6,20 +6,40 @@ from ddp_worker import NAMES, OWN, RUNS, state_after_training
 from settings import TINY
 from typed import run_two, type_in
 
+QUICK = ("vae", "gan", "vqvae")  # one that Lightning steps, one of players, one with a codebook
+
+
+def marked(*values):
+    """A case, which is slow for most models."""
+    return pytest.param(*values, marks=() if values[0] in QUICK else pytest.mark.slow)
+
+
+def after_training(folder, names):
+    run_two("ddp_worker.py", folder, *names, cwd=folder)
+    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
+def quick_ranks(tmp_path_factory):
+    return after_training(tmp_path_factory.mktemp("quick_ranks"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def slow_ranks(tmp_path_factory):
+    return after_training(tmp_path_factory.mktemp("slow_ranks"), [name for name in NAMES if name not in QUICK])
+
+
+@pytest.fixture
+def ranks(name, request):
     """What two processes hold after training: {(model, joint noise): state} of each."""
-    folder = tmp_path_factory.mktemp("ranks")
-    run_two("ddp_worker.py", folder, cwd=folder)
-    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+    return request.getfixturevalue("quick_ranks" if name in QUICK else "slow_ranks")
 
 
 def weights(state):
     return {name: value for name, value in state.items() if name != "z of this process"}
 
 
-@pytest.mark.parametrize(("name", "joint"), RUNS)
+@pytest.mark.parametrize(("name", "joint"), [marked(*run) for run in RUNS])
 def test_both_processes_end_with_identical_weights(ranks, name, joint):
     first, second = (weights(rank[name, joint]) for rank in ranks)
     for key, value in first.items():
@@ -27,25 +47,26 @@ def test_both_processes_end_with_identical_weights(ranks, name, joint):
 
 
 # The MMD and the drift compare all of a process's own batch, so two halves of a batch don't add up to the whole.
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("wae", "drifting")])
+@pytest.mark.parametrize("name", [marked(name) for name in NAMES if name not in ("wae", "drifting")])
 def test_two_processes_equal_one_on_the_joint_batch_with_the_joint_noise(ranks, name):
     alone = weights(state_after_training(name, "cpu", joint_noise=True))
     for key, value in weights(ranks[0][name, True]).items():
         torch.testing.assert_close(value, alone[key], atol=1e-6, rtol=1e-4, msg=key)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", [marked(name) for name in OWN])
 def test_training_moved_the_weights_that_are_compared(ranks, name):
     with_joint, with_own_noise = (weights(ranks[0][name, joint]) for joint in (True, False))
     assert any(not torch.equal(value, with_own_noise[key]) for key, value in with_joint.items())
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", [marked(name) for name in OWN])
 def test_each_process_draws_its_own_z(ranks, name):
     first, second = (rank[name, False]["z of this process"] for rank in ranks)
     assert not torch.equal(first, second)
 
 
+@pytest.mark.slow  # test_resume.py has the command line in two processes too
 @pytest.mark.parametrize("name", ["gan", pytest.param("vae", marks=pytest.mark.rare)])
 def test_the_command_line_trains_in_two_processes_and_leaves_one_run_folder(name, tmp_path):
     few = ("callbacks.frechet.n_samples=10", "data.limit=32", "data.batch_size=8", "trainer.max_epochs=1")
