@@ -64,8 +64,8 @@ def test_the_newest_checkpoint_is_the_one_of_the_most_steps_and_is_gone_on_from(
 
 
 def test_nothing_in_the_source_measures_with_the_clock_of_the_day():
-    """Where it is read it labels something: the start of a run, a report and its folder, when a sweep will end, the lecture's page, the age
-    of pictures, and which of several caches of images whose files are gone is the newest."""
+    """Where it is read it labels something: the start of a run, the end of a sweep, a report and its folder, the
+    lecture's page, the age of pictures, and which of several caches of images whose files are gone is the newest."""
     found = []
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
