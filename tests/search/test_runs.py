@@ -142,7 +142,6 @@ def test_a_search_waits_for_the_process_that_still_trains_one_of_its_trials(tmp_
 HOLD = """
 import sys, time
 from filelock import FileLock
-from kills import kill_search
 with FileLock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(1)
