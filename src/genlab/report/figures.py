@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 
 from genlab.names import LONGEST, file_name, shorten
 from genlab.report import style
-from genlab.report.read import thinned
+from genlab.report.read import is_seed, thinned
 from genlab.report.style import describe, looks, panels, spread_out
-from genlab.report.table import DATA, LATENT, MODEL, NOT_RANKED, Group, Table, is_seed, pareto_front
+from genlab.report.table import DATA, LATENT, MODEL, NOT_RANKED, Group, Table, pareto_front
 from genlab.report.text import arrow, number, short
 
 MOST_GROUPS, MOST_KEYS, MOST_MAPS, MOST_VALUES, MOST_CURVES, MOST_POINTS = 6, 4, 6, 12, 12, 80

@@ -25,6 +25,7 @@ from genlab.stamp import Stamp
 
 FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
 OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
+SEED = "seed"
 ABSENT = "–"  # the value of a key that a run's configuration does not have
 
 
@@ -96,7 +97,7 @@ class Run:
     @property
     def command_for_any_seed(self) -> str | None:
         """The same without the seeds that were typed."""
-        others = [typed for typed in self.overrides if typed.partition("=")[0].rpartition(".")[2] != "seed"]
+        others = [typed for typed in self.overrides if not is_seed(typed.partition("=")[0])]
         return join(["python", "src/train.py", *others]) if self.command else None
 
     def value(self, key: str) -> Any:
@@ -186,6 +187,11 @@ def sweep_command(folder: Path) -> str | None:
         return join(["python", "src/train.py", "-m", *map(str, content["hydra"]["overrides"]["task"])])
     except (Unreadable, KeyError, TypeError):
         return None
+
+
+def is_seed(key: str) -> bool:
+    """Whether a key is a seed, over which results are averaged."""
+    return key.rpartition(".")[2] == SEED
 
 
 def below(values: Mapping[str, Any], key: str) -> dict[str, Any]:

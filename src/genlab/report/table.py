@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from genlab.foreign import is_number
-from genlab.report.read import ABSENT, Run, read_run
+from genlab.report.read import ABSENT, SEED, Run, is_seed, read_run
 from genlab.report.text import number
 from genlab.run.identity import bears_on_result
 from genlab.stamp import Stamp, differences, error_key
 
-MODEL, DATA, LATENT, SEED = "model._target_", "data.name", "model.latent_dim", "seed"
+MODEL, DATA, LATENT = "model._target_", "data.name", "model.latent_dim"
 FIRST = (MODEL, DATA, LATENT)
 NOT_RANKED = ("failed", "damaged")  # the score of a run that has failed is not that of what was asked for
 STATUSES = ["completed", "running", "pruned", "interrupted", "failed", "damaged"]
@@ -160,11 +160,6 @@ def pareto_front(points: pd.DataFrame) -> pd.DataFrame:
     ordered = points.sort_values(list(points.columns)).dropna()
     score = ordered.iloc[:, 1]
     return ordered[score < score.cummin().shift(fill_value=np.inf)]
-
-
-def is_seed(key: str) -> bool:
-    """Whether a key is a seed, over which results are averaged."""
-    return key.rpartition(".")[2] == SEED
 
 
 def _row(run: Run, keys: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any
 from genlab.errors import UsageError, one_line
 from genlab.files import write_text
 from genlab.names import shorten
-from genlab.report.table import DATA, LATENT, MODEL, SEED, Table
+from genlab.report.read import SEED
+from genlab.report.table import DATA, LATENT, MODEL, Table
 
 log = logging.getLogger(__name__)
 

@@ -131,10 +131,8 @@ class Search:
         Raises:
             UsageError: if the first complete trial lacks an objective: the others would lack it too.
         """
-        study, found = (
-            self.study,
-            {name: results.read_objective(run.summary, name) for name in self.settings.objectives},
-        )
+        study = self.study
+        found = {name: results.read_objective(run.summary, name) for name in self.settings.objectives}
         lacking = " and no ".join(name for name, value in found.items() if value is None)
         study.sampler = self.settings.new_sampler(number)
         if run.status == "pruned":
