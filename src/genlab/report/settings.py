@@ -8,7 +8,8 @@ from genlab.significance import interval, places, seeds_to_settle
 
 SHARED = (
     "Means over the seeds of completed runs, with 95% intervals. Settings that share places, such as 1–3, are not told "
-    "apart by their seeds: by t-tests, paired where seeds are the same, and Holm's correction for the number of pairs."
+    "apart by their seeds: by t-tests of the scores' logarithms, paired where seeds are the same, with a variance that "
+    "all settings have a share in (docs/sweeps.md), and Holm's correction for the number of pairs."
 )
 ONE_SEED = (
     "One seed a setting: nothing here says whether another seed would give this order (-m seed=0,1,2 would). The ± is "
@@ -35,7 +36,6 @@ def compare_settings(table: Table, rows: pd.DataFrame) -> pd.DataFrame | None:
         return None
     parts = sorted((own for _, own in rows.groupby(setting)), key=lambda own: own["score"].mean())
     scores = [own.groupby(seed)["score"].mean().to_dict() for own in parts]  # a run may have been repeated
-    n_pairs = len(parts) * (len(parts) - 1) // 2
     found = []
     for n, (own, by_seed, (first, last)) in enumerate(zip(parts, scores, places(scores), strict=True)):
         found.append(
@@ -45,7 +45,7 @@ def compare_settings(table: Table, rows: pd.DataFrame) -> pd.DataFrame | None:
                 "seeds": len(by_seed),
                 "score": sum(by_seed.values()) / len(by_seed),
                 "half": interval([*by_seed.values()]).half if len(by_seed) > 1 else None,
-                "needed": seeds_to_settle(scores[n - 1], by_seed, n_pairs) if n > 0 and first <= n else None,
+                "needed": seeds_to_settle(scores, n - 1, n) if n > 0 and first <= n else None,
                 "command": table.runs[int(own.index[0]) - 1].command_for_any_seed,
             }
         )
