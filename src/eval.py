@@ -4,7 +4,7 @@ import genlab.entry  # isort: skip  # noqa: F401
 
 from genlab.cli import command
 
-main = command("eval", "genlab.commands.evaluate.evaluate", lists="run")
+main = command("eval", "genlab.commands.evaluate.evaluate", lists="run explain")
 
 if __name__ == "__main__":
     main()

@@ -82,7 +82,8 @@ def command(config_name: str, task: str, lists: str = "") -> Callable[[], None]:
         config_name: of the file in `configs/`.
         task: where the function is that takes the configuration. It is imported once that is there, so that --help,
             which needs no torch, answers at once.
-        lists: a key that takes several values with commas between them, which Hydra would take for a sweep.
+        lists: keys that take several values with commas between them, which Hydra would take for a sweep; with spaces
+            between the keys.
     """
     run = hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=config_name)(explain_errors(task))
 

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 # Keys whose values are paths or names of folders: a text whatever it looks like, and unset where it is empty.
 PATHS = re.compile(
     r"paths\.\w+|hydra\.(run|sweep)\.dir|runs?|resume|init|to|sweep|output|out|images|(data\.|callbacks\.\w+\.)?cache_dir"
-    r"|data\.(root|path)|callbacks\.\w+\.dirpath|features\.weights|logger\.\w+\.save_dir"
+    r"|explain|data\.(root|path)|callbacks\.\w+\.dirpath|features\.weights|logger\.\w+\.save_dir"
 )
 FOLDERS = ("DATA_DIR", "LOG_DIR", "TORCH_HOME", "HF_HOME")  # variables that hold one
 SETTING = re.compile(r"(\+{0,2}[\w./@:-]+)=(.*)", re.DOTALL)
@@ -37,7 +37,7 @@ def read_arguments(arguments: Sequence[str], lists: str = "") -> list[str]:
 
     A `~` at the beginning of a value is a home folder, which shells expand at the beginning of a word alone. A value
     that Hydra's grammar refuses (`#ff8000`, `Käse & Brot`) is the text that it is, unless it has brackets or quotes.
-    A path is a text in any case, and counts as not typed where it is empty. `A,B` is a list for the key `lists`, and
+    A path is a text in any case, and counts as not typed where it is empty. `A,B` is a list for the keys `lists`, and
     several values for others. Flags may stand anywhere: Hydra's parser wants all overrides side by side, so they come
     last.
     """
@@ -56,7 +56,7 @@ def _meant(argument: str, is_sweep: bool, lists: str) -> str | None:
     if argument.startswith("-") or not setting:
         return argument
     key, value = setting.groups()
-    is_path, is_list = PATHS.fullmatch(key.lstrip("+")) is not None, key == lists and not is_sweep
+    is_path, is_list = PATHS.fullmatch(key.lstrip("+")) is not None, key in lists.split() and not is_sweep
     if is_path and value in ("", "''", '""'):
         return None
     found, several = _read(argument), is_sweep or is_list

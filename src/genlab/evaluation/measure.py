@@ -36,11 +36,13 @@ class Evaluation:
     kind: str  # class of the model, or "images"
     measurements: dict[str, Measurement] = field(default_factory=dict)  # by metric
     not_applicable: dict[str, str] = field(default_factory=dict)  # measures and metrics, with the reason
+    config: dict[str, Any] = field(default_factory=dict)  # by which its protocol can be followed again
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers for a JSON file."""
         metrics = {name: measurement.as_dict() for name, measurement in self.measurements.items()}
-        return {"name": self.name, "kind": self.kind, "metrics": metrics, "not_applicable": self.not_applicable}
+        texts = {"not_applicable": self.not_applicable, "config": self.config}
+        return {"name": self.name, "kind": self.kind, "metrics": metrics, **texts}
 
 
 def mean_of(values: Tensor, stamp: Stamp, better: str = "", **more: Any) -> Measurement:

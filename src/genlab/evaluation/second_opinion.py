@@ -15,30 +15,41 @@ from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.metrics.classifier import ClassifierFeatures, trained_classifier
 from genlab.metrics.population import MOST_KEPT, feature_statistics, frechet, frechet_error
 from genlab.metrics.reference import reference
+from genlab.protocols import FeatureEncoder
 from genlab.stamp import Measurement, encoder_fields
 
 
 class SecondOpinion(Measure):
-    """The Fréchet distance in the features of a small classifier of the data's own labels.
+    """The Fréchet distance in other features, by default those of a small classifier of the data's own labels.
 
     No model was trained or chosen by it, and it looks at other things than an encoder of photographs does. Where both
     agree on an order, that is less likely to be an encoder's taste. It is trained once on the training images.
+
+    Args:
+        encoder: another one than the classifier.
     """
+
+    def __init__(self, encoder: FeatureEncoder | None = None) -> None:
+        self.encoder = encoder
 
     def __call__(self, subject: Subject) -> Iterator[Measurement]:
         subject.require(2)
-        data = subject.datamodule
-        answers, n_choices = _questions(data.labels("train").cpu(), data.name)
-        images, how = data.images("train"), (subject.batch_size, subject.device)
-        classifier = trained_classifier(images, answers, n_choices, subject.device, subject.cache_dir)
-        encoder = ClassifierFeatures(classifier, fingerprint(images))
-        n = subject.n_samples
+        encoder = _classifier(subject) if self.encoder is None else self.encoder.to(subject.device)
+        n, how = subject.n_samples, (subject.batch_size, subject.device)
         fakes = feature_statistics(subject.samples, n, encoder, *how, keep=n <= MOST_KEPT)
-        reals = reference(data.images(subject.reference), encoder, *how, subject.cache_dir)
+        reals = reference(subject.datamodule.images(subject.reference), encoder, *how, subject.cache_dir)
         judge: dict[str, Any] = encoder_fields(encoder)
         stamp = replace(subject.stamp(encoder.metric, subject.reference, n_fake=n), **judge)
         error = frechet_error(fakes, reals)
         yield Measurement(frechet(fakes, reals), stamp, "lower", note=bias_note(n, encoder), error=error)
+
+
+def _classifier(subject: Subject) -> FeatureEncoder:
+    data = subject.datamodule
+    answers, n_choices = _questions(data.labels("train").cpu(), data.name)
+    images = data.images("train")
+    classifier = trained_classifier(images, answers, n_choices, subject.device, subject.cache_dir)
+    return ClassifierFeatures(classifier, fingerprint(images))
 
 
 def _questions(labels: Tensor, name: str) -> tuple[Tensor, list[int]]:

@@ -8,11 +8,12 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from genlab.command_line import typed
 from genlab.console import console
 from genlab.errors import UsageError, listed
 from genlab.evaluation.measure import Evaluation
 from genlab.files import write_text
-from genlab.stamp import NORMAL, Measurement, Stamp, ranked, require_same_protocol
+from genlab.stamp import NORMAL, DifferentProtocols, Measurement, Stamp, ranked, require_same_protocol
 
 IN_SETTINGS = ("metric", "images", "split", "n_real", "n_fake", "settings", "generated")
 OVER_IMAGES = (
@@ -40,17 +41,22 @@ def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
     write_text(path, pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
 
-def show(evaluations: Sequence[Evaluation]) -> None:
+def show(evaluations: Sequence[Evaluation], folder: Path) -> None:
     """Print all values with their protocols, of several subjects side by side, the best first.
 
-    Subjects that can't be compared are shown one by one, before the UsageError is raised.
+    Subjects that can't be compared are shown one by one, before the UsageError is raised. It offers to explain the
+    difference of scores that are in `folder`.
     """
     try:
         together = in_order(evaluations) if len(evaluations) > 1 else evaluations
-    except UsageError:
+    except UsageError as error:
         for evaluation in evaluations:
             _print([evaluation])
-        raise
+        if not isinstance(error, DifferentProtocols):
+            raise
+        names = [evaluation.name for evaluation in evaluations]
+        pair = typed("explain", [folder / str(names.index(name)) for name in error.names])
+        raise UsageError(f"{str(error)[:-1]}; type python src/eval.py {pair} to see what each does.") from None
     _print(together)
 
 

