@@ -23,7 +23,7 @@ from genlab.evaluation import Evaluation
 from genlab.files import write_json
 
 PLANTED = {  # field: what is typed for the second score
-    "split": "metrics.reference=train+val",
+    "split": "metrics.reference=val",
     "n_real": "data.limit=20",
     "n_fake": "metrics.n_samples=20",
     "size": "data.size=12",
@@ -63,7 +63,7 @@ class Lab:
         self.found: dict[tuple[str, ...], tuple[Path, float]] = {}
         put_photos(root / "photos")
         self.data = ["data=folder", f"data.root={root}/photos", "data.name=photos", "data.channels=1", "data.size=28"]
-        self.data += ["data.decode_workers=0"]
+        self.data += ["data.decode_workers=0", "data.val_share=0.45"]
 
     def path(self, name: str) -> Path:
         self.n += 1

@@ -81,17 +81,18 @@ def _of_evaluation(path: str, home: Path, number: str | None) -> StoredScore:
         every = json.loads(read_text(home, "evaluation.json") or "")
         found = every[int(number or 0)]
         config = found.get("config")
-        score = found["metrics"].get(_metric(config), {"value": None}) if config else {}
+        score = found["metrics"].get(_metric(config)) if config else None
+        protocol = score["protocol"] if score else {}
     except (Unreadable, ValueError, LookupError, TypeError, AttributeError) as error:
         what = f"it has no score {number}" if isinstance(error, IndexError) else one_line(error)
         raise UsageError(f"explain={path}: {home}/evaluation.json can't be used ({what}).") from error
     if number is None and len(every) > 1:
         several = listed([f"{home / str(n)} ({one.get('name')})" for n, one in enumerate(every)])
         raise UsageError(f"explain={path} holds {len(every)} scores: choose one, as {several}.")
-    if not config or score["value"] is None:
-        why = "is of an earlier version, which did not say how it was measured" if not config else "has no score"
-        raise UsageError(f"explain={path} {why}: evaluate it again, with metrics=quick or full, and give that folder.")
-    return _score(path, score, score["protocol"], config)
+    if not config or not score:
+        why = "has no Fréchet distance" if config else "is of an earlier version, which did not say how it was measured"
+        raise UsageError(f"explain={path} {why}: evaluate it again, and give that folder.")
+    return _score(path, score, protocol, config)
 
 
 def _metric(config: dict[str, Any]) -> str:
