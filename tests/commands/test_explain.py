@@ -37,6 +37,7 @@ PLANTED = {  # field: what is typed for the second score
     "weights": "weights=raw",
     "prior": "prior=gaussian",
 }
+QUICK = ("n_real", "encoder", "weights")
 
 
 class Blurred(genlab.metrics.EfficientNetLite0):
@@ -60,6 +61,7 @@ class Lab:
 
     def __init__(self, checkpoint: dict[str, Any], root: Path) -> None:
         self.checkpoint, self.root, self.n = checkpoint, root, 0
+        self.machine = ["trainer=cpu", f"paths.data_dir={root}", "cache_dir="]
         self.found: dict[tuple[str, ...], tuple[Path, float]] = {}
         put_photos(root / "photos")
         self.data = ["data=folder", f"data.root={root}/photos", "data.name=photos", "data.channels=1", "data.size=28"]
@@ -93,7 +95,7 @@ class Lab:
     def evaluations(self, folder: Path, *typed: str) -> list[Evaluation]:
         without = [f"~metrics.measures.{m}" for m in ("sharpness", "diversity", "losses", "reconstruction", "codes")]
         n = [] if any("n_samples" in word for word in typed) else ["metrics.n_samples=40"]
-        typed = ("metrics=quick", *without, *n, "trainer=cpu", f"paths.data_dir={self.root}", *typed)
+        typed = ("metrics=quick", *without, *n, *self.machine, *typed)
         return command.evaluate(config(*typed, run_dir=folder, name="eval"))
 
     def images(self, name: str, seed: int, **options: Any) -> tuple[Path, float]:
@@ -108,7 +110,7 @@ class Lab:
 
     def explain(self, a: Any, b: Any) -> list[Row]:
         out = self.path("explained")
-        cfg = config(f"explain=[{a},{b}]", "trainer=cpu", f"paths.data_dir={self.root}", run_dir=out, name="eval")
+        cfg = config(f"explain=[{a},{b}]", *self.machine, run_dir=out, name="eval")
         rows = explain(*read_scores(cfg), cfg, torch.device("cpu"))
         assert (out / "explanation.csv").read_text().startswith("field,a,b,score,effect\n")
         return rows
@@ -126,7 +128,7 @@ def lab(vae_run, tmp_path_factory):
         yield found
 
 
-@pytest.mark.parametrize("field", PLANTED)
+@pytest.mark.parametrize("field", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in PLANTED])
 def test_a_planted_difference_is_named_and_its_effect_is_that_of_planting_it_alone(field, lab):
     (a, first), (b, second) = lab.score(), lab.score(PLANTED[field])
     assert abs(second - first) > 1e-3 * first

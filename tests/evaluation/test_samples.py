@@ -9,11 +9,13 @@ from genlab.config.build import build
 from genlab.evaluation import (
     Classes,
     Diversity,
+    Frechet,
     InceptionScore,
     Kernel,
     Manifold,
     NotApplicable,
     Reconstruction,
+    SecondOpinion,
     Sharpness,
     Subject,
     apply_measures,
@@ -144,3 +146,10 @@ def test_flat_images_are_no_measure_of_sharpness_or_diversity():
 def test_more_splits_than_samples_have_no_inception_score(data):
     found = apply_measures(subject(images(0, 1, 2), data, Classifier()), {"score": InceptionScore(n_splits=10)})
     assert found.not_applicable == {"score": "10 samples or more are needed, and there are 3"}
+
+
+def test_a_second_opinion_is_the_distance_in_the_features_of_its_encoder_whatever_that_of_the_scores_is(data):
+    samples = images(0, 1, 2, 3, 3, 1)
+    expected = next(Frechet()(subject(samples, data, Brightness())))
+    found = next(SecondOpinion(Brightness())(subject(samples, data, Classifier())))
+    assert found == expected

@@ -41,7 +41,7 @@ def write_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
     write_text(path, pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
 
-def show(evaluations: Sequence[Evaluation], folder: Path) -> None:
+def show(evaluations: Sequence[Evaluation], folder: Path | None = None) -> None:
     """Print all values with their protocols, of several subjects side by side, the best first.
 
     Subjects that can't be compared are shown one by one, before the UsageError is raised. It offers to explain the
@@ -52,7 +52,7 @@ def show(evaluations: Sequence[Evaluation], folder: Path) -> None:
     except UsageError as error:
         for evaluation in evaluations:
             _print([evaluation])
-        if not isinstance(error, DifferentProtocols):
+        if folder is None or not isinstance(error, DifferentProtocols):
             raise
         names = [evaluation.name for evaluation in evaluations]
         pair = typed("explain", [folder / str(names.index(name)) for name in error.names])
