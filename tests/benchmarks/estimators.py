@@ -1,9 +1,9 @@
 """Which distance of few samples orders models as the Fréchet distance of many does.
 
-`python tests/benchmarks/estimators.py SWEEP [N]`: the folder of a sweep whose runs are of one data set with classes, and
-how many samples are many, by default 50,000. The features are those of a small classifier of these classes, in which so
-many samples are described in seconds. Each candidate measures each run by ten sets of 1,000 samples; by each set it
-orders all runs. Kendall's tau says how far that is the order of the many: 1 for the same, 0 for none.
+`python tests/benchmarks/estimators.py SWEEP [N]`: the folder of a sweep whose runs are of one data set with classes,
+and how many samples are many, by default 50,000. The features are those of a small classifier of these classes, in
+which so many samples are described in seconds. Each candidate measures each run by ten sets of 1,000 samples; by each
+set it orders all runs. Kendall's tau says how far that is the order of the many: 1 for the same, 0 for none.
 """
 
 import sys

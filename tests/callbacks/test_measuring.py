@@ -15,7 +15,7 @@ from genlab.callbacks.pictures import above
 from genlab.config.build import build
 from genlab.errors import UsageError
 from genlab.images import to_uint8
-from genlab.metrics.frechet import frechet_influence
+from genlab.metrics.frechet import frechet_with_influence
 from genlab.metrics.population import frechet as frechet_distance
 from genlab.run.summary import read_summary
 
@@ -77,7 +77,7 @@ def test_the_score_has_its_standard_error_over_samples_unless_there_are_too_many
     model, data, trainer = fitted(config(*TINY, "model=vae"), [score, Summary(str(tmp_path))])
     fake = to_uint8(model.sample(30, torch.Generator().manual_seed(5)))
     features = Brightness()(fake)
-    influence = frechet_influence(population(data.images("val"), Brightness(), 11).moments, features)
+    _, influence = frechet_with_influence(population(data.images("val"), Brightness(), 11).moments, features)
     expected = pytest.approx((influence.std() / 30**0.5).item(), rel=1e-4)
     assert trainer.callback_metrics["val/fd_brightness_error"].item() == expected
     assert read_summary(tmp_path)["score"]["error"] == expected

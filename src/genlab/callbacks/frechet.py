@@ -16,7 +16,7 @@ from genlab.distributed import Interrupted
 from genlab.errors import UsageError, unknown
 from genlab.images import to_uint8
 from genlab.loggers import WandbLogger
-from genlab.metrics.population import MOST_KEPT, Population, feature_statistics, frechet, frechet_error
+from genlab.metrics.population import MOST_KEPT, Population, feature_statistics, frechet_with_error
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder, Samples, require
 from genlab.sampling import kind, sampler
@@ -128,7 +128,7 @@ class FrechetDistance(Callback):
         self.protocol = stamp(
             self.encoder.metric, data, self.reference, self.encoder, **facts, generated=kind(model, data)
         ).as_dict()
-        return frechet(found, self._reference), frechet_error(found, self._reference)
+        return frechet_with_error(found, self._reference)
 
     def _described(self) -> str:
         note = "; fewer than the feature dimension, so only comparable at equal numbers"

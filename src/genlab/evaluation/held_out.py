@@ -11,7 +11,7 @@ from genlab.evaluation.samples import bias_note
 from genlab.evaluation.subject import NotApplicable, Subject, too_few
 from genlab.losses.divergence import kl_to_standard_normal, mmd
 from genlab.metrics import LPIPS, active_units, bits_per_dimension, importance_weighted_bound, reconstruction_errors
-from genlab.metrics.population import frechet, frechet_error
+from genlab.metrics.population import frechet_with_error
 from genlab.protocols import HasDensity, Reconstructs, Samples
 from genlab.stamp import Measurement, trained_on
 
@@ -89,10 +89,10 @@ class Reconstruction(Measure):
         if reason := too_few(2, **{f"{split}_images": n}):
             yield NotApplicable(reason, metric)
             return
-        pair = subject.reconstructions, subject.held_out
+        value, error = frechet_with_error(subject.reconstructions, subject.held_out)
         stamp = subject.stamp(metric, split, encoded=True, n_fake=n, prior=None)
         note = bias_note(n, subject.encoder)
-        yield Measurement(frechet(*pair), stamp, "lower", note=note, error=frechet_error(*pair))
+        yield Measurement(value, stamp, "lower", note=note, error=error)
 
 
 class Codes(Measure):

@@ -15,7 +15,7 @@ from genlab.evaluation.measure import Measure, mean_of
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.images import to_float
 from genlab.metrics.classifier import NAME, Classifier, trained_classifier
-from genlab.metrics.population import Population, frechet, frechet_error
+from genlab.metrics.population import Population, frechet_with_error
 from genlab.moments import Moments
 from genlab.stamp import Measurement
 
@@ -41,15 +41,15 @@ class PerLabel(Measure):
         if not enough:
             raise NotApplicable(f"no label has {self.n_images} samples and as many {subject.reference} images")
         pairs = [(_population(fakes[made]), _population(reals[real])) for made, real in enough.values()]
-        found, errors = [frechet(*pair) for pair in pairs], [frechet_error(*pair) or 0.0 for pair in pairs]
+        found, errors = zip(*(frechet_with_error(*pair) for pair in pairs), strict=True)
         n_made = sum(int(made.sum()) for made, _ in enough.values())
         settings = f"mean over {len(enough)} of {len(groups)} labels, of {self.n_images} images or more each"
         metric = f"{subject.encoder.metric}_per_label"
         stamp = subject.stamp(metric, subject.reference, True, n_fake=n_made, settings=settings)
         each = listed([f"{name} {value:.4g}" for name, value in zip(enough, found, strict=True)], most=40)
         note = f"{each}; few images bias each of them upwards: comparable at equal numbers alone"
-        value, error = sum(found) / len(found), hypot(*errors) / len(errors)
-        yield Measurement(value, stamp, "lower", note=note, entries=tuple(found), error=error)
+        value, error = sum(found) / len(found), hypot(*(error or 0.0 for error in errors)) / len(errors)
+        yield Measurement(value, stamp, "lower", note=note, entries=found, error=error)
 
 
 class LabelAccuracy(Measure):

@@ -20,7 +20,7 @@ from genlab.metrics import (
     total_variation,
 )
 from genlab.metrics.kernel import kernel_influence
-from genlab.metrics.population import Population, frechet, frechet_error
+from genlab.metrics.population import Population, frechet_with_error
 from genlab.moments import standard_error
 from genlab.protocols import FeatureEncoder, Reconstructs
 from genlab.stamp import Measurement
@@ -36,7 +36,7 @@ class Frechet(Measure):
         subject.require(2)
         encoder, n = subject.encoder, len(subject.fakes)
         stamp = subject.stamp(encoder.metric, subject.reference, encoded=True, n_fake=n)
-        value, error = frechet(subject.fakes, subject.reals), frechet_error(subject.fakes, subject.reals)
+        value, error = frechet_with_error(subject.fakes, subject.reals)
         yield Measurement(value, stamp, "lower", note=bias_note(n, encoder), error=error)
 
 

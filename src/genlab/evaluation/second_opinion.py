@@ -13,7 +13,7 @@ from genlab.evaluation.measure import Measure
 from genlab.evaluation.samples import bias_note
 from genlab.evaluation.subject import NotApplicable, Subject
 from genlab.metrics.classifier import ClassifierFeatures, trained_classifier
-from genlab.metrics.population import MOST_KEPT, feature_statistics, frechet, frechet_error
+from genlab.metrics.population import MOST_KEPT, feature_statistics, frechet_with_error
 from genlab.metrics.reference import reference
 from genlab.protocols import FeatureEncoder
 from genlab.stamp import Measurement, encoder_fields
@@ -40,8 +40,8 @@ class SecondOpinion(Measure):
         reals = reference(subject.datamodule.images(subject.reference), encoder, *how, subject.cache_dir)
         judge: dict[str, Any] = encoder_fields(encoder)
         stamp = replace(subject.stamp(encoder.metric, subject.reference, n_fake=n), **judge)
-        error = frechet_error(fakes, reals)
-        yield Measurement(frechet(fakes, reals), stamp, "lower", note=bias_note(n, encoder), error=error)
+        value, error = frechet_with_error(fakes, reals)
+        yield Measurement(value, stamp, "lower", note=bias_note(n, encoder), error=error)
 
 
 def _classifier(subject: Subject) -> FeatureEncoder:

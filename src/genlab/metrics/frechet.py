@@ -52,10 +52,11 @@ def frechet_distance_of_few(reference: Moments, features: Tensor) -> float:
     return _distance(mean - features.mean(0), cov.trace() + centred.square().sum() / (n - 1), eigenvalues, rank)
 
 
-def frechet_influence(reference: Moments, features: Tensor, root: Tensor | None = None) -> Tensor:
-    """How much each of n vectors pulls their distance from a reference: (n,) in float64, of mean 0.
+def frechet_with_influence(reference: Moments, features: Tensor, root: Tensor | None = None) -> tuple[float, Tensor]:
+    """The distance of n vectors from a reference, and how much each of them pulls it: (n,) in float64, of mean 0.
 
-    The influence function of `frechet_distance` in the distribution of the vectors x, of mean m and covariance S:
+    Both need the same eigenvalues. The latter is the influence function of `frechet_distance` in the distribution of
+    the vectors x, of mean m and covariance S:
 
         2 (m - m_r).(x - m) + (x - m)^T (I - M) (x - m) - tr((I - M) S),
 
@@ -77,19 +78,22 @@ def frechet_influence(reference: Moments, features: Tensor, root: Tensor | None 
     """
     n = len(features)
     _require_two(reference.n, n)
-    features = features.double()
+    features, cov = features.double(), reference.cov.double()
     mean = features.mean(0)
-    centred = features - mean
+    centred, shift = features - mean, mean - reference.mean.double()
     if n <= features.shape[1]:
-        w, u = torch.linalg.eigh(centred @ reference.cov.double() @ centred.T / (n - 1))
+        w, u = torch.linalg.eigh(centred @ cov @ centred.T / (n - 1))
         transported = (n - 1) * (u.square() @ w.clamp(min=0).sqrt())
     else:
-        turned = centred @ (symmetric_root(reference.cov.double()) if root is None else root.double())
+        turned = centred @ (symmetric_root(cov) if root is None else root.double())
         w, v = torch.linalg.eigh(turned.T @ turned / (n - 1))
         is_spanned = w > w[-1] * 1e-12  # the others are rounding
         transported = (turned @ v[:, is_spanned]).square() @ w[is_spanned].rsqrt()
-    squares = centred.square().sum(1) - transported
-    return 2 * centred @ (mean - reference.mean.double()) + squares - squares.mean()
+    squares = centred.square().sum(1)
+    rank = min(n - 1, reference.n - 1, len(mean))
+    distance = _distance(shift, cov.trace() + squares.sum() / (n - 1), w, rank)
+    pulls = squares - transported
+    return distance, 2 * centred @ shift + pulls - pulls.mean()
 
 
 def _distance(shift: Tensor, traces: Tensor, eigenvalues: Tensor, rank: int) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genlab.distributed import in_batches
-from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few, frechet_influence
+from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few, frechet_with_influence
 from genlab.metrics.sharpness import high_frequency_energy
 from genlab.moments import Moments, standard_error, symmetric_root
 from genlab.protocols import FeatureEncoder
@@ -103,10 +103,10 @@ def frechet(fakes: Population, reals: Population) -> float:
     return frechet_distance(reals.moments, fakes.moments, reals.root)
 
 
-def frechet_error(fakes: Population, reals: Population) -> float | None:
-    """The standard error of `frechet` over sets of as many images as `fakes`; None if their features were not kept."""
+def frechet_with_error(fakes: Population, reals: Population) -> tuple[float, float | None]:
+    """The same with its standard error over sets of as many images as `fakes`; None if their features were not kept."""
     if fakes.features is None:
-        return None
+        return frechet(fakes, reals), None
     needs_root = len(fakes) > fakes.features.shape[1]
-    influence = frechet_influence(reals.moments, fakes.features, reals.root if needs_root else None)
-    return standard_error(influence)
+    distance, influence = frechet_with_influence(reals.moments, fakes.features, reals.root if needs_root else None)
+    return distance, standard_error(influence)
