@@ -1,7 +1,8 @@
 """Scores that runs and evaluations have left, each with what it takes to compute it again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,10 +112,11 @@ def _of_run(path: str, folder: Path) -> StoredScore:
             "and give the folder that it leaves."
         )
     prior = "prior" in protocol  # was fitted to the best weights, and all other scores are of the last ones
-    checkpoint = find_checkpoint(folder) if prior else find_checkpoint(folder / "checkpoints" / "last.ckpt")
-    config = _configuration(checkpoint)
-    nodes = (config.get("callbacks") or {}).values()
-    frechet = next(node for node in nodes if str(node.get("_target_", "")).endswith(".FrechetDistance"))
+    with _said_of(path):
+        checkpoint = find_checkpoint(folder) if prior else find_checkpoint(folder / "checkpoints" / "last.ckpt")
+        config = _configuration(checkpoint)
+        if (frechet := (config.get("callbacks") or {}).get("frechet")) is None:
+            raise UsageError("its configuration has no callbacks.frechet: evaluate it, and give that folder.")
     metrics = {key: frechet[key] for key in ("n_samples", "reference", "batch_size")} | {"split": "test"}
     subject = {"run": str(checkpoint), "images": None, "metrics": metrics, "seed": frechet["seed"]}
     weights = {"weights": "raw" if protocol.get("weights") == "raw" else "ema", "ema": None}
@@ -131,11 +133,16 @@ def _score(path: str, score: dict[str, Any], protocol: dict[str, Any], config: d
             f"explain={path} was measured by a protocol with fields that this version does not know, {unknown}: "
             "evaluate it again by this one."
         ) from error
+    with _said_of(path):
+        return StoredScore(path, score["value"], score.get("error"), stamp, _recipe(config))
+
+
+@contextmanager
+def _said_of(path: str) -> Iterator[None]:
     try:
-        recipe = _recipe(config)
+        yield
     except UsageError as error:
         raise UsageError(f"explain={path} can't be computed again: {error}") from error
-    return StoredScore(path, score["value"], score.get("error"), stamp, recipe)
 
 
 def _recipe(config: dict[str, Any]) -> dict[str, Any]:
