@@ -2,20 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from io import BytesIO
 from itertools import chain
 from os.path import commonpath
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image, JpegImagePlugin
 from rich.table import Table
-from torch import Tensor
 
 from genlab.command_line import typed_keys
 from genlab.commands.stored_score import StoredScore, read_score
@@ -23,7 +19,7 @@ from genlab.commands.subjects import subjects
 from genlab.config.record import as_typed
 from genlab.console import console
 from genlab.data.files import find_files
-from genlab.data.view import opened
+from genlab.data.jpeg import Coding, coded, jpeg_coding
 from genlab.distributed import rank_and_world_size
 from genlab.errors import UsageError, listed
 from genlab.evaluation import Frechet, NotApplicable
@@ -151,30 +147,14 @@ def _measured(recipe: Recipe, cache_dir: str | None, device: torch.device) -> Me
     (subject,) = subjects(node, [node.run] if node.run else [], device, keep=False)
     samples, coding = subject.samples, recipe["jpeg"]
     if coding:
-        subject.samples = lambda rows: _coded(samples(rows), coding)
+        subject.samples = lambda rows: coded(samples(rows), coding)
     (found,) = Frechet()(subject)
     return found
 
 
-def _jpeg(recipe: Recipe) -> dict[str, Any] | None:
-    """How the images of a folder were coded, by the first of them; None for a run and for other formats."""
-    if not recipe["images"]:
-        return None
-    with opened(find_files(Path(recipe["images"]), "images")[0]) as image:
-        if not isinstance(image, JpegImagePlugin.JpegImageFile):
-            return None
-        return {"qtables": image.quantization, "subsampling": JpegImagePlugin.get_sampling(image)}
-
-
-def _coded(images: Tensor, coding: dict[str, Any]) -> Tensor:
-    """Code uint8 images (B, C, H, W) as JPEG, and decode them."""
-    decoded = []
-    for pixels in images.cpu().numpy():
-        file = BytesIO()
-        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(file, "JPEG", **coding)
-        with Image.open(file) as image:
-            decoded.append(np.asarray(image).reshape(*pixels.shape[1:], -1).transpose(2, 0, 1))
-    return torch.from_numpy(np.stack(decoded)).to(images.device)
+def _jpeg(recipe: Recipe) -> Coding | None:
+    """How the images of a folder were coded, by the first of them; None for a run."""
+    return jpeg_coding(find_files(Path(recipe["images"]), "images")[0]) if recipe["images"] else None
 
 
 def _shown(field: str, score: StoredScore, other: StoredScore) -> Any:
