@@ -2,9 +2,11 @@
 
 A first stage of latent diffusion beside a VAE-GAN, on crops of the photographs in PHOTOS/train; crops of those in
 PHOTOS/test are held out. Both have as many seconds of one core, as the processor counts them (600 if left out), and
-batches of the same images. Of the held-out crops it prints the mean squared error in [-1, 1], and their high
-frequencies as a share of those of the originals; and it leaves originals above the reconstructions of each in
-`first_stage_SIZE.png`.
+batches of the same images; the discriminator of a first stage plays from a quarter of them on, as by default. Of the
+held-out crops it prints the mean squared error in [-1, 1], and two ratios to the power of the originals' high
+frequencies: `sharpness`, that of the reconstructions' power, which patterns of a decoder's own have too; and `in place`,
+that of their product with the originals', which is 1 for the originals and 0 for patterns that have nothing to do with
+them. It leaves originals above the reconstructions of each in `first_stage_SIZE.png`.
 """
 
 import sys
@@ -28,7 +30,7 @@ from genlab.config.build import build
 from genlab.images import grid, save_picture, to_float, to_uint8
 from genlab.metrics import high_frequency_energy
 
-CONTESTANTS = {"klgan": ("model.d_start=400",), "vaegan": ()}
+CONTESTANTS = ["klgan", "vaegan"]
 N_CROPS = {"train": 4000, "val": 40, "test": 400}
 N_COLUMNS = 10
 
@@ -40,10 +42,13 @@ class Budget(Callback):
         self.seconds = seconds
 
     def on_train_start(self, *_: object) -> None:
-        self.end = process_time() + self.seconds
+        self.start = process_time()
 
-    def on_train_batch_end(self, trainer: Any, *_: object) -> None:
-        trainer.should_stop = process_time() > self.end
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: object) -> None:
+        share = (process_time() - self.start) / self.seconds
+        trainer.should_stop = share > 1
+        if share > 1 / 4 and getattr(pl_module, "first_batch_of_d", 0) > trainer.global_step:
+            pl_module.first_batch_of_d = trainer.global_step
 
 
 def crop(photos: Path, size: int, root: Path) -> None:
@@ -64,7 +69,7 @@ def crop(photos: Path, size: int, root: Path) -> None:
 @torch.no_grad()
 def reconstructions(name: str, seconds: float, data: list[str]) -> tuple[Tensor, Tensor]:
     """Train a model, and return the held-out images and what it makes of them, both (N, C, H, W)."""
-    cfg = config(f"model={name}", *data, "trainer=cpu", "trainer.max_epochs=100000", *CONTESTANTS[name])
+    cfg = config(f"model={name}", *data, "trainer=cpu", "trainer.max_epochs=100000")
     torch.manual_seed(0)
     model, datamodule = build(cfg.model), build(cfg.data)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "limit_val_batches": 0}
@@ -77,10 +82,18 @@ def reconstructions(name: str, seconds: float, data: list[str]) -> tuple[Tensor,
     x_hat = torch.cat([model.reconstruct(part) for part in x.split(50)])
     n_weights = sum(p.numel() for network in model.inference_networks().values() for p in network.parameters())
     mse = (x - x_hat).square().mean().item()
-    energy = [high_frequency_energy(to_uint8(part)).mean() for part in (x_hat, x)]
     facts = f"{trainer.global_step} batches, {n_weights / 1e6:.2f} M weights"
-    print(f"{name}: mse {mse:.4f}, sharpness {(energy[0] / energy[1]).item():.2f} ({facts})", flush=True)
+    print(f"{name}: mse {mse:.4f}, sharpness {{:.2f}}, in place {{:.2f}} ({facts})".format(*detail(x, x_hat)), flush=True)
     return x, x_hat
+
+
+def detail(x: Tensor, x_hat: Tensor) -> tuple[float, float]:
+    """Power of the high frequencies of reconstructions (N, C, H, W), and their product with the originals' there.
+
+    Both over the power of the originals'. The product a.b is 2 |(a + b) / 2|^2 - (|a|^2 + |b|^2) / 2.
+    """
+    own, whole, both = (high_frequency_energy(to_uint8(part)).mean().item() for part in (x_hat, x, (x + x_hat) / 2))
+    return own / whole, (2 * both - (own + whole) / 2) / whole
 
 
 if __name__ == "__main__":

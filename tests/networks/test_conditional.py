@@ -11,7 +11,7 @@ from genlab.losses.penalties import R1
 from genlab.networks import MLP, ConvDown
 from genlab.networks.conditional import Beside, LabelledCritic, Modulated, OnImage, Projection, conditional, critic
 
-CLASSES = Classes(["a", "b", "c"], width=5)
+CLASSES = Classes(["a", "b", "c"])
 SHAPE, CODE = (1, 16, 16), (4,)
 ROLES = {  # shapes of input and output
     "encoder": (SHAPE, (8,)),
@@ -57,17 +57,32 @@ def test_the_projection_has_spectral_normalisation_if_the_network_has_it():
     assert torch.linalg.matrix_norm(normalised.weight, 2).item() == pytest.approx(1, abs=0.1)
 
 
-def test_beside_a_code_stands_the_embedding_of_its_label():
-    network = Beside(nn.Identity(), CLASSES, 2)
+def test_beside_a_code_stands_the_label_with_a_mean_square_of_one():
+    network = Beside(nn.Identity(), CLASSES)
     z, y = torch.tensor([[7.0], [8.0]]), torch.tensor([1, -1])
-    assert network(z, y=y).tolist() == [[7, *network.embedding.weight[:, 1].tolist()], [8, 0, 0]]
+    torch.testing.assert_close(network(z, y=y), torch.tensor([[7, 0, 3**0.5, 0], [8, 0, 0, 0]]))
+    attributes = Beside(nn.Identity(), Attributes(["a", "b"]))(torch.zeros(1, 1), y=torch.tensor([[1, 0]]))
+    torch.testing.assert_close(attributes, torch.tensor([[0.0, 1, -1]]))
 
 
 def test_beside_a_code_of_maps_it_is_constant_planes():
+    told = Beside(nn.Identity(), CLASSES)(torch.zeros(1, 4, 3, 2), y=torch.tensor([1]))
+    assert told.shape == (1, 7, 3, 2)
+    torch.testing.assert_close(told[0, 4:], torch.tensor([0, 3**0.5, 0])[:, None, None].expand(-1, 3, 2))
+
+
+def test_a_generator_needs_no_gradient_in_its_input_but_for_an_embedding():
+    z, y = torch.randn(1, *CODE), torch.tensor([2])
+    assert not made(MLP, CODE, SHAPE).tell(z, CLASSES.vectors(y)).requires_grad
+    assert made(MLP, CODE, SHAPE, Classes(["a", "b", "c"], width=2)).tell(z, CLASSES.vectors(y)).requires_grad
+
+
+def test_an_embedding_is_as_wide_as_asked_for_or_64_numbers_of_a_longer_label():
     network = Beside(nn.Identity(), CLASSES, 2)
-    told = network(torch.zeros(1, 4, 3, 2), y=torch.tensor([1]))
-    assert told.shape == (1, 6, 3, 2)
-    assert torch.equal(told[0, 4:], network.embedding.weight[:, 1, None, None].expand(-1, 3, 2))
+    told = network(torch.tensor([[7.0], [8.0]]), y=torch.tensor([1, -1]))
+    assert told.tolist() == [[7, *network.embedding.weight[:, 1].tolist()], [8, 0, 0]]
+    assert made(MLP, CODE, SHAPE, Classes([str(k) for k in range(64)])).embedding is None
+    assert made(MLP, CODE, SHAPE, Classes([str(k) for k in range(65)])).embedding.weight.shape == (64, 65)
 
 
 def test_on_an_image_a_label_is_a_map_of_its_own_and_no_label_leaves_it_as_it_is():
@@ -86,8 +101,7 @@ def test_a_label_scales_and_shifts_each_channel_of_the_features():
 
 
 def test_attributes_add_up():
-    attributes = Attributes(["a", "b"], width=3)
-    network = Beside(nn.Identity(), attributes, 3)
+    network = Beside(nn.Identity(), Attributes(["a", "b"]), 3)
     z = torch.zeros(3, 1)
     both, first, second = network(z, y=torch.tensor([[1, 1], [1, -1], [-1, 1]]))
     torch.testing.assert_close(both, first + second)
@@ -104,7 +118,6 @@ def test_what_a_wrapped_network_offers_is_offered():
 
 def test_the_labels_are_no_part_of_a_network():
     names = made(MLP, CODE, SHAPE).state_dict().keys()
-    assert "embedding.weight" in names
     assert not any("shares" in name for name in names)
 
 

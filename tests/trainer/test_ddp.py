@@ -1,5 +1,7 @@
 """Two real gloo processes."""
 
+import json
+
 import pytest
 import torch
 from ddp_worker import NAMES, OWN, RUNS, state_after_training
@@ -80,3 +82,16 @@ def test_the_command_line_trains_in_two_processes_and_leaves_one_run_folder(name
         "1",
         "1",
     ]
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_one_prior_that_was_fitted_and_scores_the_run(tmp_path):
+    few = ("callbacks.frechet.n_samples=10", "data.limit=32", "data.batch_size=8", "trainer.max_epochs=1")
+    typed = (*TINY[4:], *few, "model=vae", "prior=gaussian", "trainer=ddp_cpu")
+    result = type_in("train", *typed, cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "logs" / "train" / "runs").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "completed"
+    assert summary["score"]["name"].startswith("gaussian/")
+    assert [path.name for path in (run / "priors").iterdir()] == ["gaussian.ckpt"]

@@ -25,7 +25,7 @@ class Classes(Condition):
     entries = ()
     shares: Tensor
 
-    def __init__(self, names: list[str] | None = None, width: PositiveInt = 16) -> None:
+    def __init__(self, names: list[str] | None = None, width: PositiveInt | None = None) -> None:
         super().__init__(names, width)
         self.dim = len(self.names)
         self.n_choices, self.groups = [self.dim], self.names

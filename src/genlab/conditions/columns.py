@@ -26,7 +26,9 @@ class Columns(Condition):
     table: Tensor
     columns: Tensor
 
-    def __init__(self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt = 16) -> None:
+    def __init__(
+        self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt | None = None
+    ) -> None:
         super().__init__(names if names is not None else of, width)
         self.is_known = names is not None
         self.of = list(of or self.names)
@@ -87,7 +89,9 @@ class Attributes(Columns):
 
     typed = "attributes"
 
-    def __init__(self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt = 16) -> None:
+    def __init__(
+        self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt | None = None
+    ) -> None:
         super().__init__(names, of, width)
         self.dim = len(self.of)
         self.n_choices, self.groups = [2] * self.dim, self.of
@@ -121,7 +125,9 @@ class Values(Columns):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt = 16) -> None:
+    def __init__(
+        self, names: list[str] | None = None, of: list[str] | None = None, width: PositiveInt | None = None
+    ) -> None:
         super().__init__(names, of, width)
         self.dim = len(self.of) + 1  # the numbers, and that they are known
         self.register_buffer("mean", torch.zeros(len(self.of)))

@@ -25,7 +25,7 @@ class Condition(nn.Module, ABC):
 
     Args:
         names: what the labels of the data are called; None where that is not known yet, see `learn`.
-        width: of the embedding of a label beside a code.
+        width: of the embedding of a label beside a code; None for none, see `Beside`.
 
     Attributes:
         dim: length of a label's vector.
@@ -40,7 +40,7 @@ class Condition(nn.Module, ABC):
     n_choices: Sequence[int] = ()
     groups: Sequence[str] = ()
 
-    def __init__(self, names: Sequence[str] | None, width: PositiveInt) -> None:
+    def __init__(self, names: Sequence[str] | None, width: PositiveInt | None) -> None:
         super().__init__()
         self.is_known = names is not None
         self.names, self.width = list(names or ["?"]), width

@@ -16,6 +16,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from genlab.conditioning import given
 
 PLACES = 8  # of the coarse map that a label is on an image, a side
+LONGEST = 64  # of a vector that stands beside a code as it is, unless a width is asked for
 OFFERED = ("features", "with_indices", "keeps_indices")  # what a wrapped network may have besides `forward`
 
 
@@ -33,7 +34,7 @@ def conditional(
     in_shape: tuple[int, ...],
     out_shape: tuple[int, ...],
     labels: LabelVectors,
-    width: int,
+    width: int | None,
     is_image: bool,
     **options: Any,
 ) -> nn.Module:
@@ -46,7 +47,8 @@ def conditional(
         make: makes a network from its shapes.
         in_shape, out_shape: of one input and one output.
         labels: what labels are.
-        width: of an embedding beside a code.
+        width: of an embedding beside a code; None for the vector itself, of at most 64 entries, and an embedding of as
+            many where it is longer.
         is_image: whether the input is one.
         options: further ones of the network.
     """
@@ -57,7 +59,8 @@ def conditional(
         return Modulated(network, in_shape, labels)
     if network is not None and is_image:
         return OnImage(network, in_shape, labels)
-    return Beside(make((in_shape[0] + width, *in_shape[1:]), out_shape, **options), labels, width)
+    width = LONGEST if width is None and labels.dim > LONGEST else width
+    return Beside(make((in_shape[0] + (width or labels.dim), *in_shape[1:]), out_shape, **options), labels, width)
 
 
 class Conditional(nn.Module):
@@ -97,15 +100,25 @@ class Conditional(nn.Module):
 
 
 class Beside(Conditional):
-    """An embedding of the label beside a code: as further entries, or as constant planes of a code with a shape."""
+    """The label beside a code: as further entries, or as constant planes of a code with a shape.
 
-    def __init__(self, network: nn.Module, labels: LabelVectors, width: int) -> None:
+    They are its vector, scaled to a mean square of 1 as the entries of a code have: the network's first layer is linear
+    in it, and an embedding before that would cost the gradient in the input, which a generator needs nothing else for.
+
+    Args:
+        network: a map from codes with as many more entries or planes.
+        labels: what labels are.
+        width: of a learned embedding in place of the vector.
+    """
+
+    def __init__(self, network: nn.Module, labels: LabelVectors, width: int | None = None) -> None:
         super().__init__(network, labels)
-        self.embedding = _embedding(labels.dim, width)
+        self.embedding = None if width is None else _embedding(labels.dim, width)
 
     def tell(self, x: Tensor, y: Tensor) -> Tensor:
-        embedded = self.embedding(y)[(..., *[None] * (x.ndim - 2))]
-        return torch.cat([x, embedded.to(x).expand(-1, -1, *x.shape[2:])], 1)
+        beside = y * self.dim**0.5 if self.embedding is None else self.embedding(y)
+        planes = beside[(..., *[None] * (x.ndim - 2))].to(x).expand(-1, -1, *x.shape[2:])
+        return torch.cat([x, planes], 1)
 
 
 class OnImage(Conditional):
