@@ -4,9 +4,9 @@ A first stage of latent diffusion beside a VAE-GAN, on crops of the photographs 
 PHOTOS/test are held out. Both have as many seconds of one core, as the processor counts them (600 if left out), and
 batches of the same images; the discriminator of a first stage plays from a quarter of them on, as by default. Of the
 held-out crops it prints the mean squared error in [-1, 1], and two ratios to the power of the originals' high
-frequencies: `sharpness`, that of the reconstructions' power, which patterns of a decoder's own have too; and `in place`,
-that of their product with the originals', which is 1 for the originals and 0 for patterns that have nothing to do with
-them. It leaves originals above the reconstructions of each in `first_stage_SIZE.png`.
+frequencies: `sharpness` is the power of the reconstructions', which patterns of a decoder's own have too; `in place` is
+the product of both, 1 for the originals and 0 for patterns that have nothing to do with them. It leaves originals above
+the reconstructions of each in `first_stage_SIZE.png`.
 """
 
 import sys
@@ -83,7 +83,9 @@ def reconstructions(name: str, seconds: float, data: list[str]) -> tuple[Tensor,
     n_weights = sum(p.numel() for network in model.inference_networks().values() for p in network.parameters())
     mse = (x - x_hat).square().mean().item()
     facts = f"{trainer.global_step} batches, {n_weights / 1e6:.2f} M weights"
-    print(f"{name}: mse {mse:.4f}, sharpness {{:.2f}}, in place {{:.2f}} ({facts})".format(*detail(x, x_hat)), flush=True)
+    print(
+        f"{name}: mse {mse:.4f}, sharpness {{:.2f}}, in place {{:.2f}} ({facts})".format(*detail(x, x_hat)), flush=True
+    )
     return x, x_hat
 
 
