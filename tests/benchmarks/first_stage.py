@@ -106,7 +106,7 @@ if __name__ == "__main__":
     with TemporaryDirectory() as made:
         crop(Path(photos), int(size), Path(made) / "crops")
         data = ["data=folder", f"data.root={made}/crops", f"data.cache_dir={made}/cache", f"data.size={size}"]
-        data.append("data.batch_size=32")
+        data.append(f"data.batch_size={max(1, 32 * 64**2 // int(size) ** 2)}")  # as many pixels
         found = [reconstructions(name, float(seconds), data) for name in names or CONTESTANTS]
     x = found[0][0]
     shown = torch.arange(N_COLUMNS) * (len(x) // N_COLUMNS + 1) % len(x)  # of all photographs in turn

@@ -76,13 +76,13 @@ def test_a_gan_with_unpooling_that_keeps_indices_is_refused():
 def test_compiling_gives_the_same_training(name, monkeypatch):
     """By a backend that makes graphs of both directions and runs them as they are, for speed.
 
-    R1's second derivatives take the uncompiled D.
+    R1's second derivatives take the uncompiled D. D of a first stage joins when its networks are compiled already.
     """
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_module(self, backend="aot_eager"))
-    objective = ("model/objective=r1",) if name == "gan" else ()
+    typed = {"gan": ["model/objective=r1"], "klgan": ["model.d_start=1"], "vqgan": ["model.d_start=1"]}.get(name, [])
     plain, compiled = (
-        fitted(f"model={name}", *objective, f"model.compile={value}", "trainer.max_steps=2") for value in (False, True)
+        fitted(f"model={name}", *typed, f"model.compile={value}", "trainer.max_steps=2") for value in (False, True)
     )
     assert compiled.state_dict().keys() == plain.state_dict().keys()
     for key, value in plain.state_dict().items():

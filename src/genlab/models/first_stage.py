@@ -13,6 +13,7 @@ from genlab.models.adversarial import AdversarialModel, Part, Terms
 from genlab.models.autoencoding import EncoderDecoder
 from genlab.networks.conditional import Conditional, critic
 from genlab.protocols import ImageDistance
+from genlab.trainer.internals import keep_compiled_graphs
 
 LARGEST_WEIGHT = 1e4  # of the adversary, as in the sources' code
 EPSILON = 1e-4  # beside the norm that is divided by, as there
@@ -116,6 +117,7 @@ class FirstStage(EncoderDecoder, AdversarialModel):
     def on_train_start(self) -> None:
         """See when D begins; refuse one that would never play, and to go on with another perceptual distance."""
         super().on_train_start()
+        keep_compiled_graphs()  # from which `adapted_weight` goes back twice, before the step does
         if (before := self.trained_on) != (now := self._descends()):  # `best` may be another one on another machine
             names = [part[0] if part else "no network" for part in (before, now)]
             raise UsageError(

@@ -1,8 +1,9 @@
-"""What others need of Lightning's private state, as read in Lightning 2.6.6, and the tests that notice a change."""
+"""What others need of private state, as read in Lightning 2.6.6 and PyTorch 2.14, and the tests that notice a change."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -40,3 +41,8 @@ def forget_events(logger: TensorBoardLogger) -> None:
 def purge_events(logger: TensorBoardLogger, step: int) -> None:
     """Have TensorBoard forget what was written from a step on, before its first file is opened."""
     logger._kwargs["purge_step"] = step  # run/test_full_disk.py
+
+
+def keep_compiled_graphs() -> None:
+    """Have compiled networks keep what they have computed, so that `retain_graph=True` works on them."""
+    torch._functorch.config.donated_buffer = False  # models/test_composition.py
