@@ -1,4 +1,4 @@
-"""What others need of private state, as read in Lightning 2.6.6 and PyTorch 2.14, and the tests that notice a change."""
+"""What others need of private state, as of Lightning 2.6.6 and PyTorch 2.14.1, and the tests that notice a change."""
 
 from collections.abc import Mapping
 from typing import Any
