@@ -1,11 +1,12 @@
 """A step of a conditional model against one that is told nothing: `python tests/benchmarks/conditional.py [MODEL ...]`.
 
-Both train in turn, an epoch at a time, on digits, without callbacks. A ratio is that of the times below
-which a tenth of the steps lies, in seconds of the processor; it may be 1.05. Set OMP_NUM_THREADS=1.
+Both train in turn, an epoch at a time, on digits, without callbacks. A ratio is the median over the rounds, with the
+lowest and the highest, of medians of the steps, in seconds of the processor; it may be 1.05. Set OMP_NUM_THREADS=1.
 """
 
 import logging
 import sys
+from statistics import median
 from time import process_time
 
 from contest import header  # first: it puts src and tests on the path
@@ -18,7 +19,7 @@ from settings import config
 from genlab.commands.machine import keep_freed_memory, quieten
 from genlab.config.build import build
 
-ROUNDS = 4
+ROUNDS = 15
 CONDITION = ("model/condition=class", "model.condition_drop=0.1", "model.condition.names=[0,1,2,3,4,5,6,7,8,9]")
 
 
@@ -45,13 +46,12 @@ def seconds(name: str, *overrides: str) -> list[float]:
 
 
 def measure(name: str) -> None:
-    """Train in turn, and print the ratio."""
-    found: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
-        for times, overrides in zip(found, ((), CONDITION), strict=True):
-            times.extend(seconds(name, *overrides))
-    plain, conditional = (sorted(times)[len(times) // 10] for times in found)
-    print(f"{name}: conditional / plain ({1000 * conditional:.1f} / {1000 * plain:.1f} ms) {conditional / plain:.3f}")
+    """Train in turn, and print the ratio of medians of the rounds."""
+    rounds = [[median(seconds(name, *overrides)) for overrides in ((), CONDITION)] for _ in range(ROUNDS)]
+    plain, conditional = (1000 * median(times) for times in zip(*rounds, strict=True))
+    ratios = sorted(told / untold for untold, told in rounds)
+    what = f"{name}: conditional / plain ({conditional:.1f} / {plain:.1f} ms)"
+    print(f"{what:75s} {median(ratios):6.3f}   ({ratios[0]:.3f} to {ratios[-1]:.3f})", flush=True)
 
 
 if __name__ == "__main__":
