@@ -15,6 +15,7 @@ def scores(*values):
 def test_the_interval_of_three_values_is_students_t_times_their_standard_error():
     assert interval([1.0, 2.0, 3.0]) == (2.0, pytest.approx(4.302653 / sqrt(3)))
     assert str(interval([1.0, 2.0, 3.0])) == "2 ± 2.5"
+    assert str(interval([100.0, 200.0, 300.0])) == "200 ± 248"
 
 
 def t_and_freedom(a, b, *others):

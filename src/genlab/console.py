@@ -34,6 +34,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
 
 
+def plus_minus(half: float | None) -> str:
+    """Half the width of an interval, as in ` ± 7.1` or ` ± 107`; nothing for None."""
+    return "" if half is None else f" ± {half:.2g}" if abs(half) < 99.5 else f" ± {half:,.0f}"
+
+
 def protect_output() -> None:
     """Wrap `sys.stdout` and `sys.stderr`, once, so that they take any text and print no secret."""
     for name in ("stdout", "stderr"):

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from genlab.console import plus_minus
+
 LEVEL = 0.05  # of being wrong about any of the comparisons
 POWER = 0.8  # with which a difference is to be found
 MOST_SEEDS = 100
@@ -37,7 +39,7 @@ class Interval(NamedTuple):
         return self.mean + self.half
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.half:.2g}"
+        return f"{self.mean:.4g}{plus_minus(self.half)}"
 
 
 def interval(values: Sequence[float]) -> Interval:

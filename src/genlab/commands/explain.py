@@ -17,7 +17,7 @@ from genlab.command_line import typed_keys
 from genlab.commands.stored_score import StoredScore, read_score
 from genlab.commands.subjects import subjects
 from genlab.config.record import as_typed
-from genlab.console import console
+from genlab.console import console, plus_minus
 from genlab.data.files import find_files
 from genlab.data.jpeg import Coding, coded, jpeg_coding
 from genlab.distributed import rank_and_world_size
@@ -174,7 +174,7 @@ def _show(a: StoredScore, b: StoredScore, start: Measurement, rows: list[Row]) -
     """Print both scores, what lies between them, and what to mind."""
     out, table = console(), Table()
     for name, score in zip("AB", (a, b), strict=True):
-        interval = f" ± {NORMAL * score.error:.2g}" if score.error else ""
+        interval = plus_minus(score.error and NORMAL * score.error)
         out.print(f"{name}: {score.stamp.metric} {score.value:.5g}{interval}, {score.name}", soft_wrap=True)
     for column in ("field", "A", "B", "score", "effect"):
         table.add_column(column, justify="right" if column in ("score", "effect") else "left", overflow="fold")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from genlab.command_line import typed
-from genlab.console import console
+from genlab.console import console, plus_minus
 from genlab.errors import UsageError, listed
 from genlab.evaluation.measure import Evaluation
 from genlab.files import write_text
@@ -147,8 +147,7 @@ def _cell(measurement: Measurement | None, digits: int, is_best: bool) -> Text:
         return Text("–")
     spread = measurement.spread if digits > 4 else None
     half = spread if measurement.error is None else NORMAL * measurement.error
-    more = "" if half is None else f" ± {half:.2g}"
-    return Text(f"{measurement.value:.{digits}g}{more}", "bold" if is_best else "")
+    return Text(f"{measurement.value:.{digits}g}{plus_minus(half)}", "bold" if is_best else "")
 
 
 def _names_by_text(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from genlab.console import plus_minus
+
 
 def number(value: Any) -> str:
     """Four digits of a number, whole ones with separators; other values as they are; nothing for nothing."""
@@ -18,7 +20,7 @@ def number(value: Any) -> str:
 
 def with_half(value: Any, half: float | None) -> str:
     """A number and half the width of its interval, as in `182.4 ± 7.1`; without one the number alone."""
-    return number(value) + ("" if pd.isna(half) else f" ± {half:.2g}")
+    return number(value) + ("" if pd.isna(half) else plus_minus(half))
 
 
 def short(value: float) -> str:
