@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 
 from genlab.commands.load import load_run
 from genlab.commands.machine import quieten
-from genlab.evaluation.second_opinion import _questions
+from genlab.evaluation.second_opinion import questions
 from genlab.images import to_uint8
 from genlab.metrics.classifier import ClassifierFeatures, trained_classifier
 from genlab.metrics.frechet import frechet_distance
@@ -75,7 +75,7 @@ if __name__ == "__main__":
     runs = {folder.name: run for folder in folders if not (run := load_run(str(folder))).config.get("prior")}
     data = next(iter(runs.values())).datamodule
     images = data.images("train")
-    classifier = trained_classifier(images, *_questions(data.labels("train").cpu(), data.name), "cpu", None)
+    classifier = trained_classifier(images, *questions(data.labels("train").cpu(), data.name), "cpu", None)
     encoder = ClassifierFeatures(classifier, "")
     distances = candidates(described(images.__getitem__, len(images), encoder))
     truth, found = [], {name: [] for name in distances}

@@ -46,13 +46,13 @@ class SecondOpinion(Measure):
 
 def _classifier(subject: Subject) -> FeatureEncoder:
     data = subject.datamodule
-    answers, n_choices = _questions(data.labels("train").cpu(), data.name)
+    answers, n_choices = questions(data.labels("train").cpu(), data.name)
     images = data.images("train")
     classifier = trained_classifier(images, answers, n_choices, subject.device, subject.cache_dir)
     return ClassifierFeatures(classifier, fingerprint(images))
 
 
-def _questions(labels: Tensor, name: str) -> tuple[Tensor, list[int]]:
+def questions(labels: Tensor, name: str) -> tuple[Tensor, list[int]]:
     """Answers (N, questions) and how many each question has: one question for classes, one for each attribute."""
     if labels.ndim == 1 and len(labels[labels != UNLABELLED].unique()) > 1:
         return labels[:, None], [int(labels.max()) + 1]
