@@ -429,6 +429,7 @@ def test_so_do_two_processes(model, how, two_processes):
     assert_same_end(two_processes / model / how, two_processes / model / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gan", "vae"])
 def test_two_processes_leave_together_when_one_is_told_to(model, two_processes):
     left = [json.loads((two_processes / model / f"left{rank}.json").read_text()) for rank in (0, 1)]

@@ -47,7 +47,11 @@ class _Messages(logging.Handler):
         self.texts.append(record.getMessage())
 
 
-@pytest.fixture(scope="module", params=options("features"))
+LARGE = ("vgg16", "dinov2", "clip")  # whose random weights take seconds to make
+OPTIONS = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in options("features")]
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
 def look(request, tmp_path_factory) -> Look:
     node = config(f"features={request.param}").features
     images = torch.randint(0, 256, (2, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
