@@ -17,8 +17,8 @@ from genlab.console import plus_minus
 LEVEL = 0.05  # of being wrong about any of the comparisons
 POWER = 0.8  # with which a difference is to be found
 MOST_SEEDS = 100
-# Of the variance that settings share. 4.7 fits how differently 15 models of the benchmark vary with their seeds; with
-# more, a model that varies much would be told from its equals too often.
+# Of the variance that settings share. With many more, a model that varies much with its seeds would be told from its
+# equals by how little the others do; tests/test_significance.py draws such tables.
 PRIOR_FREEDOM = 4
 
 Scores = Mapping[Any, float]  # by the seed

@@ -8,7 +8,7 @@ import torch
 from layouts import photographs
 from PIL import Image
 
-from genlab.data.jpeg import coded, jpeg_coding
+from genlab.data.jpeg import code_as_jpeg, jpeg_coding
 
 
 @pytest.mark.parametrize("options", [{"quality": 20}, {"quality": 90, "subsampling": 0}])
@@ -18,7 +18,7 @@ def test_images_that_are_coded_as_a_file_was_are_what_the_file_holds(channels, o
     files = [BytesIO(), BytesIO()]
     for file, image in zip(files, pixels, strict=True):
         Image.fromarray(image.squeeze()).save(file, "JPEG", **options)
-    found = coded(torch.from_numpy(pixels).permute(0, 3, 1, 2), jpeg_coding(files[0].getvalue()))
+    found = code_as_jpeg(torch.from_numpy(pixels).permute(0, 3, 1, 2), jpeg_coding(files[0].getvalue()))
     assert found.shape == (2, channels, 24, 17)
     for file, image in zip(files, found, strict=True):
         assert np.array_equal(image.permute(1, 2, 0).squeeze().numpy(), np.asarray(Image.open(file)))

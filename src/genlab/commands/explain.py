@@ -19,7 +19,7 @@ from genlab.commands.subjects import subjects
 from genlab.config.record import as_typed
 from genlab.console import console, plus_minus
 from genlab.data.files import find_files
-from genlab.data.jpeg import Coding, coded, jpeg_coding
+from genlab.data.jpeg import Coding, code_as_jpeg, jpeg_coding
 from genlab.distributed import rank_and_world_size
 from genlab.errors import UsageError, listed
 from genlab.evaluation import Frechet, NotApplicable
@@ -147,7 +147,7 @@ def _measured(recipe: Recipe, cache_dir: str | None, device: torch.device) -> Me
     (subject,) = subjects(node, [node.run] if node.run else [], device, keep=False)
     samples, coding = subject.samples, recipe["jpeg"]
     if coding:
-        subject.samples = lambda rows: coded(samples(rows), coding)
+        subject.samples = lambda rows: code_as_jpeg(samples(rows), coding)
     (found,) = Frechet()(subject)
     return found
 

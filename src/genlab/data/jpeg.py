@@ -22,7 +22,7 @@ def jpeg_coding(source: Any) -> Coding | None:
         return {"qtables": image.quantization, "subsampling": get_sampling(image)}
 
 
-def coded(images: Tensor, coding: Coding) -> Tensor:
+def code_as_jpeg(images: Tensor, coding: Coding) -> Tensor:
     """Code uint8 images (B, C, H, W), of one channel or three, as JPEG and decode them."""
     decoded = []
     for pixels in images.cpu().numpy().transpose(0, 2, 3, 1):

@@ -104,7 +104,7 @@ def frechet(fakes: Population, reals: Population) -> float:
 
 
 def frechet_with_error(fakes: Population, reals: Population) -> tuple[float, float | None]:
-    """The same with its standard error over sets of as many images as `fakes`; None if their features were not kept."""
+    """`frechet` with its standard error over sets of as many images as `fakes`; None if features were not kept."""
     if fakes.features is None:
         return frechet(fakes, reals), None
     needs_root = len(fakes) > fakes.features.shape[1]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -45,4 +44,6 @@ def purge_events(logger: TensorBoardLogger, step: int) -> None:
 
 def keep_compiled_graphs() -> None:
     """Have compiled networks keep what they have computed, so that `retain_graph=True` works on them."""
-    torch._functorch.config.donated_buffer = False  # models/test_composition.py
+    from torch._functorch import config  # which is not imported with torch in every version
+
+    config.donated_buffer = False  # models/test_composition.py
