@@ -3,7 +3,7 @@
 Values are scores of settings, by the seed of the run: lower is better.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from math import copysign, inf, log, sqrt
 from statistics import fmean, variance
@@ -88,10 +88,8 @@ def differences(settings: Sequence[Scores]) -> dict[tuple[int, int], Difference]
     settings and seeds leave unexplained where all have the same seeds, else of the seeds within settings. Two settings
     of the same seeds are thus compared by Student's t-test of their differences.
     """
-    is_positive = all(value > 0 for scores in settings for value in scores.values())
-    values = [{seed: log(value) if is_positive else value for seed, value in scores.items()} for scores in settings]
-    shared, most = _shared_variance([scores for scores in values if len(scores) > 1])
-    return {(i, j): _difference(values[i], values[j], shared, most) for i, j in combinations(range(len(values)), 2)}
+    compare = _comparison(settings)
+    return {(i, j): compare(i, j) for i, j in combinations(range(len(settings)), 2)}
 
 
 def places(settings: Sequence[Scores]) -> list[tuple[int, int]]:
@@ -119,7 +117,7 @@ def seeds_to_settle(settings: Sequence[Scores], one: int, other: int) -> int | N
     By the power of the test of `places` (noncentral t) at 5% divided by the number of pairs; None if it is more than
     100, or where one of the two has a single seed, which says nothing of how it varies.
     """
-    pair, n_settings = differences(settings)[min(one, other), max(one, other)], len(settings)
+    pair, n_settings = _comparison(settings)(min(one, other), max(one, other)), len(settings)
     if pair.n < 2:
         return None
     n = np.arange(2, MOST_SEEDS + 1)
@@ -128,6 +126,14 @@ def seeds_to_settle(settings: Sequence[Scores], one: int, other: int) -> int | N
     limit = stats.t.ppf(1 - LEVEL / (n_settings * (n_settings - 1) / 2) / 2, freedom)
     enough = n[stats.nct.sf(limit, freedom, np.minimum(shift, 30)) >= POWER]  # beyond 30 it is certain
     return int(enough[0]) if len(enough) else None
+
+
+def _comparison(settings: Sequence[Scores]) -> Callable[[int, int], Difference]:
+    """What compares two of the settings, by their numbers: see `differences`."""
+    is_positive = all(value > 0 for scores in settings for value in scores.values())
+    values = [{seed: log(value) if is_positive else value for seed, value in scores.items()} for scores in settings]
+    shared, most = _shared_variance([scores for scores in values if len(scores) > 1])
+    return lambda i, j: _difference(values[i], values[j], shared, most)
 
 
 def _shared_variance(values: Sequence[Scores]) -> tuple[float, int]:

@@ -1,7 +1,8 @@
 """The step of each model as one would write it by hand: the same networks and losses, plain PyTorch around them.
 
 Images (B, C, H, W) are the whole batch; optimisers come in the order of the model's players. Nothing is frozen while
-another player steps, and each player has fresh fakes, as in most tutorials.
+another player steps, and each player has fresh fakes, as in most tutorials. It has the allocator's settings of the
+trainer, or half of what is compared would be glibc's: see `keep_freed_memory`.
 
 Run by steps.py in a process of its own, as a loop by hand would be: `by_hand.py N_STEPS OVERRIDE ...` answers each line
 of its input with the seconds of so many steps.
@@ -21,6 +22,7 @@ from settings import config
 from torch import Tensor
 from torch.optim import Optimizer
 
+from genlab.commands.machine import keep_freed_memory
 from genlab.config.build import build
 from genlab.images import to_float
 from genlab.losses import kl_to_standard_normal
@@ -117,6 +119,7 @@ def batches(data: Any) -> Iterator[Tensor]:
 def answer(n_steps: int, *overrides: str) -> None:
     """Take `n_steps` for each line that comes in, and say how long they took."""
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # Lightning's, with which PyTorch's optimisers are slower
+    keep_freed_memory()
     torch.manual_seed(0)
     cfg = config(*overrides)
     model, endless = build(cfg.model), batches(build(cfg.data))

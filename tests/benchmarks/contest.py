@@ -22,6 +22,13 @@ def compare(name: str, first: Callable[[], float], second: Callable[[], float], 
     print(f"{name:75s} {median(ratios):6.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
 
 
+def clock(name: str, contestant: Callable[[], float], rounds: int = 5) -> None:
+    """Run one alone, once to warm up, and print its seconds."""
+    contestant()
+    seconds = sorted(contestant() for _ in range(rounds))
+    print(f"{name:75s} {median(seconds):6.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f})", flush=True)
+
+
 def timed(action: Callable[[], object]) -> Callable[[], float]:
     """Make a contestant of an action."""
 

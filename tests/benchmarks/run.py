@@ -1,15 +1,20 @@
-"""Speed, as ratios of contestants run in turn: `python tests/benchmarks/run.py`. Takes some minutes; run by hand.
-The models' steps are in steps.py.
+"""Whole commands and data loading, contestants in turn: `python tests/benchmarks/run.py [PART ...]`.
 
-Each line gives the median, lowest and highest ratio over the rounds; above 1 the first contestant is faster.
+Takes some minutes. Parts: answers, start, memory, processes, batches; all of them where none is named. The models'
+steps are in steps.py. A ratio is the median over the rounds, with the lowest and the highest; above 1 the first
+contestant is faster.
 """
 
+import json
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from contest import ROOT, compare, header, timed  # first: it puts src and tests on the path
+from contest import ROOT, clock, compare, header, timed  # first: it puts src and tests on the path
 
 # isort: split
 from settings import config
@@ -18,23 +23,96 @@ from torch.utils.data import DataLoader, TensorDataset
 from genlab.commands.machine import quieten
 from genlab.config.build import build
 
+TRAIN = str(ROOT / "src" / "train.py")
+UNTIL = str(Path(__file__).with_name("train_until.py"))
+IMPORTS = "import torch, torchvision, lightning"
+N_STEPS = 50  # less than an epoch
+LOOP = f"""
+import sys
+sys.path[:0] = ["{ROOT / "src"}", "{ROOT / "tests"}"]
+import torch, torchvision
+from genlab.networks import ConvDown, ConvUp
+images = torch.randint(256, (5000, 1, 28, 28), dtype=torch.uint8)
+encoder, decoder = ConvDown((1, 28, 28), (20,)), ConvUp((10,), (1, 28, 28))
+optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], fused=True)
+for rows in torch.randint(len(images), ({N_STEPS}, 64)):
+    x = images[rows] / 127.5 - 1
+    mean, logvar = encoder(x).chunk(2, 1)
+    x_hat = decoder(mean + (0.5 * logvar).exp() * torch.randn_like(mean))
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(1)
+    loss = ((x - x_hat).square().flatten(1).sum(1) + kl).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""  # a VAE as most scripts have it
+
+
+def process(*arguments: str, **environment: str) -> Callable[[], float]:
+    """Run Python."""
+    env = os.environ | environment
+    return timed(lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True, env=env))
+
+
+def training(folder: str, *arguments: str) -> list[str]:
+    """A script, and what is typed after it to train on the CPU and leave nothing outside of a folder."""
+    return [*arguments, "trainer=cpu", f"paths.log_dir={folder}"]
+
+
+def answers() -> None:
+    """What needs no training."""
+    clock("--help", process(TRAIN, "--help"))
+    clock("--cfg job", process(TRAIN, "--cfg", "job"))
+    clock("tab completion of model=", process(TRAIN, "-sc", "query=bash", COMP_LINE="python src/train.py model="))
+    compare("--help / importing torch and Lightning", process(TRAIN, "--help"), process("-c", "import lightning"), 3)
+
+
+def start() -> None:
+    """From the command to the first step."""
+    with tempfile.TemporaryDirectory() as folder:
+        first_step = process(*training(folder, UNTIL, "0"))
+        compare("command to first step / importing torch, torchvision, lightning", first_step, process("-c", IMPORTS))
+
+
+def peak(*arguments: str) -> float:
+    """The most resident memory of a process of Python, in MB."""
+    child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+    return os.wait4(child.pid, 0)[2].ru_maxrss / 1024
+
+
+def memory() -> None:
+    """Of a training of some steps with the default callbacks, and of a plain loop that imports no Lightning."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, loop = peak(*training(folder, UNTIL, str(N_STEPS))), peak("-c", LOOP)
+    print(f"peak memory: {ours:.0f} MB, of a plain loop {loop:.0f} MB, {peak('-c', IMPORTS):.0f} MB of imports alone")
+
+
+def seconds_an_image(n_threads: int, *arguments: str) -> float:
+    """Of training, as its summary says."""
+    with tempfile.TemporaryDirectory() as folder:
+        process(*training(folder, TRAIN, "callbacks=summary", *arguments), OMP_NUM_THREADS=str(n_threads))()
+        (file,) = Path(folder).rglob("summary.json")
+        return 1 / json.loads(file.read_text())["images_per_second"]
+
+
+def processes() -> None:
+    """Two with a thread each against one with two threads."""
+    for model in ("vae", "gan"):
+        both = (f"model={model}", "trainer.max_epochs=6", "trainer.check_val_every_n_epoch=6")
+        compare(
+            f"{model}: two gloo processes of one thread / one of two threads, the same joint batch",
+            lambda: seconds_an_image(1, "trainer=ddp_cpu", "data.batch_size=32", *both),  # noqa: B023
+            lambda: seconds_an_image(2, "data.batch_size=64", *both),  # noqa: B023
+            rounds=3,
+        )
+
 
 def drained(batches: Iterable[object]) -> Callable[[], float]:
     """Go through all batches."""
     return timed(lambda: [None for _ in batches])
 
 
-def process(*arguments: str) -> Callable[[], float]:
-    """Run Python."""
-    return timed(lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True))
-
-
-if __name__ == "__main__":
-    quieten()
-    logging.disable(logging.WARNING)
-    header()
-    script = str(ROOT / "src" / "train.py")
-    compare("--help / importing torch and Lightning", process(script, "--help"), process("-c", "import lightning"), 3)
+def batches() -> None:
+    """Gathered by one index, and item by item."""
     data = build(config().data)
     split = (data.setup(), data.splits["train"])[1]
     items = TensorDataset(split.images, split.labels)
@@ -43,3 +121,11 @@ if __name__ == "__main__":
         drained(data.train_dataloader()),
         drained(DataLoader(items, batch_size=data.batch_size, shuffle=True)),
     )
+
+
+if __name__ == "__main__":
+    quieten()
+    logging.disable(logging.WARNING)
+    header()
+    for part in sys.argv[1:] or ("answers", "start", "memory", "processes", "batches"):
+        globals()[part]()

@@ -2,12 +2,11 @@
 
 Each runs in a process of its own, and they take blocks of steps in turn: what disturbs the machine disturbs both. A
 ratio is the time of a block by hand over that of one in the trainer, with the default callbacks and loggers; above 1
-the trainer is faster. What it does between epochs (checkpoints, validation) is no part of a step. Overrides may stand
-among the models: `vae ~callbacks.ema`. With two
-threads a busy neighbour slows both down tenfold: then set OMP_NUM_THREADS=1.
+the trainer is faster. What it does between epochs (checkpoints, validation) is no part of a step. Both have the same
+settings of the allocator. Overrides may stand among the models: `vae ~callbacks.ema`. With two threads a busy neighbour
+slows both down tenfold: then set OMP_NUM_THREADS=1.
 
-The trainer has `keep_freed_memory`, a loop by hand has not; MALLOC_MMAP_THRESHOLD_=33554432 and
-MALLOC_TRIM_THRESHOLD_=536870912 in the environment give it to both.
+`steps.py nothing` does so with networks of nearly no work: what the trainer takes longer is what it adds to any step.
 """
 
 import logging
@@ -25,14 +24,18 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from settings import config, options
 
-from genlab.commands.machine import keep_freed_memory, quieten
+from genlab.commands.machine import keep_freed_memory, know_there_is_no_gpu, quieten
 from genlab.commands.train import _only
 from genlab.config.build import build
 from genlab.loggers import CSVLogger
+from genlab.trainer.internals import pass_over_idle_hooks
 from genlab.trainer.resume_state import ResumeState
+from genlab.trainer.schedule import Validation
+from genlab.trainer.signals import Signals
 
 SECONDS = 15  # of training, a model
 BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA
+NOTHING = {"vae": ("encoder", "decoder"), "gan": ("generator", "discriminator")}  # networks that get tiny
 
 
 class InTurn(Callback):
@@ -74,22 +77,30 @@ def measure(name: str, *overrides: str) -> None:
     cfg = config(f"model={name}", *every, *overrides, run_dir=folder)
     torch.manual_seed(0)
     in_turn = InTurn(f"model={name}", *every, *overrides)
-    callbacks = [ResumeState({}), *(build(node) for node in cfg.callbacks.values()), in_turn]
+    own = [ResumeState({}), Validation(), Signals()]
+    callbacks = [*own, *(build(node) for node in cfg.callbacks.values()), in_turn]
     trainer = build(cfg.trainer, callbacks=callbacks, logger=CSVLogger(folder), **_only(callbacks))
+    pass_over_idle_hooks(trainer.callbacks)
     trainer.fit(build(cfg.model), build(cfg.data))
     in_turn.hand.communicate()
     blocks = in_turn.blocks[1:]  # the first one warms up
     ratios = sorted(by_hand / in_trainer for in_trainer, by_hand in blocks)
     in_trainer, by_hand = (1000 / BLOCK * median(seconds) for seconds in zip(*blocks, strict=True))
-    label = f"{name}: in the whole trainer / by hand ({in_trainer:.1f} / {by_hand:.1f} ms)"
+    label = f"{name}: in the whole trainer / by hand ({in_trainer:.2f} / {by_hand:.2f} ms, {in_trainer - by_hand:+.2f})"
     print(f"{label:75s} {median(ratios):6.2f}   ({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
 
 
 if __name__ == "__main__":
     quieten()
     keep_freed_memory()
+    know_there_is_no_gpu()
     logging.disable(logging.WARNING)
     overrides = [argument for argument in sys.argv[1:] if "=" in argument or argument.startswith("~")]
     header()
     for model in [argument for argument in sys.argv[1:] if argument not in overrides] or options("model"):
-        measure(model, *overrides)
+        if model != "nothing":
+            measure(model, *overrides)
+            continue
+        for model, roles in NOTHING.items():
+            tiny = [text for role in roles for text in (f"model/{role}=mlp", f"model.{role}.width=2")]
+            measure(model, *tiny, *overrides)

@@ -16,7 +16,13 @@ from omegaconf import DictConfig
 from genlab.commands.init import start_from
 from genlab.commands.labels import learn_labels
 from genlab.commands.load import find_checkpoint
-from genlab.commands.machine import check_machine, keep_freed_memory, quieten, say_where_it_crashed
+from genlab.commands.machine import (
+    check_machine,
+    keep_freed_memory,
+    know_there_is_no_gpu,
+    quieten,
+    say_where_it_crashed,
+)
 from genlab.commands.memory import check_size, explain_memory_errors
 from genlab.commands.model_checks import check_shapes, try_optimizers
 from genlab.commands.resume import Resumption, resumption
@@ -32,7 +38,7 @@ from genlab.run.checkpoint import explain_damage
 from genlab.run.folder import lock_run, open_run_folder, put_back_unless, record_run, update_summary
 from genlab.run.identity import fingerprint, run_folder
 from genlab.run.summary import Outcome, read_outcome
-from genlab.trainer.internals import purge_events
+from genlab.trainer.internals import pass_over_idle_hooks, purge_events
 from genlab.trainer.resume_state import ResumeState, explain_restoring
 from genlab.trainer.schedule import Validation, newest_score
 from genlab.trainer.signals import Signals
@@ -138,6 +144,7 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
     """Trainer, model and data of a configuration, the latter set up once all else is found good."""
     run_dir = Path(cfg.paths.run_dir)
     keep_freed_memory()
+    know_there_is_no_gpu()
     leave_group_at_exit()
     say_where_it_crashed()
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -161,6 +168,7 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
         elif isinstance(logger, TensorBoardLogger) and resumed:
             purge_events(logger, resumed.n_steps)
     trainer = build(cfg.trainer, _convert_="all", callbacks=callbacks, logger=loggers, **_only(callbacks))
+    pass_over_idle_hooks(trainer.callbacks)
     signals.launcher = trainer.strategy.launcher
     datamodule.setup()  # before Lightning starts processes, which find it prepared
     check_prior(cfg, model, len(datamodule.images("train")))

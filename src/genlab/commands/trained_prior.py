@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from genlab.commands.fitted import require_encoder
 from genlab.commands.load import find_checkpoint, load_run
-from genlab.commands.prior import fit_density
 from genlab.config.build import build
 from genlab.distributed import gathered, rank_and_world_size
 from genlab.errors import UsageError
@@ -58,6 +57,8 @@ def fit_and_score(cfg: DictConfig, run_dir: Path, step: int, loggers: Sequence[L
     Returns:
         The score; None if nothing scores.
     """
+    from genlab.commands.prior import fit_density  # and with it what draws figures
+
     path = str(_best(cfg, run_dir))
     if rank_and_world_size()[0] == 0:
         fit_density(load_run(path), cfg.prior, cfg.seed)

@@ -52,8 +52,11 @@ class BatchLoader(DataLoader):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Start when the first batch is asked for: Lightning makes the iterator before it sets the epoch."""
         self.position = self.batches.start
-        with blocked():  # workers outlive a signal to all processes: the run makes a step more, saves, and ends them
-            batches = super().__iter__()
+        if self.num_workers == 0 and not self.pin_memory:  # PyTorch's iterator takes as long as gathering a batch
+            batches: Iterator[Any] = map(self.dataset.__getitem__, self.batches)
+        else:
+            with blocked():  # workers outlive a signal to all processes: the run makes a step more and saves
+                batches = super().__iter__()
         for batch in batches:
             self.position += 1
             yield batch

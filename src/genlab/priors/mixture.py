@@ -5,8 +5,6 @@ import warnings
 from collections.abc import Iterator
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from genlab.bounds import PositiveInt
@@ -54,6 +52,9 @@ class Mixture(Density):
             )
 
     def fit(self, codes: Tensor, seed: int) -> Iterator[float]:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
         vectors = codes.flatten(1).double()
         scale = vectors.std(0).mean().clamp_min(1e-12)  # what is added to the variances is relative to the codes'
         density = GaussianMixture(self.n_components, max_iter=MOST_STEPS, reg_covar=1e-6, random_state=seed)

@@ -1,11 +1,32 @@
 """What others need of private state, as of Lightning 2.6.6 and PyTorch 2.14.1, and the tests that notice a change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
+
+OF_A_STEP = (
+    "on_train_batch_start",
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+)
+
+
+def pass_over_idle_hooks(callbacks: Iterable[Any]) -> None:
+    """Have Lightning leave callbacks out where they have nothing to do at a step: it calls what can be called.
+
+    Each call of nothing costs microseconds, of which a dozen callbacks and a GAN's eight hooks make a fifth of a
+    millisecond.
+    """
+    for callback in callbacks:
+        for name in OF_A_STEP:  # trainer/test_internals.py
+            if getattr(getattr(callback, name), "__func__", None) is getattr(Callback, name):
+                setattr(callback, name, None)
 
 
 def loggers_are_due(trainer: Trainer) -> bool:
