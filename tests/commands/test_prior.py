@@ -120,7 +120,7 @@ def test_a_run_that_is_stopped_while_its_prior_is_fitted_goes_on_with_that(share
         raise SystemExit(143)
 
     with monkeypatch.context() as patched:
-        patched.setattr("genlab.commands.trained_prior.fit_density", stop)
+        patched.setattr("genlab.commands.prior.fit_density", stop)
         with pytest.raises(SystemExit):
             trained(path=tmp_path, data=shared_data)
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "interrupted"
