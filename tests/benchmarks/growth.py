@@ -26,9 +26,9 @@ from contest import ROOT  # first: it puts src and tests on the path
 # isort: split
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import torch
 from lightning.pytorch import Callback
+from matplotlib.figure import Figure
 from report_folders import make_run
 from settings import config
 
@@ -108,7 +108,9 @@ def on_disk(n: int, n_batches: int = 0) -> Action:
     def read() -> float:
         start = perf_counter()
         splits = read_cache(folder, {})[1]
-        batches = iter(ImageDataModule(lambda *_: splits, "holes", 1, 16, (1, 16, 16), 64).train_dataloader())
+        data = ImageDataModule(lambda *_: splits, "holes", 1, 16, (1, 16, 16), 64)
+        data.setup()
+        batches = iter(data.train_dataloader())
         next(batches)
         opened = perf_counter()
         for _ in range(n_batches):
@@ -200,7 +202,7 @@ AXES: dict[str, tuple[list[int], dict[str, Any]]] = {  # values, and what is mea
         [10**3, 10**4, 10**5, 10**6],
         {"to the first batch": on_disk, "10 further batches": partial(on_disk, n_batches=10)},
     ),
-    "cells": ([8, 32, 128, 512], {"to the first start": sweep, "report": report}),
+    "cells": ([4, 16, 64, 256], {"to the first start": sweep, "report": report}),
     "samples": ([500, 1000, 2000, 4000], {"score of training": score, "pairs of features": pairs}),
 }
 
@@ -214,17 +216,17 @@ def exponent(points: pd.DataFrame, column: str) -> float:
 
 def draw(found: pd.DataFrame, path: str) -> None:
     """A panel a quantity and axis, both logarithmic."""
-    long = found.melt(["axis", "value", "what"], ["seconds", "MB"], "quantity", "measured")
-    grid = sns.relplot(
-        long, x="value", y="measured", hue="what", row="quantity", col="axis", kind="line", marker="o", height=2.6,
-        aspect=0.85, facet_kws={"sharex": False, "sharey": "row"},
-    )  # fmt: skip
-    grid.set(xscale="log", yscale="log").set_titles("").set_axis_labels("", "")
-    for axis, panel in zip(AXES, grid.axes[-1], strict=True):
-        panel.set_xlabel(axis)
-    for quantity, panel in zip(("seconds", "MB"), grid.axes[:, 0], strict=True):
-        panel.set_ylabel(quantity)
-    grid.savefig(path, dpi=80)
+    figure = Figure(figsize=(2.9 * len(AXES), 5.6), layout="constrained")
+    panels = figure.subplots(2, len(AXES), sharex="col", sharey="row")
+    for row, column in zip(panels, ("seconds", "MB"), strict=True):
+        for panel, (axis, own) in zip(row, found.groupby("axis", sort=False), strict=True):
+            for what, points in own.groupby("what", sort=False):
+                panel.plot(points["value"], points[column].clip(lower=1e-3), marker=".", label=what)
+            panel.set(xscale="log", yscale="log", xlabel=axis if column == "MB" else "")
+            panel.grid(alpha=0.3)
+            panel.legend(fontsize=7)
+        row[0].set_ylabel(column)
+    figure.savefig(path, dpi=80)
 
 
 if __name__ == "__main__":
