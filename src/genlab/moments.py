@@ -9,6 +9,8 @@ from torch import Tensor
 
 from genlab.distributed import gathered
 
+ENOUGH = 1000  # values that tell the deviation of more of them, a Gaussian's to some 2%
+
 
 class Moments:
     """Mean (D,) and scatter (D, D) of a stream of vectors, in one pass and without keeping them.
@@ -81,6 +83,13 @@ def symmetric_root(cov: Tensor) -> Tensor:
     return (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T
 
 
-def standard_error(values: Tensor) -> float:
-    """That of the mean of independent values (n,), n at least 2: one a sample, or what each adds in first order."""
-    return (values.double().std() / len(values) ** 0.5).item()
+def some_of(vectors: Tensor, n: int = ENOUGH) -> Tensor:
+    """At most n of the vectors (N, ...), from all over them."""
+    return vectors[torch.arange(n) * len(vectors) // n] if n < len(vectors) else vectors
+
+
+def standard_error(values: Tensor, n: int | None = None) -> float:
+    """That of the mean of n independent values, of which some are given, at least 2: one a sample, or what each adds in
+    first order.
+    """
+    return (values.double().std() / (len(values) if n is None else n) ** 0.5).item()

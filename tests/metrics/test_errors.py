@@ -5,7 +5,7 @@ import torch
 
 from genlab.metrics import kernel_distance, manifold_metrics, memorisation, nearest
 from genlab.metrics.kernel import kernel_influence
-from genlab.moments import standard_error
+from genlab.moments import some_of, standard_error
 
 N_SETS, N, DIM = 120, 100, 4
 
@@ -27,21 +27,29 @@ def test_the_error_of_a_mean_is_that_of_the_textbook():
 
 def test_the_kernel_distance(sets, reference):
     values = torch.tensor([kernel_distance(x, reference, 1, N)[0] for x in sets])
-    errors = torch.tensor([standard_error(kernel_influence(x, reference[:N])) for x in sets])
+    errors = torch.tensor([standard_error(kernel_influence(x, x, reference[:N])) for x in sets])
     assert errors.mean().item() == pytest.approx(values.std().item(), rel=0.2)
     assert 0.9 <= ((values - values.mean()).abs() < 1.96 * errors).double().mean() < 1
 
 
 def test_the_chunks_of_the_kernels_influence_change_nothing(sets, reference, monkeypatch):
-    whole = kernel_influence(sets[0], reference)
+    whole = kernel_influence(sets[0], sets[0], reference)
     monkeypatch.setattr("genlab.metrics.kernel.CHUNK", 1000)
-    torch.testing.assert_close(kernel_influence(sets[0], reference), whole)
+    torch.testing.assert_close(kernel_influence(sets[0], sets[0], reference), whole)
 
 
 def test_the_kernels_influence_by_hand():
     """k(0, 0) = k(0, 1) = 1 and k(1, 1) = 8, beside two zeros: 2 (1 - 1) of 0 and 2 (1 - 1) of 1, for x = 0, 1."""
-    assert kernel_influence(torch.tensor([[0.0], [1.0]]), torch.zeros(2, 1)).tolist() == [0, 0]
-    assert kernel_influence(torch.ones(3, 1), torch.zeros(2, 1)).tolist() == [14, 14, 14]
+    two, ones = torch.tensor([[0.0], [1.0]]), torch.ones(3, 1)
+    assert kernel_influence(two, two, torch.zeros(2, 1)).tolist() == [0, 0]
+    assert kernel_influence(ones[:2], ones, torch.zeros(2, 1)).tolist() == [14, 14]
+
+
+def test_some_samples_tell_the_error_of_many(sets, reference):
+    many = sets.flatten(0, 1)
+    assert len(some_of(many)) == 1000 < len(many)
+    part = standard_error(kernel_influence(some_of(many), many, reference), len(many))
+    assert part == pytest.approx(standard_error(kernel_influence(many, many, reference)), rel=0.05)
 
 
 def test_balls_of_neighbours(sets, reference):

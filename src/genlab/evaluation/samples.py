@@ -21,7 +21,7 @@ from genlab.metrics import (
 )
 from genlab.metrics.kernel import kernel_influence
 from genlab.metrics.population import Population, frechet_with_error
-from genlab.moments import standard_error
+from genlab.moments import some_of, standard_error
 from genlab.protocols import FeatureEncoder, Reconstructs
 from genlab.stamp import Measurement
 
@@ -64,7 +64,8 @@ class Kernel(Measure):
         settings = f"{self.n_subsets} subsets of {size}, {FIDELITY}"
         metric = kernel_name(subject.encoder.metric)
         stamp = subject.stamp(metric, subject.reference, True, n_fake=len(fakes), settings=settings)
-        yield Measurement(value, stamp, "lower", spread, error=standard_error(kernel_influence(fakes, reals)))
+        error = standard_error(kernel_influence(some_of(fakes), fakes, reals), len(fakes))
+        yield Measurement(value, stamp, "lower", spread, error=error)
 
 
 class Manifold(Measure):
@@ -88,8 +89,7 @@ class Manifold(Measure):
         fakes, reals = subject.features
         n = min(len(fakes), len(reals))
         subject.require(max(self.k, self.k_density) + 1)  # neighbours, and the image itself
-        spaced = reals[[i * len(reals) // n for i in range(n)]]
-        found, errors = manifold_metrics(fakes[:n], spaced, self.k, self.k_density)
+        found, errors = manifold_metrics(fakes[:n], some_of(reals, n), self.k, self.k_density)
         for name, value, error in zip(found._fields, found, errors, strict=True):
             settings = f"k={self.k_density if name in ('density', 'coverage') else self.k}"
             stamp = subject.stamp(name, subject.reference, True, n_real=n, n_fake=n, settings=settings)

@@ -52,8 +52,10 @@ def frechet_distance_of_few(reference: Moments, features: Tensor) -> float:
     return _distance(mean - features.mean(0), cov.trace() + centred.square().sum() / (n - 1), eigenvalues, rank)
 
 
-def frechet_with_influence(reference: Moments, features: Tensor, root: Tensor | None = None) -> tuple[float, Tensor]:
-    """The distance of n vectors from a reference, and how much each of them pulls it: (n,) in float64, of mean 0.
+def frechet_with_influence(
+    reference: Moments, moments: Moments, features: Tensor, root: Tensor | None = None
+) -> tuple[float, Tensor]:
+    """The distance of n vectors from a reference, and how much each of some of them pulls it: (r,), of mean 0.
 
     Both need the same eigenvalues. The latter is the influence function of `frechet_distance` in the distribution of
     the vectors x, of mean m and covariance S:
@@ -64,14 +66,38 @@ def frechet_with_influence(reference: Moments, features: Tensor, root: Tensor | 
     other: I - M is the derivative of the distance in S. By the delta method the distance of n such vectors has the
     variance var(influence) / n about its own mean, which lies above that of infinitely many (Rippl, Munk and Sturm
     2016, for Gaussian distributions). Resampling with replacement would not do: repeated vectors raise the distance.
+    The distance is computed in float64, the influence in float32.
+
+    Args:
+        reference: moments of features (m, D).
+        moments: those of the n vectors, of which there are more than dimensions.
+        features: (r, D), the vectors or some of them.
+        root: S_r^(1/2) (D, D) if it is at hand.
+
+    Raises:
+        ValueError: if a set has fewer than two vectors, as it has no covariance then.
+    """
+    _require_two(reference.n, moments.n)
+    cov, own = reference.cov.double(), moments.cov.double()
+    root = symmetric_root(cov) if root is None else root.double()
+    w, v = torch.linalg.eigh(root @ own @ root)
+    is_spanned = w > w[-1] * 1e-12  # the others are rounding
+    axes = root.float() @ (v[:, is_spanned] * w[is_spanned].pow(-1 / 4)).float()  # M = axes axes^T
+    shift = moments.mean.double() - reference.mean.double()
+    centred = (features.double() - moments.mean.double()).float()
+    distance = _distance(shift, cov.trace() + own.trace(), w, min(moments.n, reference.n) - 1)
+    return distance, _influence(centred, shift.float(), (centred @ axes).square().sum(1))
+
+
+def frechet_with_influence_of_few(reference: Moments, features: Tensor) -> tuple[float, Tensor]:
+    """As `frechet_with_influence`, of all vectors, for fewer of them than dimensions: there S has no inverse.
 
     With X the centred vectors as rows and U w U^T = X S_r X^T / (n-1), (x_i - m)^T M (x_i - m) = (n-1) sum_k
-    U_ik^2 w_k^(1/2), also of fewer vectors than dimensions, where S has no inverse.
+    U_ik^2 w_k^(1/2).
 
     Args:
         reference: moments of features (m, D).
         features: (n, D).
-        root: S_r^(1/2) (D, D) if it is at hand; only more vectors than dimensions need it.
 
     Raises:
         ValueError: if a set has fewer than two vectors, as it has no covariance then.
@@ -81,19 +107,15 @@ def frechet_with_influence(reference: Moments, features: Tensor, root: Tensor | 
     features, cov = features.double(), reference.cov.double()
     mean = features.mean(0)
     centred, shift = features - mean, mean - reference.mean.double()
-    if n <= features.shape[1]:
-        w, u = torch.linalg.eigh(centred @ cov @ centred.T / (n - 1))
-        transported = (n - 1) * (u.square() @ w.clamp(min=0).sqrt())
-    else:
-        turned = centred @ (symmetric_root(cov) if root is None else root.double())
-        w, v = torch.linalg.eigh(turned.T @ turned / (n - 1))
-        is_spanned = w > w[-1] * 1e-12  # the others are rounding
-        transported = (turned @ v[:, is_spanned]).square() @ w[is_spanned].rsqrt()
-    squares = centred.square().sum(1)
-    rank = min(n - 1, reference.n - 1, len(mean))
-    distance = _distance(shift, cov.trace() + squares.sum() / (n - 1), w, rank)
-    pulls = squares - transported
-    return distance, 2 * centred @ shift + pulls - pulls.mean()
+    w, u = torch.linalg.eigh(centred @ cov @ centred.T / (n - 1))
+    traces = cov.trace() + centred.square().sum(1).sum() / (n - 1)
+    distance = _distance(shift, traces, w, min(n - 1, reference.n - 1, len(mean)))
+    return distance, _influence(centred, shift, (n - 1) * (u.square() @ w.clamp(min=0).sqrt()))
+
+
+def _influence(centred: Tensor, shift: Tensor, transported: Tensor) -> Tensor:
+    pulls = centred.square().sum(1) - transported
+    return 2 * centred @ shift + pulls - pulls.mean()
 
 
 def _distance(shift: Tensor, traces: Tensor, eigenvalues: Tensor, rank: int) -> float:

@@ -49,8 +49,8 @@ def kernel_distance(
     return found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD]
 
 
-def kernel_influence(features: Tensor, reference: Tensor) -> Tensor:
-    """How much each of n vectors adds to the squared MMD of all from a reference: (n,) in float32.
+def kernel_influence(rows: Tensor, features: Tensor, reference: Tensor) -> Tensor:
+    """How much each of some of n vectors adds to the squared MMD of all from a reference: (r,) in float32.
 
     2 (mean_j k(x_i, x_j) - mean_j k(x_i, y_j)) over the other vectors x_j, and those of the reference y_j: the first
     order of the U-statistic (Gretton et al. 2012, section 5.1), whose mean has the standard error of the estimate.
@@ -58,16 +58,17 @@ def kernel_influence(features: Tensor, reference: Tensor) -> Tensor:
     half the work: it is rounding of means that counts here, not of differences between them.
 
     Args:
+        rows: (r, D), out of the features.
         features: (n, D), n at least 2.
         reference: (m, D).
     """
-    x, y = features.float(), reference.float()
+    rows, x, y = rows.float(), features.float(), reference.float()
 
-    def mean_kernel(rows: Tensor, others: Tensor, n_others: int) -> Tensor:
-        return (rows @ others.T / x.shape[1] + 1).pow(3).sum(1) / n_others
+    def mean_kernel(part: Tensor, others: Tensor, n_others: int) -> Tensor:
+        return (part @ others.T / x.shape[1] + 1).pow(3).sum(1) / n_others
 
     found = []
-    for rows in x.split(max(1, CHUNK // max(len(x), len(y)))):
-        own = (rows.square().mean(1) + 1).pow(3) / (len(x) - 1)
-        found.append(2 * (mean_kernel(rows, x, len(x) - 1) - own - mean_kernel(rows, y, len(y))))
+    for part in rows.split(max(1, CHUNK // max(len(x), len(y)))):
+        own = (part.square().mean(1) + 1).pow(3) / (len(x) - 1)
+        found.append(2 * (mean_kernel(part, x, len(x) - 1) - own - mean_kernel(part, y, len(y))))
     return torch.cat(found)

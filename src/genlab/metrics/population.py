@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from genlab.distributed import in_batches
-from genlab.metrics.frechet import frechet_distance, frechet_distance_of_few, frechet_with_influence
+from genlab.metrics.frechet import (
+    frechet_distance,
+    frechet_distance_of_few,
+    frechet_with_influence,
+    frechet_with_influence_of_few,
+)
 from genlab.metrics.sharpness import high_frequency_energy
-from genlab.moments import Moments, standard_error, symmetric_root
+from genlab.moments import Moments, some_of, standard_error, symmetric_root
 from genlab.protocols import FeatureEncoder
 
 MOST_KEPT = 10_000  # samples whose features are kept in any case: intervals need them
@@ -107,6 +112,9 @@ def frechet_with_error(fakes: Population, reals: Population) -> tuple[float, flo
     """`frechet` with its standard error over sets of as many images as `fakes`; None if features were not kept."""
     if fakes.features is None:
         return frechet(fakes, reals), None
-    needs_root = len(fakes) > fakes.features.shape[1]
-    distance, influence = frechet_with_influence(reals.moments, fakes.features, reals.root if needs_root else None)
-    return distance, standard_error(influence)
+    n = len(fakes)
+    if n <= fakes.features.shape[1]:
+        distance, influence = frechet_with_influence_of_few(reals.moments, fakes.features)
+    else:
+        distance, influence = frechet_with_influence(reals.moments, fakes.moments, some_of(fakes.features), reals.root)
+    return distance, standard_error(influence, n)
