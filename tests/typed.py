@@ -24,6 +24,9 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 from settings import ROOT, config
 
+from genlab.cli import USER_ERRORS
+from genlab.commands.train import train
+from genlab.sentences import sentence
 from genlab.sweeps.process import PRELOADED
 
 SECONDS = 120  # a hang is a failure
@@ -114,6 +117,19 @@ def assert_refused(result: subprocess.CompletedProcess[str], *parts: str) -> Non
     assert [other for other in result.stderr.splitlines() if other.startswith("error: ")] == [line]
     for part in parts:
         assert part in line
+
+
+def refusal(*typed: str, cwd: Path) -> str:
+    """The sentence with which a training is refused, in this process: of tables of which some rows are typed in.
+
+    It comes before anything is saved.
+    """
+    with pytest.raises(USER_ERRORS) as error:
+        train(config(*typed, f"paths.data_dir={cwd}/data", run_dir=cwd / "run"))
+    assert not list(cwd.rglob("*.ckpt"))
+    said = sentence(error.value)
+    assert "\n" not in said
+    return said
 
 
 @cache

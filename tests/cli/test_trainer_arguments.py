@@ -9,14 +9,16 @@ from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 from settings import config
 from sweeping import FEW, swept
-from typed import assert_refused, type_in
+from typed import assert_refused, refusal, type_in
 
+from genlab.commands.train import train
 from genlab.commands.trainer_arguments import HARMLESS, INSTEAD, check_trainer, explain_refusals
 from genlab.config.build import check_config
 from genlab.errors import UsageError
 from genlab.sweeps.dry_run import dry_run
 
-T = ("debug=fast", "data.limit=48", "data.batch_size=16", "trainer=cpu", "callbacks=summary", "hydra.run.dir=run")
+SMALL = ("debug=fast", "data.limit=48", "data.batch_size=16", "trainer=cpu", "callbacks=summary")
+T = (*SMALL, "hydra.run.dir=run")
 NAMES = list(inspect.signature(Trainer).parameters)  # of the installed version
 GPU = torch.cuda.is_available() or torch.backends.mps.is_available()
 
@@ -132,7 +134,6 @@ WORKS = [  # models, what is typed, and steps and epochs of the run
     (["vae", "gan"], ["trainer.min_epochs=2", "trainer.max_epochs=3", "trainer.detect_anomaly=yes"], (9, 3)),
     (["vae"], ["trainer.max_epochs=-1", "trainer.max_steps=4", "trainer.enable_model_summary=true"], (4, 2)),
     (["gan"], ["trainer.max_epochs=null", "trainer.max_steps=4", "trainer.min_steps=2"], (4, 2)),
-    (["vae", "gan"], ["trainer.deterministic=true", "trainer.benchmark=false", "trainer.log_every_n_steps=0"], (3, 1)),
     (
         ["vae", "gan"],
         [
@@ -141,17 +142,34 @@ WORKS = [  # models, what is typed, and steps and epochs of the run
         ],
         (6, 2),
     ),
-    (["gan"], ["trainer.enable_autolog_hparams=false", "trainer.strategy=ddp", "trainer.plugins=[]"], (3, 1)),
 ]
 ROWS = [(model, *row) for models, *row in WORKS for model in models]
 
 
-@pytest.mark.parametrize(("model", "typed", "reached"), ROWS, ids=lambda part: str(part))
-def test_other_arguments_do_what_lightning_says(model, typed, reached, tmp_path):
-    result = type_in("train", *T, f"model={model}", *typed, cwd=tmp_path)
+def reached(run):
+    summary = json.loads((run / "summary.json").read_text())
+    return summary["status"], summary["steps"], summary["epochs"]
+
+
+@pytest.mark.parametrize(("model", "typed", "ends"), ROWS, ids=lambda part: str(part))
+def test_other_arguments_do_what_lightning_says(model, typed, ends, tmp_path):
+    train(config(*SMALL, f"model={model}", *typed, run_dir=tmp_path))
+    assert reached(tmp_path) == ("completed", *ends)
+
+
+@pytest.mark.parametrize(  # which change the process
+    "typed",
+    [
+        ["model=vae", "trainer.deterministic=true", "trainer.benchmark=false", "trainer.log_every_n_steps=0"],
+        ["model=gan", "trainer.deterministic=true", "trainer.benchmark=false", "trainer.log_every_n_steps=0"],
+        ["model=gan", "trainer.enable_autolog_hparams=false", "trainer.strategy=ddp", "trainer.plugins=[]"],
+    ],
+    ids=str,
+)
+def test_so_do_those_of_the_whole_process(typed, tmp_path):
+    result = type_in("train", *T, *typed, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert (summary["status"], summary["steps"], summary["epochs"]) == ("completed", *reached)
+    assert reached(tmp_path / "run") == ("completed", 3, 1)
 
 
 @pytest.mark.parametrize("name", ["simple", "advanced"])
@@ -170,18 +188,20 @@ def test_several_processes_need_no_strategy(tmp_path):
 
 
 TYPED = [
-    (["trainer.overfit_batches=2"], "trainer.overfit_batches=2 is not possible here: type data.limit=N"),
     (["model=gan", "+trainer.gradient_clip_val=1"], "trainer.gradient_clip_val=1 is not possible here: type +model."),
+    (["trainer.max_time={secs:20}"], "trainer can't be made: 'secs' is an invalid keyword argument"),
+    (["~trainer._target_"], "trainer has no _target_"),
+    (["trainer.limit_train_batches=0.1"], "The trainer can't do this: You requested to check 0.1 of the `train_"),
+]
+REFUSED = [
+    (["trainer.overfit_batches=2"], "trainer.overfit_batches=2 is not possible here: type data.limit=N"),
     (["trainer.precision=bf16-true"], "Type trainer.precision=bf16-mixed; also possible: 32-true"),
     (["trainer.max_epochs=soon"], "trainer.max_epochs=soon is not possible: it must be null or a whole number."),
     (["trainer.max_epochs=-2"], "trainer can't be made: "),
     (["trainer.max_time=soon"], "trainer can't be made: "),
-    (["trainer.max_time={secs:20}"], "trainer can't be made: 'secs' is an invalid keyword argument"),
-    (["~trainer._target_"], "trainer has no _target_"),
     (["trainer.accelerator=tpu"], "There is no value of trainer.accelerator 'tpu'."),
     (["trainer.num_nodes=2"], "trainer.num_nodes=2 needs as many machines"),
     (["trainer.gradient_clip_algorithm=cube"], "trainer can't be made: `gradient_clip_algorithm` cube is invalid."),
-    (["trainer.limit_train_batches=0.1"], "The trainer can't do this: You requested to check 0.1 of the `train_"),
     (["trainer.limit_train_batches=1.5"], "trainer can't be made: "),
     (["trainer.val_check_interval=9"], "trainer.val_check_interval is more than the batches of an epoch"),
 ]
@@ -192,6 +212,11 @@ def test_what_is_refused_ends_the_command_with_one_sentence(typed, said, tmp_pat
     result = type_in("train", *T, *typed, cwd=tmp_path, seconds=60)
     assert_refused(result, said)
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize(("typed", "said"), REFUSED, ids=lambda part: str(part))
+def test_other_rows_of_that_table_have_their_sentences(typed, said, tmp_path):
+    assert said in refusal(*SMALL, *typed, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
