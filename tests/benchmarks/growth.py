@@ -42,6 +42,7 @@ from genlab.loggers import CSVLogger
 from genlab.metrics import manifold_metrics
 from genlab.metrics.kernel import kernel_influence
 from genlab.metrics.neighbours import nearest
+from genlab.moments import some_of
 from genlab.protocols import Split
 from genlab.report.write import write_report
 from genlab.trainer.internals import pass_over_idle_hooks
@@ -131,7 +132,7 @@ def score(n: int) -> Action:
 def pairs(n: int) -> Action:
     """What looks at all pairs of n samples and n images in their features: neighbours and kernels of metrics=full."""
     a, b = torch.randn(2, n, 1280)
-    return lambda: (manifold_metrics(a, b), nearest(a, b), kernel_influence(a, b), None)[-1]
+    return lambda: (manifold_metrics(a, b), nearest(a, b), kernel_influence(some_of(a), a, b), None)[-1]
 
 
 def report(n: int) -> Action:

@@ -9,8 +9,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from settings import ROOT
+from settings import ROOT, config
 from typed import assert_refused, type_in
+
+from genlab.commands.sample import sample
 
 QUICK = ("debug=fast", "data.limit=48", "data.batch_size=16", "callbacks.frechet.n_samples=16", "trainer=cpu")
 BARE = ("data.limit=48", "data.batch_size=16", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none")
@@ -127,11 +129,11 @@ def run(tmp_path_factory):
         ("plain", "plain.png", "PNG"),
     ],
 )
-def test_a_picture_is_written_where_and_as_what_is_typed(output, made, kind, run, tmp_path):
+def test_a_picture_is_written_where_and_as_what_is_typed(output, made, kind, run, tmp_path, monkeypatch, capsys):
     (tmp_path / "there").mkdir()
-    result = type_in("sample", f"run={run}", f"output={output}", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip().endswith(made)
+    monkeypatch.chdir(tmp_path)
+    sample(config(f"run={run}", f"output={output}", name="sample"))
+    assert capsys.readouterr().out.strip().endswith(made)
     with Image.open(tmp_path / made) as picture:
         assert picture.format == kind
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from settings import config
 from typed import assert_refused, type_in
 
+from genlab.commands.train import train
 from genlab.data import Digits
 from genlab.run.checkpoint import read_checkpoint
 
@@ -77,11 +79,10 @@ def test_a_run_ends_with_a_validation_and_a_score_whatever_ends_it(arguments, st
         ("trainer.max_steps=0", "trainer.max_steps=0 leaves nothing to train"),
     ],
 )
-def test_a_run_that_can_t_end_with_a_validation_says_so_at_the_start(argument, reason, tmp_path, environment):
-    result = type_in("train", *T, argument, cwd=tmp_path, **environment)
-    assert result.returncode == 0, result.stderr
-    assert f"{reason}: the run ends without a validation, so without a score and pictures." in result.stdout
-    assert not (tmp_path / "run" / "samples").exists()
+def test_a_run_that_can_t_end_with_a_validation_says_so_at_the_start(argument, reason, tmp_path, shared_data, caplog):
+    train(config(*T[:-1], argument, f"paths.data_dir={shared_data}", run_dir=tmp_path))
+    assert f"{reason}: the run ends without a validation, so without a score and pictures." in caplog.text
+    assert not (tmp_path / "samples").exists()
 
 
 @pytest.mark.slow
@@ -149,7 +150,7 @@ LACKING = {"frechet": 2, "kernel": 2, "diversity": 2, "manifold": 6}  # images t
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders of 1, 2, 3, 5 and 6 real digits."""
+    """Folders of 1, 2, 3, 5 and 6 real digits, by their numbers."""
     root = tmp_path_factory.mktemp("digits")
     for n in (1, 2, 3, 5, 6):
         (root / str(n)).mkdir()
@@ -158,7 +159,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
 def test_what_a_few_images_are_too_few_for_is_not_applicable_with_the_number_it_needs(n, digits, tmp_path, environment):
     arguments = (f"images={digits / str(n)}", "data=digits", "data.limit=48", "trainer=cpu", "hydra.run.dir=eval")
     result = type_in("eval", *arguments, cwd=tmp_path, **environment)

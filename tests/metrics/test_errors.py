@@ -32,12 +32,6 @@ def test_the_kernel_distance(sets, reference):
     assert 0.9 <= ((values - values.mean()).abs() < 1.96 * errors).double().mean() < 1
 
 
-def test_the_chunks_of_the_kernels_influence_change_nothing(sets, reference, monkeypatch):
-    whole = kernel_influence(sets[0], sets[0], reference)
-    monkeypatch.setattr("genlab.metrics.kernel.CHUNK", 1000)
-    torch.testing.assert_close(kernel_influence(sets[0], sets[0], reference), whole)
-
-
 def test_the_kernels_influence_by_hand():
     """k(0, 0) = k(0, 1) = 1 and k(1, 1) = 8, beside two zeros: 2 (1 - 1) of 0 and 2 (1 - 1) of 1, for x = 0, 1."""
     two, ones = torch.tensor([[0.0], [1.0]]), torch.ones(3, 1)

@@ -13,7 +13,7 @@ from typed import type_in
 
 from genlab.errors import UsageError
 from genlab.report import report, write_report
-from genlab.report.read import run_folders
+from genlab.report.find import run_folders
 from genlab.report.table import read_table
 from genlab.report.write import print_ranking
 

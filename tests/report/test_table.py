@@ -8,7 +8,8 @@ from report_folders import PROTOCOL, make_run
 
 from genlab.errors import UsageError
 from genlab.report import write_report
-from genlab.report.read import named_folders, read_run, run_folders, sweep_folder
+from genlab.report.find import named_folders, run_folders, sweep_folder
+from genlab.report.read import read_run
 from genlab.report.settings import as_markdown, as_text, compare_settings
 from genlab.report.table import Table, differing_fields, pareto_front, read_table
 

@@ -341,7 +341,7 @@ def test_a_checkpoint_without_a_configuration_is_damaged(content, run):
             read()
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [0, 1, *(pytest.param(part, marks=pytest.mark.slow) for part in (2, 3))])
 def test_a_mutated_checkpoint_is_read_or_refused_and_nothing_else(part, run):
     numbers = Random(part)
     whole = put_run(run, state(run)) / "checkpoints" / "last.ckpt"

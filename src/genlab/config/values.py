@@ -7,9 +7,10 @@ from os import PathLike
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import BaseMetadata, Ge, Gt, Interval, Le, Lt
+from annotated_types import BaseMetadata
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from genlab.bounds import bounds_of, holds, say_bounds
 from genlab.errors import UsageError, unknown
 
 TRUTHS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
@@ -46,10 +47,10 @@ def convert(key: str, value: Any, kind: Any) -> Any:
         return _mapping(key, value, options)
     if isinstance(value, list | tuple | ListConfig):
         return _sequence(key, value, options)
-    bounds = list(_bounds(kind))
+    bounds = list(bounds_of(kind))
     for option in _ordered(value, options):
         if (found := _cast(key, value, option)) is not NOTHING:
-            if type(found) in (int, float) and not all(_holds(found, bound) for bound in bounds):
+            if type(found) in (int, float) and not all(holds(found, bound) for bound in bounds):
                 break
             return found
     if value not in (None, "") and any(is_sequence(o) and get_args(o)[0] is str for o in options):
@@ -78,43 +79,6 @@ def options_of(kind: Any) -> Iterator[Any]:
             yield from options_of(member)
     else:
         yield str if isinstance(kind, type) and issubclass(kind, PathLike) else kind
-
-
-def _bounds(kind: Any) -> Iterator[BaseMetadata]:
-    """The bounds of the numbers that an annotation stands for."""
-    if get_origin(kind) is Annotated:
-        for bound in kind.__metadata__:
-            yield from bound if isinstance(bound, Interval) else [bound]
-    elif get_origin(kind) in (Union, UnionType):
-        for member in get_args(kind):
-            yield from _bounds(member)
-
-
-def _holds(number: float, bound: BaseMetadata) -> bool:
-    match bound:
-        case Ge(ge=low):
-            return number >= low  # type: ignore[operator]
-        case Gt(gt=low):
-            return number > low  # type: ignore[operator]
-        case Le(le=high):
-            return number <= high  # type: ignore[operator]
-        case Lt(lt=high):
-            return number < high  # type: ignore[operator]
-    return True
-
-
-def _said(bounds: Sequence[BaseMetadata]) -> str:
-    """How bounds are said after `a number`."""
-    match bounds:
-        case [Gt(gt=low)]:
-            return f" above {low}"
-        case [Ge(ge=low)]:
-            return f" of at least {low}"
-        case [Ge(ge=low), Le(le=high)]:
-            return f" from {low} to {high}"
-        case [Ge(ge=low), Lt(lt=high)]:
-            return f" of at least {low} and below {high}"
-    return ""
 
 
 def _ordered(value: Any, options: Sequence[Any]) -> list[Any]:
@@ -200,7 +164,7 @@ def _mapping(key: str, value: Any, options: Sequence[Any]) -> Any:
 
 def _refusal(key: str, value: Any, options: Sequence[Any], bounds: Sequence[BaseMetadata] = ()) -> UsageError:
     """Say what a key takes."""
-    said = _said(bounds)
+    said = say_bounds(bounds)
     scalars = SCALARS | ({int: f"a whole number{said}", float: f"a finite number{said}"} if said else {})
     choices = [text(choice) for option in options if get_origin(option) is Literal for choice in get_args(option)]
     possible = [what for kind, what in scalars.items() if kind in options]

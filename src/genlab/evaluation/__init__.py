@@ -4,16 +4,8 @@ from genlab.evaluation.held_out import Codes, Likelihood, Losses, Reconstruction
 from genlab.evaluation.inversion import Inversion
 from genlab.evaluation.labels import LabelAccuracy, PerLabel
 from genlab.evaluation.measure import Evaluation, Measure, apply_measures
-from genlab.evaluation.samples import (
-    Classes,
-    Diversity,
-    Frechet,
-    InceptionScore,
-    Kernel,
-    Manifold,
-    Memorisation,
-    Sharpness,
-)
+from genlab.evaluation.ratios import Diversity, Sharpness
+from genlab.evaluation.samples import Classes, Frechet, InceptionScore, Kernel, Manifold, Memorisation
 from genlab.evaluation.second_opinion import SecondOpinion
 from genlab.evaluation.subject import NotApplicable, Subject
 

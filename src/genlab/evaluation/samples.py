@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 import torch
 
@@ -12,7 +11,6 @@ from genlab.evaluation.measure import Measure, mean_of
 from genlab.evaluation.subject import NotApplicable, Subject, too_few
 from genlab.metrics import (
     class_shares,
-    feature_diversity,
     inception_score,
     kernel_distance,
     manifold_metrics,
@@ -20,12 +18,11 @@ from genlab.metrics import (
     total_variation,
 )
 from genlab.metrics.kernel import kernel_influence
-from genlab.metrics.population import Population, frechet_with_error
+from genlab.metrics.population import frechet_with_error
 from genlab.moments import some_of, standard_error
-from genlab.protocols import FeatureEncoder, Reconstructs
+from genlab.protocols import FeatureEncoder
 from genlab.stamp import Measurement
 
-FLAT = 1e-12  # energy in grey levels^2 on [0, 1]: that of rounding, a ten-thousandth of one pixel a level off
 FIDELITY = f"torch-fidelity {version('torch-fidelity')}"
 
 
@@ -120,44 +117,6 @@ class InceptionScore(Measure):
         stamp = subject.stamp("inception_score", subject.reference, True, n_fake=len(logits), settings=settings)
         error = spread / self.n_splits**0.5 if self.n_splits > 1 else None
         yield Measurement(value, replace(stamp, images=None, split=None, n_real=None), "higher", spread, error=error)
-
-
-class Sharpness(Measure):
-    """High-frequency energy relative to the data's: 1 is as sharp, below is blurred, above noisy.
-
-    The mean of all images that fit a code is blurred: the regression to the mean, as a number.
-    """
-
-    def __call__(self, subject: Subject) -> Iterator[Measurement | NotApplicable]:
-        yield self._ratio(subject, "samples", subject.reference, subject.fakes, subject.reals)
-        if isinstance(subject.model, Reconstructs):
-            fakes, reals = subject.reconstructions, subject.held_out
-            yield self._ratio(subject, "reconstructions", subject.split, fakes, reals, prior=None)
-
-    def _ratio(
-        self, subject: Subject, what: str, split: str, fakes: Population, reals: Population, **fields: Any
-    ) -> Measurement | NotApplicable:
-        metric = f"sharpness_{what}"
-        if reals.energy < FLAT:
-            return NotApplicable(f"the {split} images have no fine detail to compare with", metric)
-        stamp = subject.stamp(metric, split, n_fake=len(fakes), **fields)
-        return Measurement(fakes.energy / reals.energy, stamp, error=fakes.energy_error / reals.energy)
-
-
-class Diversity(Measure):
-    """Mean squared distance between two samples relative to that between two images of the reference."""
-
-    def __call__(self, subject: Subject) -> Iterator[Measurement]:
-        subject.require(2)
-        if subject.reals.moments.cov.trace() <= 0:
-            raise NotApplicable(f"all {subject.reference} images look alike: nothing varies as they do")
-        stamp = subject.stamp("diversity", subject.reference, True, n_fake=len(subject.fakes))
-        value, features = feature_diversity(subject.fakes.moments, subject.reals.moments), subject.fakes.features
-        error = None
-        if features is not None:
-            own = (features.double() - subject.fakes.moments.mean).square().sum(1)
-            error = standard_error(own / subject.reals.moments.cov.trace())
-        yield Measurement(value, stamp, error=error)
 
 
 class Memorisation(Measure):

@@ -1,9 +1,6 @@
 """The kernel distance between two sets of feature vectors, which unlike Fréchet's has no bias for few of them."""
 
-import torch
 from torch import Tensor
-
-CHUNK = 2**24  # values of the kernel at a time, 64 MiB
 
 
 def kernel_distance(
@@ -63,12 +60,10 @@ def kernel_influence(rows: Tensor, features: Tensor, reference: Tensor) -> Tenso
         reference: (m, D).
     """
     rows, x, y = rows.float(), features.float(), reference.float()
+    own = (rows.square().mean(1) + 1).pow(3)
+    within = (_kernel(rows, x).sum(1) - own) / (len(x) - 1)
+    return 2 * (within - _kernel(rows, y).mean(1))
 
-    def mean_kernel(part: Tensor, others: Tensor, n_others: int) -> Tensor:
-        return (part @ others.T / x.shape[1] + 1).pow(3).sum(1) / n_others
 
-    found = []
-    for part in rows.split(max(1, CHUNK // max(len(x), len(y)))):
-        own = (part.square().mean(1) + 1).pow(3) / (len(x) - 1)
-        found.append(2 * (mean_kernel(part, x, len(x) - 1) - own - mean_kernel(part, y, len(y))))
-    return torch.cat(found)
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.T / a.shape[1] + 1).pow(3)

@@ -1,14 +1,12 @@
-"""Finding and reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
+"""Reading run folders, which may come from anybody. What can't be read is said, and the rest is kept.
 
 Only regular files of the run's own folder are opened, and what comes out is plain and finite.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from glob import glob
 from io import StringIO
 from pathlib import Path
 from shlex import join
@@ -17,14 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genlab.errors import UsageError, unknown
 from genlab.foreign import LARGEST, Unreadable, is_number, parse_yaml, printable, read_mapping, read_text
 from genlab.run.history import images_seen
 from genlab.run.identity import OF_SWEEP, top_key
 from genlab.stamp import Stamp
 
-FILES = ("config.yaml", "summary.json", "metrics.csv")  # any of them makes a folder a run folder
-OF_A_RUN = {"checkpoints", "samples", "reconstructions"}
 SEED = "seed"
 ABSENT = "–"  # the value of a key that a run's configuration does not have
 
@@ -127,43 +122,6 @@ class Run:
     def _list(self, key: str) -> list[Any]:
         found = self.summary.get(key)
         return found if isinstance(found, list) else []
-
-
-def sweep_folder(sweep: str, log_dir: Path) -> Path:
-    """The folder of a sweep, by its path or by its name alone; raise a UsageError if there is none."""
-    home = log_dir / "train" / "sweeps"
-    for folder in (Path(sweep), home / sweep):
-        if folder.is_dir():
-            return folder
-    if not (names := sorted(path.name for path in home.glob("*") if path.is_dir())):
-        raise UsageError(f"There is no sweep {sweep!r}: it is no folder, and {home} holds none. Type sweep=PATH.")
-    raise UsageError(f"{unknown('sweep', sweep, names)[:-1]} (in {home}), or the path of any folder of run folders.")
-
-
-def run_folders(folder: Path) -> list[Path]:
-    """All run folders in a folder, at any depth, or the folder itself; raise a UsageError if there is none."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        is_run = any(name in files for name in FILES)
-        folders[:] = [name for name in folders if name not in OF_A_RUN and not is_run]
-        if is_run:
-            found.append(Path(root))
-    if not found:
-        raise UsageError(f"{folder} holds no run: a run folder is one with {', '.join(FILES)}, at any depth.")
-    return sorted(found)
-
-
-def named_folders(runs: Sequence[str]) -> list[Path]:
-    """The run folders that paths and patterns (`logs/train/runs/2026-11-*`) name, each once; raise a UsageError for one
-    that names none.
-    """
-    found: dict[Path, None] = {}
-    for run in runs:
-        folders = [path for path in map(Path, [run, *sorted(glob(run))]) if path.is_dir()]  # noqa: PTH207 (absolute)
-        if not folders:
-            raise UsageError(f"runs={run} names no folder: give run folders, such as logs/train/runs/DATE_TIME, or *.")
-        found |= dict.fromkeys(path for folder in folders for path in run_folders(folder))
-    return list(found)
 
 
 def read_run(folder: Path, name: str) -> Run:

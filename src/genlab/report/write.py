@@ -16,8 +16,8 @@ from genlab.errors import UsageError
 from genlab.files import write_bytes, write_text
 from genlab.foreign import printable
 from genlab.report.figures import draw_figures
+from genlab.report.find import named_folders, run_folders, sweep_folder
 from genlab.report.page import render
-from genlab.report.read import named_folders, run_folders, sweep_folder
 from genlab.report.settings import ONE_SEED, SHARED, as_markdown, as_text, compare_settings, settings_of_groups
 from genlab.report.table import Table, read_table
 from genlab.report.text import with_half
