@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
 from genlab.data.decode import UNLABELLED
+from genlab.devices import send
 from genlab.errors import UsageError
 
 NONE = "none"  # how no label is typed
@@ -110,7 +111,7 @@ class Condition(nn.Module, ABC):
 
     def without(self, y: Tensor, rows: Tensor) -> Tensor:
         """Labels without those of some rows (B,), which are true."""
-        return y.masked_fill(rows.to(y.device).reshape(-1, *[1] * (y.ndim - 1)), UNLABELLED)
+        return y.masked_fill(send(rows, y.device).reshape(-1, *[1] * (y.ndim - 1)), UNLABELLED)
 
     def nothing(self, n: int) -> Tensor:
         """n times no label."""

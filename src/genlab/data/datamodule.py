@@ -13,6 +13,7 @@ from genlab.data.arrays import fingerprint
 from genlab.data.derived import Cropped, Drawn, Joined, binarized, random_parts
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
+from genlab.devices import send
 from genlab.errors import UsageError
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
@@ -200,9 +201,7 @@ class ImageDataModule(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: RawBatch, device: torch.device, dataloader_idx: int) -> RawBatch:
         """Move the tensors. (Lightning would look for them in each field, which takes as long as a small layer.)"""
-        waits = device.type in ("cpu", "mps")  # a transfer to mps that does not wait may come too late (PyTorch #83015)
-        images, labels = (part.to(device, non_blocking=not waits) for part in (batch.images, batch.labels))
-        return batch._replace(images=images, labels=labels)
+        return batch._replace(images=send(batch.images, device), labels=send(batch.labels, device))
 
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Crop, flip, binarise, and convert to float32 in [-1, 1], on the device that the images are on by now."""
@@ -211,7 +210,7 @@ class ImageDataModule(LightningDataModule):
             x = random_parts(x, self.size, generator)
         if self.flip and batch.is_training:
             flipped = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
-            x = torch.where(flipped.to(x.device), x.flip(-1), x)
+            x = torch.where(send(flipped, x.device), x.flip(-1), x)
         if self.binarize == "dynamic":
             x = binarized(x, generator)
         return to_float(x), batch.labels

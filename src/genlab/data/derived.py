@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.data.arrays import fingerprint
+from genlab.devices import send
 from genlab.protocols import ImageArray
 from genlab.sampling import row_noise
 
@@ -88,7 +89,7 @@ def random_parts(images: Tensor, size: int, generator: Generator) -> Tensor:
     """Cut a part (B, C, size, size) out of each of the images (B, C, H, W), at a place of its own, drawn uniformly."""
     n, (height, width), device = len(images), images.shape[2:], images.device
     top, left = (torch.randint(side - size + 1, (n, 1), generator=generator) for side in (height, width))
-    rows, columns = ((start + torch.arange(size)).to(device) for start in (top, left))
+    rows, columns = (send(start + torch.arange(size), device) for start in (top, left))
     places = (torch.arange(n, device=device)[:, None, None], slice(None), rows[:, :, None], columns[:, None, :])
     return images[places].permute(0, 3, 1, 2).contiguous()
 
@@ -98,6 +99,6 @@ def binarized(images: ImageArray, generator: Generator) -> Tensor:
     parts = []
     for start in range(0, len(images), 1000):  # the noise takes four times the memory of the images
         part = images[start : start + 1000]
-        noise = torch.rand(part.shape, generator=generator).to(part.device)
+        noise = send(torch.rand(part.shape, generator=generator), part.device)
         parts.append((255 * noise < part).to(torch.uint8) * 255)
     return torch.cat(parts)

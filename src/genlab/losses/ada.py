@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import PositiveFloat, PositiveInt, Share
+from genlab.devices import send
 from genlab.distributed import mean_over_processes, rank_and_world_size
 from genlab.losses.augment import Cutout
 from genlab.losses.transforms import Draws, blits, colours, geometry, moved, recoloured
@@ -56,7 +57,7 @@ class ADA(Augmentation):
         if self.cutout == 0:
             return changed
         is_cut = torch.rand(len(images), 1, 1, 1, generator=generator) < self.p * self.cutout
-        return torch.where(is_cut.to(images.device), Cutout()(changed, generator), changed)
+        return torch.where(send(is_cut, images.device), Cutout()(changed, generator), changed)
 
     @property
     def adapts(self) -> bool:
@@ -66,7 +67,7 @@ class ADA(Augmentation):
     def observe(self, logits: Tensor) -> None:
         """Count the signs of logits (B, 1) of reals in a step of D, counted from the boundary."""
         signs = logits.detach().sign().double()
-        self._counts = self._counts.to(signs.device) + torch.stack([signs.sum(), signs.new_tensor(signs.numel())])
+        self._counts = send(self._counts, signs.device) + torch.stack([signs.sum(), signs.new_full((), signs.numel())])
 
     def adapt(self) -> None:
         """Step p if it is time, by what all processes have counted since the last step. To be called at each update."""

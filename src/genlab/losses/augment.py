@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import Share
+from genlab.devices import send
 from genlab.protocols import Augmentation
 
 
@@ -50,7 +51,7 @@ class Colour(Augmentation):
     def __call__(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Map images (B, C, H, W) in [-1, 1] to recoloured ones; values may leave [-1, 1]."""
         shift, saturation, contrast = (
-            strength * (2 * torch.rand(len(images), 1, 1, 1, generator=generator) - 1).to(images)
+            strength * send(2 * torch.rand(len(images), 1, 1, 1, generator=generator) - 1, images)
             for strength in (self.brightness, self.saturation, self.contrast)
         )
         images = images + shift
@@ -76,7 +77,7 @@ class Translation(Augmentation):
             side = images.shape[dim]
             largest = pixels(self.ratio, side)
             shift = torch.randint(-largest, largest + 1, (len(images), 1), generator=generator)
-            source = along(torch.arange(side) - shift, dim).to(images.device)  # where each row or column comes from
+            source = send(along(torch.arange(side) - shift, dim), images.device)  # where each row or column comes from
             inside = (source >= 0) & (source < side)
             images = images.take_along_dim(source.clamp(0, side - 1), dim) * inside
         return images
@@ -103,7 +104,7 @@ class Cutout(Augmentation):
             centre = torch.randint(0, side + 1 - cut % 2, (len(images), 1), generator=generator)
             distance = torch.arange(side) - (centre - cut // 2)
             hidden.append(along((distance >= 0) & (distance < cut), dim))
-        return images * ~(hidden[0] & hidden[1]).to(images.device)
+        return images * send(~(hidden[0] & hidden[1]), images.device)
 
 
 def pixels(ratio: float, side: int) -> int:

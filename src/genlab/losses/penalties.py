@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import PositiveFloat, PositiveInt
+from genlab.devices import send
 from genlab.protocols import Penalty
 
 Batch = Tensor | tuple[Tensor, ...]
@@ -83,7 +84,7 @@ class DRAGAN(GradientPenalty):
     def __call__(self, critic: Critic, real: Batch, fake: Batch, generator: Generator | None = None) -> Tensor:
         real = parts(real)
         share = torch.rand(len(real[0]), generator=generator)
-        directions = [torch.rand(part.shape, generator=generator).to(part) for part in real]
+        directions = [send(torch.rand(part.shape, generator=generator), part) for part in real]
         x = tuple(a + rows(share, a) * self.noise * a.std() * e for a, e in zip(real, directions, strict=True))
         return self.weight * (slopes(critic, x) - 1).square().mean()
 
@@ -100,7 +101,7 @@ def parts(batch: Batch) -> tuple[Tensor, ...]:
 
 def rows(values: Tensor, like: Tensor) -> Tensor:
     """Shape one value a row (B,) for products with `like` (B, ...), and move it there."""
-    return values.to(like).reshape(-1, *[1] * (like.ndim - 1))
+    return send(values, like).reshape(-1, *[1] * (like.ndim - 1))
 
 
 def slopes(critic: Critic, x: tuple[Tensor, ...]) -> Tensor:

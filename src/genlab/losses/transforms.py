@@ -8,6 +8,8 @@ from math import log, pi, sqrt
 import torch
 from torch import Generator, Tensor
 
+from genlab.devices import send
+
 SCALING = 0.2 * log(2)  # standard deviation of the logarithm of a factor: of sizes,
 CONTRAST, SATURATION = 0.5 * log(2), log(2)  # of contrast and of saturation
 BRIGHTNESS, SHIFT = 0.2, 0.125  # in units of the image range [-1, 1], and of the side
@@ -79,7 +81,7 @@ def colours(draws: Draws, p: float) -> Tensor:
 
 def recoloured(images: Tensor, matrices: Tensor) -> Tensor:
     """Apply matrices (B, 4, 4) of `colours` to images (B, C, H, W); a grey one gets the mean of the three colours."""
-    matrices = matrices.to(images)
+    matrices = send(matrices, images)
     if images.shape[1] == 1:
         matrices = matrices[:, :3].mean(1, keepdim=True)
         matrices = torch.cat([matrices[:, :, :3].sum(2, keepdim=True), matrices[:, :, 3:]], dim=2)
@@ -105,8 +107,8 @@ def moved(images: Tensor, matrices: Tensor) -> Tensor:
     total = torch.zeros_like(flat)
     for row, row_share in zip(rows, row_shares, strict=True):
         for column, column_share in zip(columns, column_shares, strict=True):
-            index = (row * width + column)[:, None].expand(-1, n_channels, -1).to(images.device)
-            total = total + (row_share * column_share)[:, None].to(images) * flat.gather(2, index)
+            index = send(row * width + column, images.device)[:, None].expand(-1, n_channels, -1)
+            total = total + send(row_share * column_share, images)[:, None] * flat.gather(2, index)
     return total.view_as(images)
 
 

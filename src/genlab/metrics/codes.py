@@ -33,6 +33,7 @@ def codebook_use(indices: Tensor, codebook_size: int) -> tuple[Tensor, Tensor]:
         The perplexity exp(H) of the frequencies, from 1 where one entry alone is used to K where all are alike; and the
         share of entries that occur at all, of those that could with so many numbers, in (0, 1].
     """
-    counts = torch.bincount(indices.flatten(), minlength=codebook_size)
+    numbers = indices.flatten()
+    counts = numbers.new_zeros(codebook_size).scatter_add_(0, numbers, torch.ones_like(numbers))  # `bincount` waits
     entropy = torch.special.entr(counts / counts.sum()).sum()
     return entropy.exp(), (counts > 0).sum() / min(codebook_size, indices.numel())

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from genlab.bounds import NonNegativeFloat
 from genlab.conditioning import given
+from genlab.devices import send
 from genlab.models.autoencoding import Autoencoder, squared_distance
 from genlab.moments import Moments, symmetric_root
 
@@ -86,7 +87,7 @@ class AE(Autoencoder):
         """Add noise to images (B, C, H, W)."""
         if self.corruption == 0:
             return x
-        return x + self.corruption * torch.randn(x.shape, generator=self.noise).to(x)
+        return x + self.corruption * send(torch.randn(x.shape, generator=self.noise), x)
 
     def on_train_epoch_start(self) -> None:
         """Start the moments of the codes anew, as the encoder has changed."""

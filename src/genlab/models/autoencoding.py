@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from genlab.bounds import PositiveInt
 from genlab.conditioning import given
+from genlab.devices import send
 from genlab.models.base import ImageModel, Network
 
 
@@ -78,7 +79,7 @@ class GaussianPosterior(EncoderDecoder):
 
 def reparametrise(mean: Tensor, logvar: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw z = mean + exp(logvar / 2) e with e ~ N(0, I), differentiable in both; all (B, *latent_shape)."""
-    noise = torch.randn(mean.shape, generator=generator).to(mean)
+    noise = send(torch.randn(mean.shape, generator=generator), mean)
     return mean + (0.5 * logvar).exp() * noise
 
 

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from genlab.bounds import AtLeastTwo, PositiveInt, ShareBelowOne
 from genlab.conditioning import drawn_labels, given
 from genlab.conditions import Condition
+from genlab.devices import send
 from genlab.distributed import broadcast_buffers
 from genlab.errors import UsageError
 from genlab.models.codes import code_shape
@@ -124,7 +125,7 @@ class ImageModel(LightningModule, ABC):
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """Map draws from N(0, I), on the CPU, to draws from p(z), both (B, *latent_shape): the same here."""
-        return noise.to(self.device)
+        return send(noise, self.device)
 
     def prior_moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each entry of a code under the prior, `latent_shape` each."""

@@ -51,7 +51,7 @@ class Drifting(ImageModel):
 
         Samples get the labels of the images, one after the other.
         """
-        labels = None if y is None else y[torch.arange(self.n_fakes) % len(y)]
+        labels = None if y is None else y[torch.arange(self.n_fakes, device=y.device) % len(y)]
         fake = self.decode(self.prior(self.n_fakes, generator), labels)
         vectors = [self.condition.vectors(part) for part in (labels, y) if self.condition and part is not None]
         found = [torch.stack(self.drift(f(fake), f(x), *vectors)) for f in self.features.values()]

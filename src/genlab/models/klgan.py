@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from genlab.devices import send
 from genlab.distributed import mean_over_processes
 from genlab.losses import kl_to_standard_normal
 from genlab.models.adversarial import Terms
@@ -85,7 +86,7 @@ class KLGAN(GaussianPosterior, FirstStage):
     def from_noise(self, noise: Tensor) -> Tensor:
         """Map draws from N(0, I), on the CPU, to draws from the prior, both (B, *latent_shape)."""
         mean, std = self.prior_moments()
-        return mean + std * noise.to(mean)
+        return mean + std * send(noise, mean)
 
     def prior_moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each entry of a code in training, `latent_shape` each."""
