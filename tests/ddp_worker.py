@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from settings import config, options
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from genlab.callbacks import EMA
 from genlab.config.build import build
@@ -23,6 +24,22 @@ NAMES = [*options("model"), *MORE]
 # With noise of their own: one that Lightning steps, one of players with batch normalisation, those with codebooks.
 OWN = ["vae", "gan", "drifting", "vqvae", "vqgan", "labels"]
 RUNS = [*((name, True) for name in NAMES), *((name, False) for name in OWN)]  # models, and whether the noise is joint
+
+
+class Reductions(TorchDispatchMode, Callback):
+    """The bytes of each sum over all processes of a training step: those of the newest, in their order."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.c10d.allreduce_.default:
+            self.sizes.append(sum(part.nbytes for part in args[0]))
+        return func(*args, **(kwargs or {}))
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.sizes: list[int] = []
+        self.__enter__()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.__exit__(None, None, None)
 
 
 class JointNoise(Callback):
@@ -64,10 +81,14 @@ def state_after_training(model_name: str, trainer_name: str, joint_noise: bool) 
     torch.manual_seed(0)
     model, ema = build(cfg.model), EMA(half_life=100, ramp_up=1.0, every_n_steps=1)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = build(cfg.trainer, callbacks=[ema, *([JointNoise()] if joint_noise else [])], **quiet)
+    reductions = Reductions()
+    trainer = build(cfg.trainer, callbacks=[reductions, ema, *([JointNoise()] if joint_noise else [])], **quiet)
     trainer.fit(model, build(cfg.data))
     assert ema.average is not None
+    weights = [[p for group in optimizer.param_groups for p in group["params"]] for optimizer in trainer.optimizers]
     return {
+        "bytes averaged": torch.tensor(reductions.sizes),
+        "bytes of players": torch.tensor([sum(p.nbytes for p in own) for own in weights]),
         **{f"raw {name}": value.detach() for name, value in model.named_parameters()},
         **{f"averaged {name}": value for name, value in ema.average.module.state_dict().items()},
         "z of this process": torch.randn(2, 3, generator=model.noise),

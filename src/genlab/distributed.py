@@ -1,9 +1,10 @@
 """Work that is divided among the processes of a run, with the same result however many they are."""
 
 import atexit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
@@ -42,6 +43,18 @@ def mean_over_processes(value: Tensor) -> Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / world_size
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Replace the gradients that parameters have by their means over all processes, in one message."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not has_group() or not gradients:
+        return
+    joint = torch.cat([gradient.flatten() for gradient in gradients]).div_(dist.get_world_size())
+    dist.all_reduce(joint)
+    for gradient, mean in zip(gradients, joint.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 def broadcast_buffers(module: nn.Module) -> None:

@@ -48,8 +48,7 @@ def test_an_argument_that_lightning_does_not_know_is_refused_with_the_nearest_an
 
 
 ELSEWHERE = [  # for all models: what is typed, and the key to use instead
-    ("overfit_batches=2", "data.limit=N"),
-    ("overfit_batches=0.5", "data.limit=N"),
+    ("overfit_batches=0.5", "trainer.overfit_batches=0.5 is not possible: it must be a whole number of at least 0."),
     ("precision=bf16-true", "trainer.precision=bf16-mixed"),
     ("precision=16-true", "trainer.precision=bf16-mixed"),
     ("precision=64-true", "trainer.precision=bf16-mixed"),
@@ -61,8 +60,6 @@ ELSEWHERE = [  # for all models: what is typed, and the key to use instead
     ("enable_progress_bar=false", "~callbacks.progress"),
     ("default_root_dir=here", "hydra.run.dir=PATH"),
     ("use_distributed_sampler=true", "leave it out"),
-    ("fast_dev_run=true", "debug=fast"),
-    ("fast_dev_run=3", "debug=fast"),
     ("barebones=true", "callbacks=none"),
     ("strategy=fsdp", "trainer=ddp"),
     ("strategy=deepspeed", "trainer=ddp"),
@@ -114,8 +111,11 @@ def test_values_that_change_nothing_are_taken():
         checked("model=gan", f"trainer.{name}={'null' if value is None else str(value).lower()}")
     checked("model=gan", "trainer.gradient_clip_val=0", "trainer.accumulate_grad_batches=1")
     checked("trainer.val_check_interval=0.5", "trainer.check_val_every_n_epoch=null", "trainer.log_every_n_steps=0")
+    assert checked("trainer.precision=tf32").precision == "32-true"
+    assert torch.get_float32_matmul_precision() == "high"
     for precision in ("32", "32-true", "16-mixed", "bf16-mixed", "bf16", "null"):
         checked(f"trainer.precision={precision}")
+        assert torch.get_float32_matmul_precision() == "highest"
     assert checked("trainer.strategy=ddp").strategy == {"_target_": "genlab.trainer.strategy.DDP"}
     assert checked("trainer.devices=2").strategy == {"_target_": "genlab.trainer.strategy.DDP"}
     assert checked("trainer.devices=auto").strategy == "auto"
@@ -142,6 +142,8 @@ WORKS = [  # models, what is typed, and steps and epochs of the run
         ],
         (6, 2),
     ),
+    (["gan"], ["trainer.fast_dev_run=true"], (1, 1)),
+    (["vae"], ["trainer.overfit_batches=2", "trainer.max_epochs=3"], (6, 3)),
 ]
 ROWS = [(model, *row) for models, *row in WORKS for model in models]
 

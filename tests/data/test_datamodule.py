@@ -8,6 +8,7 @@ import pytest
 import torch
 from settings import config
 
+from genlab import devices
 from genlab.config.build import build
 from genlab.data import Digits, ImageDataModule
 from genlab.data.derived import binarized
@@ -49,6 +50,25 @@ def test_images_and_labels_stay_together():
         for image, label in zip(x, y, strict=True):
             row = (train.images[:] == image).flatten(1).all(1).nonzero().item()
             assert train.labels[row] == label
+
+
+def test_images_that_are_kept_on_the_device_come_in_the_same_batches(monkeypatch):
+    monkeypatch.setattr(devices, "free_bytes", lambda _: 2**30)
+    plain, kept = (
+        datamodule("data.batch_size=8", "data.limit=90", f"data.device={place}") for place in ("cpu", "auto")
+    )
+    before = kept.splits["train"].images
+    for one, same in zip(plain.train_dataloader(), loader := kept.train_dataloader(), strict=True):
+        assert torch.equal(one.images, same.images)
+        assert torch.equal(one.labels, same.labels)
+    assert loader.dataset.split.images is not before
+
+
+def test_images_that_the_device_does_not_hold_stay_where_they_are(monkeypatch):
+    images = torch.zeros(10, 1, 4, 4, dtype=torch.uint8)
+    for free, is_kept in ((0, False), (319, False), (320, True)):
+        monkeypatch.setattr(devices, "free_bytes", lambda _, free=free: free)
+        assert (devices.load_onto(images, torch.device("meta")) is not None) == is_kept
 
 
 @pytest.mark.parametrize("name", ["digits", "shapes"])

@@ -91,6 +91,14 @@ def test_compiling_gives_the_same_training(name, monkeypatch):
     assert any(calls)
 
 
+def test_a_mode_of_the_compiler_is_handed_on_and_told_of_each_step(monkeypatch):
+    modes, steps = [], []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda _, mode: modes.append(mode))
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: steps.append(1))
+    fitted("model=gan", "model.compile=reduce-overhead", "trainer.max_steps=2")
+    assert (modes, steps) == (["reduce-overhead"] * 2, [1] * 2)
+
+
 def test_channels_last_is_a_matter_of_memory_alone():
     plain, last = (
         fitted("model=vae", f"model.channels_last={value}", "trainer.max_steps=2") for value in (False, True)

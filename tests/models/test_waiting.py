@@ -1,7 +1,7 @@
 """No training step waits for a GPU.
 
-Here the device is `meta`, whose tensors have no values: what would read one (`item`, `bool`, `cpu`), or has a shape that
-depends on one (`nonzero`, a boolean mask as index), raises an error.
+Here the device is `meta`, whose tensors have no values: what would read one (`item`, `bool`, `cpu`), or has a shape
+that depends on one (`nonzero`, a boolean mask as index), raises an error.
 """
 
 from contextlib import nullcontext
@@ -47,7 +47,7 @@ class Done(Exception):
 class NoWaiting(TorchDispatchMode, Callback):
     """Raises `Waiting` where an operation brings a tensor of the CPU to the device and does not leave it to the queue.
 
-    A scalar goes along with what is asked of the device. (`torch.tensor(values, device=...)` waits too, and is not seen.)
+    A scalar goes along with what is asked of the device. (`torch.tensor(values, device=...)` waits, and is not seen.)
     As a callback it looks at all that happens from the end of the first batch to that of the fourth.
     """
 

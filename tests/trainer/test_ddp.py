@@ -38,7 +38,7 @@ def ranks(name, request):
 
 
 def weights(state):
-    return {name: value for name, value in state.items() if name != "z of this process"}
+    return {name: value for name, value in state.items() if name.startswith(("raw", "averaged"))}
 
 
 @pytest.mark.parametrize(("name", "joint"), [marked(*run) for run in RUNS])
@@ -66,6 +66,13 @@ def test_training_moved_the_weights_that_are_compared(ranks, name):
 def test_each_process_draws_its_own_z(ranks, name):
     first, second = (rank[name, False]["z of this process"] for rank in ranks)
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in NAMES if name not in ("vqvae", "vqgan", "klgan")])
+def test_each_players_gradients_are_averaged_once_in_a_step(ranks, name):
+    """The first stages also average what the weight of D and their priors follow."""
+    for rank in ranks:
+        assert rank[name, True]["bytes averaged"].tolist() == rank[name, True]["bytes of players"].tolist()
 
 
 @pytest.mark.slow  # test_resume.py has the command line in two processes too

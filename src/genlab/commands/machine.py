@@ -95,6 +95,16 @@ def know_there_is_no_gpu() -> None:
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
+def set_tf32(trainer: DictConfig) -> None:
+    """With `trainer.precision=tf32` compute products of float32 matrices on a GPU with 10 bits of their 23.
+
+    (PyTorch does so in convolutions anyway.)
+    """
+    is_asked = trainer.get("precision") == "tf32"
+    torch.set_float32_matmul_precision("high" if is_asked else "highest")
+    trainer.precision = "32-true" if is_asked else trainer.get("precision")
+
+
 def say_where_it_crashed() -> None:
     """Have Python write to the terminal where it was when the system kills it.
 

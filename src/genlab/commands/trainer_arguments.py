@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
-from genlab.commands.machine import check_devices, has_several_processes
+from genlab.commands.machine import check_devices, has_several_processes, set_tf32
 from genlab.config.values import convert
 from genlab.errors import UsageError, one_line, unknown
 from genlab.models.adversarial import AdversarialModel
@@ -24,8 +24,6 @@ INSTEAD = {  # arguments that are other keys here, but for the values that chang
     "enable_checkpointing": "type ~callbacks.checkpoint, or callbacks.checkpoint.every_n_epochs=N for fewer of them",
     "enable_progress_bar": "type ~callbacks.progress",
     "default_root_dir": "type hydra.run.dir=PATH",
-    "overfit_batches": "type data.limit=N, the number of images, or debug=overfit",
-    "fast_dev_run": "type debug=fast, or trainer.max_steps=N",
     "barebones": "type callbacks=none",
     "use_distributed_sampler": "leave it out, as the data module's own sampler knows its process",
 }
@@ -53,8 +51,9 @@ BOUNDED = {  # numbers that Lightning divides by, or takes for others, without a
     "val_check_interval": PositiveInt,
     "log_every_n_steps": NonNegativeInt,
     "gradient_clip_val": NonNegativeFloat,
+    "overfit_batches": NonNegativeInt,
 }
-PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
+PRECISIONS = ("32-true", "32", "tf32", "16-mixed", "16", "bf16-mixed", "bf16")
 PROFILERS = {
     "simple": "lightning.pytorch.profilers.SimpleProfiler",
     "advanced": "lightning.pytorch.profilers.AdvancedProfiler",
@@ -65,7 +64,7 @@ PROFILERS = {
 def check_trainer(cfg: DictConfig) -> None:
     """Refuse what the trainer of a checked configuration can't do, with a UsageError that names the key to use instead.
 
-    Strategy and profiler, which Lightning would choose otherwise, are set in place.
+    What Lightning would choose otherwise, or does not know, is set in place.
     """
     trainer: Any = cfg.trainer
     _check_other_keys(cfg)
@@ -76,10 +75,12 @@ def check_trainer(cfg: DictConfig) -> None:
         )
     for name, kind in BOUNDED.items():
         value = trainer.get(name)  # val_check_interval may be a share of an epoch, which Lightning looks at
-        if isinstance(value, int) or (isinstance(value, float) and kind is NonNegativeFloat):
+        if isinstance(value, int) or (isinstance(value, float) and name != "val_check_interval"):
             convert(f"trainer.{name}", value, kind)
     check_devices(trainer)
     _choose_strategy(trainer)
+    _try_out(cfg)
+    set_tf32(trainer)
     if isinstance(profiler := trainer.get("profiler"), str):
         if profiler not in PROFILERS:
             raise UsageError(unknown("value of trainer.profiler", profiler, list(PROFILERS)))
@@ -96,6 +97,20 @@ def _check_other_keys(cfg: DictConfig) -> None:
         value = cfg.trainer.get(name)
         if value not in (None, defaults[name]):
             raise UsageError(f"trainer.{name}={value} is not possible here: {remedy.format(value=value)}.")
+
+
+def _try_out(cfg: DictConfig) -> None:
+    """Have what Lightning would do without loggers, callbacks and checkpoints done with them.
+
+    `fast_dev_run` trains and validates on so many batches, `overfit_batches` trains on the images of so many.
+    """
+    trainer = cfg.trainer
+    if n := int(trainer.get("fast_dev_run") or 0):
+        limits = dict.fromkeys(("limit_train_batches", "limit_val_batches"), n)
+        trainer.update(max_epochs=1, log_every_n_steps=1, val_check_interval=None, fast_dev_run=False, **limits)
+    if n := trainer.get("overfit_batches") or 0:
+        cfg.data.limit = min(n * cfg.data.batch_size, cfg.data.get("limit") or n * cfg.data.batch_size)
+        trainer.overfit_batches = 0
 
 
 def _choose_strategy(trainer: DictConfig) -> None:

@@ -13,7 +13,7 @@ from genlab.data.arrays import fingerprint
 from genlab.data.derived import Cropped, Drawn, Joined, binarized, random_parts
 from genlab.data.loader import BatchLoader, RawBatch
 from genlab.data.sampler import EvaluationBatches, TrainBatches
-from genlab.devices import send
+from genlab.devices import load_onto, send
 from genlab.errors import UsageError
 from genlab.images import to_float
 from genlab.protocols import ImageArray, Source, Split
@@ -40,6 +40,7 @@ class ImageDataModule(LightningDataModule):
             side, another one each time, and evaluation the central one; None to store what is shown.
         binarize: None, `dynamic` (each pixel is 0 or 255, drawn anew for every batch, with its level as probability:
             Salakhutdinov and Murray, 2008) or `fixed` (drawn once: Larochelle and Murray, 2011).
+        device: `auto` keeps the training images on the GPU, if there are no workers and half of its memory holds them.
         settings: what the source takes, such as `root`.
 
     Raises:
@@ -62,6 +63,7 @@ class ImageDataModule(LightningDataModule):
         flip: bool = False,
         binarize: Literal["dynamic", "fixed"] | None = None,
         random_crop: StoredSize | None = None,
+        device: Literal["cpu", "auto"] = "cpu",
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -70,6 +72,7 @@ class ImageDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.limit = limit
         self.num_workers = num_workers
+        self.keeps_on_device = device == "auto" and num_workers == 0
         self.name, self.seed, self.flip, self.binarize = redact(name), seed, flip, binarize
         if random_crop is not None and random_crop <= size:
             raise UsageError(
@@ -196,8 +199,11 @@ class ImageDataModule(LightningDataModule):
         else:
             split = split._replace(images=self._centre(split.images))
             batches = EvaluationBatches(len(split.images), self.batch_size, *place, split=SPLITS.index(name))
-        pin = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        return BatchLoader(split, batches, self.num_workers, pin)
+        device = trainer.strategy.root_device if trainer else torch.device("cpu")
+        is_kept = False
+        if name == "train" and self.keeps_on_device and (images := load_onto(split.images, device)) is not None:
+            split, is_kept = Split(images, split.labels.to(device)), True
+        return BatchLoader(split, batches, self.num_workers, pin=device.type == "cuda" and not is_kept)
 
     def transfer_batch_to_device(self, batch: RawBatch, device: torch.device, dataloader_idx: int) -> RawBatch:
         """Move the tensors. (Lightning would look for them in each field, which takes as long as a small layer.)"""

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from genlab.data.sampler import EvaluationBatches, Rows, TrainBatches
+from genlab.devices import send
 from genlab.interrupts import blocked
 from genlab.protocols import Split
 
@@ -27,8 +28,8 @@ class Batches(Dataset):
         self.split, self.is_training = split, is_training
 
     def __getitem__(self, batch: Rows) -> RawBatch:
-        images, labels = self.split.images[batch.rows], self.split.labels[batch.rows]
-        return RawBatch(images, labels, batch.seed, self.is_training)
+        rows = send(batch.rows, self.split.labels.device)
+        return RawBatch(self.split.images[rows], self.split.labels[rows], batch.seed, self.is_training)
 
 
 class BatchLoader(DataLoader):

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from genlab.trainer.internals import is_last_accumulation, log_row, loggers_are_
 
 Network = Callable[..., nn.Module]  # (in_shape, out_shape) -> module
 OptimizerFactory = Callable[..., Optimizer]  # parameters -> optimiser
+CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
 
@@ -48,7 +49,7 @@ class ImageModel(LightningModule, ABC):
         scheduler: makes a learning rate schedule from an optimiser, stepped at every batch; None for none.
         schedules: of numbers of the model, its objective and its optimisers, by the names of `schedule_targets`; they
             are set before every batch.
-        compile: compile the networks for training.
+        compile: compile the networks for training: true, or a mode of `torch.compile`.
         channels_last: keep the weights of convolutions in the memory format that some devices prefer.
         condition: what the model is told of an image; None for nothing.
         condition_drop: share of the training images whose label is left out, others in each batch, so that the model
@@ -66,7 +67,7 @@ class ImageModel(LightningModule, ABC):
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
         schedules: Mapping[str, Schedule] | None = None,
-        compile: bool = False,
+        compile: bool | CompileMode = False,
         channels_last: bool = False,
         latent_shape: Iterable[PositiveInt] | None = None,
         downsample: AtLeastTwo | None = None,
@@ -209,8 +210,9 @@ class ImageModel(LightningModule, ABC):
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
         check_total_steps(self.trainer)
+        mode = {"mode": self.compile_networks} if isinstance(self.compile_networks, str) else {}
         for network in self.children() if self.compile_networks else ():
-            network.compile()  # in place: the names of its weights stay
+            network.compile(**mode)  # in place: the names of its weights stay
 
     def rank_state(self) -> dict[str, Any]:
         """State that differs between processes and that a resumed run needs: tensors and plain containers."""
@@ -230,6 +232,8 @@ class ImageModel(LightningModule, ABC):
         broadcast_buffers(self)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if isinstance(self.compile_networks, str):
+            torch.compiler.cudagraph_mark_step_begin()  # what CUDA graphs have computed before may be overwritten
         self.set_scheduled(self.trainer.optimizers)
         self.images_seen += len(batch[0]) * self.trainer.world_size
 

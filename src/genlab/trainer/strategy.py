@@ -6,24 +6,35 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
+from lightning.pytorch.overrides.distributed import _sync_module_states
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from torch.optim import Optimizer
 
+from genlab.distributed import average_gradients
 from genlab.trainer.watch import known_to_children, waiting_for_the_watch, watching_children
 
 
 class DDP(DDPStrategy):
-    """Lightning's DDP, which looks for unused parameters only in models that step several optimisers by hand.
+    """Lightning's DDP, which in models that step several optimisers by hand averages gradients before each step.
 
-    There a step of D leaves G's parameters unused, and DDP would wait for their gradients for ever. Elsewhere the
-    search costs a walk through the graph at every step.
+    There a backward pass of D leaves G's parameters unused. PyTorch's DDP would look for those in the graph, and send
+    the gradients of all after each backward pass: for two players twice as much, for each batch of an update.
     """
 
     def configure_ddp(self) -> None:
         assert self.lightning_module is not None
+        if self.lightning_module.automatic_optimization:
+            super().configure_ddp()
+        else:
+            _sync_module_states(self.lightning_module)
+
+    def optimizer_step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        """Step one of the optimisers, whose gradients are averaged over all processes, by DDP or here."""
+        assert self.lightning_module is not None
         if not self.lightning_module.automatic_optimization:
-            self._ddp_kwargs["find_unused_parameters"] = True
-        super().configure_ddp()
+            average_gradients(p for group in optimizer.param_groups for p in group["params"])
+        return super().optimizer_step(optimizer, *args, **kwargs)
 
     def _configure_launcher(self) -> None:
         super()._configure_launcher()
