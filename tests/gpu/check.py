@@ -7,7 +7,7 @@
 | waits | how often a step made the program wait for the GPU, by PyTorch's own count; 0 is as it should be |
 | resume | whether a run that is stopped and goes on ends with the same weights, or how far they are apart |
 | by hand | img/s over that of the loop in tests/benchmarks/by_hand.py |
-| on gpu, tf32 | what data.device=auto and trainer.precision=tf32 do to img/s: a factor |
+| on gpu, tf32 | what data.device=auto and tf32=true do to img/s: a factor |
 | compile, graphs | what model.compile=true and =reduce-overhead do to it, once compiled |
 
 The last rows are runs of `trainer=ddp` on all GPUs. `--device cpu` takes the CPU, for a look at the script itself.
@@ -34,14 +34,14 @@ import torch
 from resuming import copied
 from settings import config, options
 
-from genlab.commands.machine import quieten
+from genlab.commands.machine import allow_tf32, quieten
 from genlab.commands.train import train
 from genlab.commands.trainer_arguments import check_trainer
 from genlab.config.build import build
 from genlab.run.checkpoint import read_checkpoint
 
 PRECISIONS = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
-FACTORS = {"on gpu": "data.device=auto", "tf32": "trainer.precision=tf32"}
+FACTORS = {"on gpu": "data.device=auto", "tf32": "tf32=true"}
 COMPILED = {"compile": "model.compile=true", "graphs": "model.compile=reduce-overhead"}
 TO_COMPILE = ("vae", "gan", "vaegan")  # which takes most of the time
 COLUMNS = (*PRECISIONS, "fp32", "img/s", "MiB", "waits", "resume", "by hand", *FACTORS, *COMPILED)
@@ -63,6 +63,7 @@ class Check:
         n_steps = SETTLE + self.n_steps + COUNTED
         cfg = config(*self.typed, f"trainer.max_steps={n_steps}", "trainer.limit_val_batches=0", *typed)
         check_trainer(cfg)
+        allow_tf32(cfg.tf32)
         torch.manual_seed(0)
         watch = Watch(self.n_steps)
         build(cfg.trainer, callbacks=[watch], **NOTHING).fit(build(cfg.model), build(cfg.data))

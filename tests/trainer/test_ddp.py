@@ -70,9 +70,11 @@ def test_each_process_draws_its_own_z(ranks, name):
 
 @pytest.mark.parametrize("name", [marked(name) for name in NAMES if name not in ("vqvae", "vqgan", "klgan")])
 def test_each_players_gradients_are_averaged_once_in_a_step(ranks, name):
-    """The first stages also average what the weight of D and their priors follow."""
+    """The first stages also average what the weight of D and their priors follow. DDP may send in parts."""
     for rank in ranks:
-        assert rank[name, True]["bytes averaged"].tolist() == rank[name, True]["bytes of players"].tolist()
+        sent, owned = (rank[name, True][key].tolist() for key in ("bytes averaged", "bytes of players"))
+        assert sent == owned or len(owned) == 1
+        assert sum(sent) == sum(owned)
 
 
 @pytest.mark.slow  # test_resume.py has the command line in two processes too

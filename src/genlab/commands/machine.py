@@ -95,14 +95,9 @@ def know_there_is_no_gpu() -> None:
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
-def set_tf32(trainer: DictConfig) -> None:
-    """With `trainer.precision=tf32` compute products of float32 matrices on a GPU with 10 bits of their 23.
-
-    (PyTorch does so in convolutions anyway.)
-    """
-    is_asked = trainer.get("precision") == "tf32"
-    torch.set_float32_matmul_precision("high" if is_asked else "highest")
-    trainer.precision = "32-true" if is_asked else trainer.get("precision")
+def allow_tf32(is_allowed: bool) -> None:
+    """Have a GPU compute products of float32 matrices with 10 bits of their 23, or with all of them."""
+    torch.set_float32_matmul_precision("high" if is_allowed else "highest")
 
 
 def say_where_it_crashed() -> None:

@@ -17,6 +17,7 @@ from genlab.commands.init import start_from
 from genlab.commands.labels import learn_labels
 from genlab.commands.load import find_checkpoint
 from genlab.commands.machine import (
+    allow_tf32,
     check_machine,
     keep_freed_memory,
     know_there_is_no_gpu,
@@ -145,6 +146,7 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
     run_dir = Path(cfg.paths.run_dir)
     keep_freed_memory()
     know_there_is_no_gpu()
+    allow_tf32(cfg.get("tf32", False))
     leave_group_at_exit()
     say_where_it_crashed()
     seed_everything(cfg.seed, workers=True, verbose=False)

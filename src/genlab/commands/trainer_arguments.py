@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
-from genlab.commands.machine import check_devices, has_several_processes, set_tf32
+from genlab.commands.machine import check_devices, has_several_processes
 from genlab.config.values import convert
 from genlab.errors import UsageError, one_line, unknown
 from genlab.models.adversarial import AdversarialModel
@@ -53,7 +53,7 @@ BOUNDED = {  # numbers that Lightning divides by, or takes for others, without a
     "gradient_clip_val": NonNegativeFloat,
     "overfit_batches": NonNegativeInt,
 }
-PRECISIONS = ("32-true", "32", "tf32", "16-mixed", "16", "bf16-mixed", "bf16")
+PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
 PROFILERS = {
     "simple": "lightning.pytorch.profilers.SimpleProfiler",
     "advanced": "lightning.pytorch.profilers.AdvancedProfiler",
@@ -64,7 +64,7 @@ PROFILERS = {
 def check_trainer(cfg: DictConfig) -> None:
     """Refuse what the trainer of a checked configuration can't do, with a UsageError that names the key to use instead.
 
-    What Lightning would choose otherwise, or does not know, is set in place.
+    What Lightning would choose otherwise is set in place.
     """
     trainer: Any = cfg.trainer
     _check_other_keys(cfg)
@@ -80,7 +80,6 @@ def check_trainer(cfg: DictConfig) -> None:
     check_devices(trainer)
     _choose_strategy(trainer)
     _try_out(cfg)
-    set_tf32(trainer)
     if isinstance(profiler := trainer.get("profiler"), str):
         if profiler not in PROFILERS:
             raise UsageError(unknown("value of trainer.profiler", profiler, list(PROFILERS)))

@@ -10,6 +10,7 @@ from genlab.config.values import convert
 
 KEYS: dict[str, Any] = {
     "seed": int,
+    "tf32": bool,
     "tags": list[str],
     "resume": str | None,
     "init": str | None,

@@ -43,7 +43,7 @@ def fingerprint(config: DictConfig) -> str:
     config.paths = {name: name for name in config.get("paths", {})}
     if config.get("callbacks"):
         config.callbacks.pop(PRUNE.rpartition(".")[2], None)
-    for key in ("init", "prior"):
+    for key in ("init", "prior", "tf32"):
         if not config.get(key):
             config.pop(key, None)  # runs of earlier versions have none
     text = json.dumps(resolve(config, without=IRRELEVANT), sort_keys=True, default=str)

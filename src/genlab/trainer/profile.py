@@ -5,8 +5,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import torch
 from lightning.pytorch.profilers import Profiler
-from torch.profiler import profile, record_function
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from genlab.bounds import NonNegativeInt, PositiveInt
 from genlab.files import warn_on_failure
@@ -44,7 +45,7 @@ class Profile(Profiler):
         """Begin to record at one step and end at another; in between, note what Lightning is about to do."""
         if action_name == STEP:
             if self.n_begun == self.skip:
-                self._recorder, self.began = profile(), perf_counter()
+                self._recorder, self.began = profile(activities=_devices()), perf_counter()
                 self._recorder.start()
             elif self.n_begun == self.skip + self.n_steps:
                 self._write()
@@ -78,6 +79,11 @@ class Profile(Profiler):
         log.info(
             "%s\n%s\n\nMore is in profile.txt and trace.json of the run folder.", head, _tables(averages, n_steps, 8)
         )
+
+
+def _devices() -> list[ProfilerActivity]:
+    """What there is to look at: asked for all, the recorder complains of a GPU that is not there."""
+    return [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
 
 
 def _tables(averages: Any, n_steps: int, n_rows: int) -> str:
