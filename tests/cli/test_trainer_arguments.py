@@ -193,7 +193,7 @@ TYPED = [
     (["trainer.limit_train_batches=0.1"], "The trainer can't do this: You requested to check 0.1 of the `train_"),
 ]
 REFUSED = [
-    (["trainer.overfit_batches=2"], "trainer.overfit_batches=2 is not possible here: type data.limit=N"),
+    (["trainer.barebones=true"], "trainer.barebones=true is not possible here: type callbacks=none"),
     (["trainer.precision=bf16-true"], "Type trainer.precision=bf16-mixed; also possible: 32-true"),
     (["trainer.max_epochs=soon"], "trainer.max_epochs=soon is not possible: it must be null or a whole number."),
     (["trainer.max_epochs=-2"], "trainer can't be made: "),
