@@ -104,7 +104,7 @@ class Check:
 
     def resume(self) -> str:
         folder = Path(tempfile.mkdtemp())
-        few = ("callbacks=checkpoint", "callbacks.checkpoint.every_n_steps=2", "callbacks.checkpoint.keep=9")
+        few = ("callbacks=checkpoint", "callbacks.checkpoint.every_n_steps=1", "callbacks.checkpoint.keep=9")
         train(config(*self.typed, *few, "trainer.max_steps=4", run_dir=folder / "whole"))
         train(config(f"resume={copied(folder / 'whole', folder / 'again', 2)}"), [])
         whole, again = (read_checkpoint(folder / run / "checkpoints" / "last.ckpt") for run in ("whole", "again"))

@@ -84,7 +84,7 @@ def by_hand(cfg: Any, name: str, device: str, n_steps: int) -> float | None:
 def distributed(name: str, device: str) -> str:
     """Train on all GPUs by the command line, or in two processes on the CPU; what the run says."""
     folder = tempfile.mkdtemp()
-    typed = (f"model={name}", *DATA, "callbacks=none", "trainer.max_steps=5", "trainer.limit_val_batches=0")
+    typed = (f"model={name}", *DATA, "callbacks=summary", "trainer.max_steps=5", "trainer.limit_val_batches=1")
     trainer = "trainer=ddp" if device == "cuda" else "trainer=ddp_cpu"
     command = [sys.executable, str(ROOT / "src/train.py"), *typed, trainer, f"hydra.run.dir={folder}"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
