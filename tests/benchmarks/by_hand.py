@@ -5,13 +5,13 @@ another player steps, and each player has fresh fakes, as in most tutorials. It 
 trainer, or half of what is compared would be glibc's: see `keep_freed_memory`.
 
 Run by steps.py in a process of its own, as a loop by hand would be: `by_hand.py N_STEPS OVERRIDE ...` answers each line
-of its input with the seconds of so many steps.
+of its input with the seconds of the processor that so many steps take.
 """
 
 import os
 import sys
 from collections.abc import Iterator
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import contest  # noqa: F401  # puts src and tests on the path
@@ -127,10 +127,10 @@ def answer(n_steps: int, *overrides: str) -> None:
     optimizers = optimizers[0] if isinstance(optimizers, tuple) else optimizers
     step = globals()[cfg.model._target_.rpartition(".")[2].lower()]
     for _ in sys.stdin:
-        start = perf_counter()
+        start = process_time()
         for _ in range(n_steps):
             step(model, next(endless), optimizers)
-        print(perf_counter() - start, flush=True)
+        print(process_time() - start, flush=True)
 
 
 if __name__ == "__main__":

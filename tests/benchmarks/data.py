@@ -1,10 +1,11 @@
-"""Speed of data loading: `python tests/benchmarks/data.py`. Takes some minutes and 1 GB of disk.
+"""Speed of data loading: `python tests/benchmarks/data.py [N_PHOTOS]`. Takes some minutes and up to 1 GB of disk.
 
 A ratio is the median over the rounds, with the lowest and the highest; above 1 the first contestant is faster.
 """
 
 import logging
 import shutil
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from genlab.config.build import build
 from genlab.data import Folder
 from genlab.data.files import find_files
 
-N_PHOTOS, N_FILES, BATCH = 12_000, 200_000, 128
+N_PHOTOS, N_FILES, BATCH = int(sys.argv[1]) if sys.argv[1:] else 12_000, 200_000, 128
 CROPPED = (transforms.CenterCrop(148), transforms.Resize(64))
 FLOATS = transforms.Compose([*CROPPED, transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
 LEVELS = transforms.Compose([*CROPPED, transforms.PILToTensor()])
@@ -88,6 +89,7 @@ if __name__ == "__main__":
             "first pass, decoded and kept / an ImageFolder epoch, 2 processes each",
             timed(partial(first_pass, root / "photos")),
             timed(partial(image_folder, root / "photos", LEVELS, 2)),
+            rounds=3,
         )
         later = timed(later_epochs(root / "photos"))
         for n_workers in (2, 0):
@@ -95,5 +97,6 @@ if __name__ == "__main__":
                 f"later epochs as floats / an ImageFolder epoch, {n_workers} worker processes",
                 later,
                 timed(partial(image_folder, root / "photos", FLOATS, n_workers)),
+                rounds=3,
             )
         indexing(root)

@@ -27,7 +27,7 @@ from contest import ROOT  # first: it puts src and tests on the path
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import LambdaCallback
 from matplotlib.figure import Figure
 from report_folders import make_run
 from settings import config
@@ -58,19 +58,8 @@ NOTHING = [text for role in ("encoder", "decoder") for text in (f"model/{role}=m
 def data_of(images: torch.Tensor, batch_size: int) -> ImageDataModule:
     """Images that are there, the first of them to validate."""
     split = Split(images, torch.zeros(len(images), dtype=torch.long))
-    few, shape = Split(*(part[:64] for part in split)), tuple(images.shape[1:])
-    splits = {"train": split, "val": few, "test": few}
-    return ImageDataModule(lambda *_: splits, "noise", shape[0], shape[1], shape, batch_size)
-
-
-class Watch(Callback):
-    """Notes when steps end."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        self.ends.append(perf_counter())
+    splits = {name: Split(*(part[:n] for part in split)) for name, n in (("train", None), ("val", 64), ("test", 64))}
+    return ImageDataModule(lambda *_: splits, "noise", 1, images.shape[-1], images.shape[1:], batch_size)
 
 
 def step(key: str, *overrides: str, batch: int = 64) -> Measure:
@@ -81,7 +70,8 @@ def step(key: str, *overrides: str, batch: int = 64) -> Measure:
         data, folder = data_of(torch.randint(256, (N_STEPS * n, 1, side, side), dtype=torch.uint8), n), mkdtemp()
         typed = [text.format(value) for text in overrides]
         cfg = config("trainer=cpu", f"trainer.max_steps={N_STEPS}", f"data.size={side}", *typed, run_dir=folder)
-        watch = Watch()
+        ends: list[float] = []
+        watch = LambdaCallback(on_train_batch_end=lambda *_: ends.append(perf_counter()))
         callbacks = [ResumeState({}), *(build(node) for node in cfg.callbacks.values()), watch]
         options = {"callbacks": callbacks, "logger": CSVLogger(folder), "limit_val_batches": 0, **_only(callbacks)}
 
@@ -89,7 +79,7 @@ def step(key: str, *overrides: str, batch: int = 64) -> Measure:
             trainer = build(cfg.trainer, **options)
             pass_over_idle_hooks(trainer.callbacks)
             trainer.fit(build(cfg.model), data)
-            return (watch.ends[-1] - watch.ends[N_WARM - 1]) / (N_STEPS - N_WARM)
+            return (ends[-1] - ends[N_WARM - 1]) / (N_STEPS - N_WARM)
 
         return train
 
@@ -164,7 +154,7 @@ def memory(process: int | str = "self", field: str = "VmHWM") -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def measured(make: Any, value: int) -> tuple[float, float]:
+def measure(make: Any, value: int) -> tuple[float, float]:
     """Seconds and MB of a point, in a process that is forked off."""
     if make is sweep:
         return sweep(value)
@@ -201,7 +191,7 @@ AXES: dict[str, tuple[list[int], dict[str, Any]]] = {  # values, and what is mea
     ),
     "images on disk": (
         [10**3, 10**4, 10**5, 10**6],
-        {"to the first batch": on_disk, "10 further batches": partial(on_disk, n_batches=10)},
+        {"to the first batch": on_disk, "10 more batches": partial(on_disk, n_batches=10)},
     ),
     "cells": ([4, 16, 64, 256], {"to the first start": sweep, "report": report}),
     "samples": ([500, 1000, 2000, 4000], {"score of training": score, "pairs of features": pairs}),
@@ -210,24 +200,51 @@ AXES: dict[str, tuple[list[int], dict[str, Any]]] = {  # values, and what is mea
 
 def exponent(points: pd.DataFrame, column: str) -> float:
     """The slope of a power law through the upper half of the points; against the side by the number of pixels."""
-    upper = points.sort_values("value").iloc[len(points) // 2 - 1 :]
+    upper = points.iloc[len(points) // 2 :]
     x = upper["value"] ** (2 if upper["axis"].iloc[0] == "pixels a side" else 1)
-    return float(np.polyfit(np.log(x), np.log(upper[column].clip(lower=1e-9)), 1)[0])
+    return float(np.polyfit(np.log(x), np.log(upper[column]), 1)[0])
+
+
+def tabulate(found: pd.DataFrame) -> None:
+    """Print first and last values, and exponents."""
+    print("\n| against | what | from, to | seconds | exponent | MB | exponent |\n" + "| --- " * 7 + "|")
+    for (axis, what), own in found.groupby(["axis", "what"], sort=False):
+        cells = [f"{own['value'].iloc[0]:,} to {own['value'].iloc[-1]:,}"]
+        for column in ("seconds", "MB"):
+            first, *_, last = (f"{value:.3g}" if value < 100 else f"{value:,.0f}" for value in own[column])
+            cells += [f"{first} to {last}", f"{exponent(own, column):.2f}"]
+        print(f"| {axis} | {what} | {' | '.join(cells)} |")
 
 
 def draw(found: pd.DataFrame, path: str) -> None:
     """A panel a quantity and axis, both logarithmic."""
-    figure = Figure(figsize=(2.9 * len(AXES), 5.6), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(AXES), 5.4), layout="constrained")
     panels = figure.subplots(2, len(AXES), sharex="col", sharey="row")
     for row, column in zip(panels, ("seconds", "MB"), strict=True):
+        row[0].set_ylabel(column)
         for panel, (axis, own) in zip(row, found.groupby("axis", sort=False), strict=True):
             for what, points in own.groupby("what", sort=False):
-                panel.plot(points["value"], points[column].clip(lower=1e-3), marker=".", label=what)
+                panel.plot(points["value"], points[column], marker=".", label=what)
             panel.set(xscale="log", yscale="log", xlabel=axis if column == "MB" else "")
+            panel.set_xticks([*own["value"].unique()[::2]], [f"{value:,}" for value in own["value"].unique()[::2]])
+            panel.minorticks_off()
             panel.grid(alpha=0.3)
             panel.legend(fontsize=7)
-        row[0].set_ylabel(column)
     figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    """Measure, print and draw."""
+    rows = []
+    with TemporaryDirectory() as tempfile.tempdir:
+        for axis, (values, parts) in AXES.items():
+            for what, make in parts.items():
+                rows += [(axis, value, what, *measure(make, value)) for value in values]
+                points = ", ".join(f"{row[1]:,}: {row[3]:.3g} s {row[4]:.0f} MB" for row in rows[-len(values) :])
+                print(f"{axis}, {what}: {points}", flush=True)
+    found = pd.DataFrame(rows, columns=["axis", "value", "what", "seconds", "MB"])
+    tabulate(found)
+    draw(found, sys.argv[1] if sys.argv[1:] else str(ROOT / "docs" / "growth.png"))
 
 
 if __name__ == "__main__":
@@ -236,19 +253,4 @@ if __name__ == "__main__":
     know_there_is_no_gpu()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    rows = []
-    with TemporaryDirectory() as tempfile.tempdir:
-        for axis, (values, parts) in AXES.items():
-            for what, make in parts.items():
-                rows += [(axis, value, what, *measured(make, value)) for value in values]
-                print(
-                    f"{axis}, {what}: " + ", ".join(f"{r[1]}: {r[3]:.3g} s {r[4]:.0f} MB" for r in rows[-len(values) :])
-                )
-    found = pd.DataFrame(rows, columns=["axis", "value", "what", "seconds", "MB"])
-    print("\n| against | what | from, to | seconds | exponent | MB | exponent |\n" + "| --- " * 7 + "|")
-    for (axis, what), own in found.groupby(["axis", "what"], sort=False):
-        cells = []
-        for column in ("seconds", "MB"):
-            cells += [f"{own[column].iloc[0]:.2g} to {own[column].iloc[-1]:.2g}", f"{exponent(own, column):.2f}"]
-        print(f"| {axis} | {what} | {own['value'].iloc[0]:,} to {own['value'].iloc[-1]:,} | {' | '.join(cells)} |")
-    draw(found, sys.argv[1] if sys.argv[1:] else str(ROOT / "docs" / "growth.png"))
+    main()

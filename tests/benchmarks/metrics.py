@@ -1,10 +1,13 @@
-"""Speed and memory of scores: `python tests/benchmarks/metrics.py`. Takes some minutes.
+"""Speed and memory of scores: `python tests/benchmarks/metrics.py [PART ...]`. Takes some minutes.
+
+Parts: memory, frechet, share; all of them where none is named.
 
 A ratio is the median over the rounds, with the lowest and the highest; above 1 the first contestant is faster.
 """
 
 import logging
 import resource
+import sys
 import tempfile
 from contextlib import redirect_stdout
 from io import StringIO
@@ -135,6 +138,5 @@ if __name__ == "__main__":
     quieten()
     logging.disable(logging.WARNING)
     header()
-    memory()
-    frechet()
-    share()
+    for part in sys.argv[1:] or ("memory", "frechet", "share"):
+        globals()[part]()

@@ -3,8 +3,9 @@
 Each runs in a process of its own, and they take blocks of steps in turn: what disturbs the machine disturbs both. A
 ratio is the time of a block by hand over that of one in the trainer, with the default callbacks and loggers; above 1
 the trainer is faster. What it does between epochs (checkpoints, validation) is no part of a step. Both have the same
-settings of the allocator. Overrides may stand among the models: `vae ~callbacks.ema`. With two threads a busy neighbour
-slows both down tenfold: then set OMP_NUM_THREADS=1.
+settings of the allocator. Overrides may stand among the models: `vae ~callbacks.ema`. Seconds are those of the
+processor, which others on the machine do not add to; two threads that wait for each other do, so set OMP_NUM_THREADS=1
+where it is not quiet.
 
 `steps.py nothing` does so with networks of nearly no work: what the trainer takes longer is what it adds to any step.
 """
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 from contest import header  # first: it puts src and tests on the path
 
@@ -59,15 +60,15 @@ class InTurn(Callback):
         self.start = perf_counter()
 
     def on_train_epoch_start(self, *_: object) -> None:
-        self.mark = perf_counter()
+        self.mark = process_time()
 
     def on_train_batch_end(self, trainer: Trainer, *args: object) -> None:
         batch_idx = args[-1]
         assert isinstance(batch_idx, int)
         if (batch_idx + 1) % BLOCK == 0:
-            self.blocks.append((perf_counter() - self.mark, self.by_hand()))
+            self.blocks.append((process_time() - self.mark, self.by_hand()))
             trainer.should_stop = perf_counter() - self.start > SECONDS
-            self.mark = perf_counter()
+            self.mark = process_time()
 
 
 def measure(name: str, *overrides: str) -> None:

@@ -1,8 +1,8 @@
 """A sweep against as many separate commands, and what each of its runs costs besides training:
-`python tests/benchmarks/sweep.py`. Takes some minutes; run by hand.
+`python tests/benchmarks/sweep.py [N_AT_ONCE [ROUNDS]]`. Takes some minutes; run by hand.
 
-Twelve runs of one epoch. The separate commands are started two at a time where there are two cores, as the sweep
-does; above 1 the sweep is faster.
+Twelve runs of one epoch. The separate commands are started one after the other, and two at a time where there are two
+cores, as the sweep does; above 1 the sweep is faster.
 """
 
 import json
@@ -59,5 +59,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         header()
         folder = Path(name)
-        compare("a sweep / its runs one after the other", sweep(folder), commands(folder, 1), 2)
-        compare(f"a sweep / its runs {n_cores()} at a time", sweep(folder), commands(folder, n_cores()), 2)
+        rounds = int(sys.argv[2]) if sys.argv[2:] else 2
+        for n in [int(sys.argv[1])] if sys.argv[1:] else (1, n_cores()):
+            compare(f"a sweep / its runs {n} at a time", sweep(folder), commands(folder, n), rounds)
