@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from genlab.commands.machine import keep_freed_memory
 from genlab.config.build import build
 from genlab.data import Folder
 from genlab.data.files import find_files
@@ -81,6 +82,7 @@ def indexing(root: Path) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
+    keep_freed_memory()  # as a run does
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         photographs(root / "photos")
