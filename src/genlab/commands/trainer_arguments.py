@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from genlab.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 from genlab.commands.machine import check_devices, has_several_processes
-from genlab.config.values import convert
+from genlab.config.values import convert, text
 from genlab.errors import UsageError, one_line, unknown
 from genlab.models.adversarial import AdversarialModel
 from genlab.trainer.strategy import DDP
@@ -95,7 +95,7 @@ def _check_other_keys(cfg: DictConfig) -> None:
     for name, remedy in {**INSTEAD, **(BY_HAND if adversarial else {})}.items():
         value = cfg.trainer.get(name)
         if value not in (None, defaults[name]):
-            raise UsageError(f"trainer.{name}={value} is not possible here: {remedy.format(value=value)}.")
+            raise UsageError(f"trainer.{name}={text(value)} is not possible here: {remedy.format(value=value)}.")
 
 
 def _try_out(cfg: DictConfig) -> None:
