@@ -21,6 +21,7 @@ from time import perf_counter, process_time
 from contest import header  # first: it puts src and tests on the path
 
 # isort: split
+import by_hand
 import torch
 from lightning.pytorch import Callback, Trainer
 from settings import config, options
@@ -98,7 +99,8 @@ if __name__ == "__main__":
     logging.disable(logging.WARNING)
     overrides = [argument for argument in sys.argv[1:] if "=" in argument or argument.startswith("~")]
     header()
-    for model in [argument for argument in sys.argv[1:] if argument not in overrides] or options("model"):
+    written = [model for model in options("model") if hasattr(by_hand, model)]
+    for model in [argument for argument in sys.argv[1:] if argument not in overrides] or written:
         if model != "nothing":
             measure(model, *overrides)
             continue
