@@ -28,6 +28,17 @@ def test_names_of_weights_stay_so_that_checkpoints_load():
     assert weights == ["layers.0.weight", "layers.2.weight", "layers.5.weight"]
 
 
+@pytest.mark.parametrize(
+    ("hidden", "down", "up"), [(None, [(5, 64)], [(64, 5)]), (7, [(7, 64), (5, 7)], [(7, 5), (64, 7)])]
+)
+def test_hidden_units_stand_between_the_maps_and_the_code(hidden, down, up):
+    networks = ConvDown((1, 8, 8), (5,), width=4, hidden=hidden), ConvUp((5,), (1, 8, 8), width=4, hidden=hidden)
+    found = [[tuple(m.weight.shape) for m in net.modules() if isinstance(m, nn.Linear)] for net in networks]
+    assert found == [down, up]
+    assert networks[0].head(networks[0].features(torch.zeros(2, 1, 8, 8))).shape == (2, 5)
+    assert networks[1](torch.zeros(2, 5)).shape == (2, 1, 8, 8)
+
+
 def convolution(size: int, c_in: int, c_out: int) -> nn.Conv2d:
     """The first layer of a `ConvDown` on images of that size with 3 channels, or on 1 of them."""
     return ConvDown((c_in, size, size), (1,), width=c_out).double().layers[0]

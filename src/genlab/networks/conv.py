@@ -30,6 +30,7 @@ class ConvDown(nn.Module):
         out_shape: shape of one output, such as (2 * latent_dim,) or (1,), or of maps (C, h, w).
         width: channels of the first stage; they double at each further one.
         max_width: where doubling ends.
+        hidden: units of one more fully connected layer, between the maps and `out_shape`; None for none.
         norm: makes the normalisation of a stage from its number of channels, or None.
         activation: makes the non-linearity of a stage.
         init_std: if given, weights are drawn from N(0, init_std^2); else PyTorch's default.
@@ -43,6 +44,7 @@ class ConvDown(nn.Module):
         *,
         width: PositiveInt = 32,
         max_width: PositiveInt = 512,
+        hidden: PositiveInt | None = None,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         init_std: float | None = None,
@@ -56,7 +58,7 @@ class ConvDown(nn.Module):
             stage_norm = norm if stage > 0 else None
             self.layers.append(nn.Conv2d(c_in, c_out, 4, stride=2, padding=1, bias=stage_norm is None))
             self.layers.extend(activated(c_out, stage_norm, activation))
-        head = connected((widths[-1], *sizes[-1]), out_shape)
+        head = _connected((widths[-1], *sizes[-1]), out_shape, hidden, activation)
         self.layers.extend(head)
         self.n_features = len(self.layers) - len(head)
         init_normal(self, init_std)
@@ -87,7 +89,7 @@ class ConvUp(nn.Module):
             convolution.
         out_shape: (C, H, W), sides from 8 to 512, odd ones too.
         output: makes the last non-linearity; Tanh keeps images in [-1, 1].
-        width, max_width, norm, activation, init_std: as in `ConvDown`, with `width` at the finest stage.
+        width, max_width, hidden, norm, activation, init_std: as in `ConvDown`, with `width` at the finest stage.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class ConvUp(nn.Module):
         *,
         width: PositiveInt = 32,
         max_width: PositiveInt = 512,
+        hidden: PositiveInt | None = None,
         norm: Norm | None = None,
         activation: Activation = nn.ReLU,
         output: Activation = nn.Tanh,
@@ -105,7 +108,7 @@ class ConvUp(nn.Module):
         super().__init__()
         sizes = stages_between(out_shape, in_shape)[::-1]
         widths = [*stage_widths(len(sizes) - 1, width, max_width)[::-1], out_shape[0]]
-        self.layers = nn.Sequential(*connected(in_shape, (widths[0], *sizes[0])))
+        self.layers = nn.Sequential(*_connected(in_shape, (widths[0], *sizes[0]), hidden, activation))
         for (c_in, c_out), (coarse, fine) in zip(pairwise(widths), pairwise(sizes), strict=True):
             odd = (fine[0] - 2 * coarse[0], fine[1] - 2 * coarse[1])
             self.layers.extend(activated(c_in, norm, activation))
@@ -116,3 +119,12 @@ class ConvUp(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Map codes (B, *in_shape) to images (B, C, H, W)."""
         return self.layers(z)
+
+
+def _connected(
+    in_shape: tuple[int, ...], out_shape: tuple[int, ...], hidden: int | None, activation: Activation
+) -> list[nn.Module]:
+    """The layer between maps and what is no map, or two with so many units between them."""
+    if hidden is None:
+        return connected(in_shape, out_shape)
+    return [*connected(in_shape, (hidden,)), activation(), *connected((hidden,), out_shape)]

@@ -1,0 +1,270 @@
+"""Quality after equal seconds of training: `python tests/benchmarks/time_to_score.py [NAME ...] [--seeds 0,1,2]`.
+
+Contestants train on the digits, on one core each and as many at a time as there are cores. What counts is the seconds
+that the processor spends on training; scoring is not among them. After 60, 120 and 240 of them 1,000 samples are
+compared with the training images: by their Fréchet distance in the default encoder and in the features of a small
+classifier of the digits, by which nothing was chosen, and by their recall. `plain_gan` and `plain_vae` are below, as
+one writes them by hand; any other NAME is an experiment, such as `digits_gan`, which overrides may follow:
+"digits_gan data.batch_size=64".
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from math import nan
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Any
+
+import contest  # noqa: F401  # first: it puts src and tests on the path
+
+# isort: split
+import pandas as pd
+import torch
+from lightning.pytorch import Callback
+from settings import config
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from genlab.commands.machine import keep_freed_memory, quieten
+from genlab.config.build import build
+from genlab.evaluation.second_opinion import questions
+from genlab.images import to_float, to_uint8
+from genlab.metrics.classifier import ClassifierFeatures, trained_classifier
+from genlab.metrics.neighbours import manifold_metrics
+from genlab.metrics.population import feature_statistics, frechet
+from genlab.metrics.reference import reference
+
+N_SAMPLES, BATCH_SIZE = 1000, 64
+CONTESTANTS = ["plain_gan", "plain_vae", "digits_gan", "digits_vae", "digits_vaegan"]
+AGAINST = {"digits_vae": "plain_vae"}  # others are held against the plain GAN
+
+
+class Clock:
+    """Counts seconds of training, and has the samples scored when they reach a mark."""
+
+    def __init__(self, marks: list[int], score: Callable[[Callable[[int], Tensor]], dict[str, float]]) -> None:
+        self.marks, self.score = list(marks), score
+        self.found: list[dict[str, float]] = []
+        self.start, self.n_steps = process_time(), 0
+
+    def tick(self, sample: Callable[[int], Tensor]) -> bool:
+        """Count a step; False once all is over."""
+        self.n_steps += 1
+        if (now := process_time()) - self.start >= self.marks[0]:
+            self.found.append({"seconds": self.marks.pop(0), "steps": self.n_steps} | self.score(sample))
+            self.start += process_time() - now
+        return bool(self.marks)
+
+
+def plain_batches(images: Tensor) -> Iterator[Tensor]:
+    while True:
+        yield from (images[rows] for rows in torch.randperm(len(images)).split(BATCH_SIZE)[:-1])
+
+
+def plain_gan(images: Tensor, clock: Clock) -> None:
+    """A DCGAN of two stages, with what an expert knows: the fake reused, D frozen in G's step, an EMA with a ramp."""
+    generator = nn.Sequential(
+        nn.Linear(64, 64 * 7 * 7, bias=False),
+        nn.Unflatten(1, (64, 7, 7)),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 4, 2, 1),
+        nn.Tanh(),
+    )
+    discriminator = nn.Sequential(
+        nn.Conv2d(1, 32, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(32, 64, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(64 * 7 * 7, 1),
+    )
+    for layer in [*generator, *discriminator]:
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, std=0.02)
+    g_optimizer, d_optimizer = (
+        torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999), fused=True) for network in (generator, discriminator)
+    )
+    n_steps = 0
+
+    def lerp(old: Any, new: Any, _: object) -> None:
+        if old[0].is_floating_point():
+            torch._foreach_lerp_(old, new, 1 - min(0.999, (1 + n_steps) / (10 + n_steps)))
+
+    average = AveragedModel(generator, multi_avg_fn=lerp, use_buffers=True)
+
+    def sample(n: int) -> Tensor:
+        return average.module.eval()(torch.randn(n, 64, generator=torch.Generator().manual_seed(0)))
+
+    for real in plain_batches(images):
+        fake = generator(torch.randn(len(real), 64))
+        logits = discriminator(torch.cat([real, fake.detach()]))
+        d_optimizer.zero_grad()
+        (F.softplus(-logits[: len(real)]).mean() + F.softplus(logits[len(real) :]).mean()).backward()
+        d_optimizer.step()
+        discriminator.requires_grad_(False)
+        g_optimizer.zero_grad()
+        F.softplus(-discriminator(fake)).mean().backward()
+        g_optimizer.step()
+        discriminator.requires_grad_(True)
+        average.update_parameters(generator)
+        n_steps += 1
+        if not clock.tick(sample):
+            return
+
+
+class PlainVAE(nn.Module):
+    """As pythae's default: one hidden layer of 512 each way, 10 entries a code, half the squared error on [0, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 512), nn.ReLU())
+        self.mean, self.logvar = nn.Linear(512, 10), nn.Linear(512, 10)
+        self.decoder = nn.Sequential(nn.Linear(10, 512), nn.ReLU(), nn.Linear(512, 28 * 28), nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The negative ELBO of images (B, 1, 28, 28) in [0, 1]."""
+        hidden = self.encoder(x)
+        mean, logvar = self.mean(hidden), self.logvar(hidden)
+        z = mean + (0.5 * logvar).exp() * torch.randn_like(mean)
+        error = 0.5 * (self.decoder(z) - x.flatten(1)).square().sum(1)
+        return (error - 0.5 * (1 + logvar - mean.square() - logvar.exp()).sum(1)).mean()
+
+
+def plain_vae(images: Tensor, clock: Clock) -> None:
+    """pythae's default model and trainer: Adam of 1e-4, batches of 64."""
+    model = PlainVAE()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4)
+
+    def sample(n: int) -> Tensor:
+        z = torch.randn(n, 10, generator=torch.Generator().manual_seed(0))
+        return model.decoder(z).unflatten(1, (1, 28, 28)) * 2 - 1
+
+    for x in plain_batches(images / 2 + 0.5):
+        loss = model(x)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if not clock.tick(sample):
+            return
+
+
+class Contestant(Callback):
+    """Has an experiment's samples scored, with the averaged weights as everywhere; stops it when the time is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_start(self, *_: object) -> None:
+        self.clock.start = process_time()
+
+    def on_train_batch_end(self, trainer, model, *_: object) -> None:
+        def sample(n: int) -> Tensor:
+            average = next(callback for callback in trainer.callbacks if hasattr(callback, "average"))
+            average.on_validation_start(trainer, model)
+            model.eval()
+            images = model.sample(n, torch.Generator().manual_seed(0))
+            model.train()
+            average.on_validation_end(trainer, model)
+            return images
+
+        trainer.should_stop = not self.clock.tick(sample)
+
+
+def experiment(name: str, seed: int, clock: Clock) -> None:
+    """Train an experiment with its default callbacks, but for those that measure between epochs."""
+    setting, *overrides = name.split()
+    cfg = config(f"experiment={setting}", "trainer=cpu", "trainer.max_epochs=-1", f"seed={seed}", *overrides)
+    callbacks = [build(cfg.callbacks[key]) for key in ("ema", "guard", "health") if key in cfg.callbacks]
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "limit_val_batches": 0}
+    build(cfg.trainer, callbacks=[*callbacks, Contestant(clock)], **quiet).fit(build(cfg.model), build(cfg.data))
+
+
+def train(name: str, seed: int, marks: list[int], cache: Path) -> list[dict[str, float]]:
+    """Train a contestant in this process, and return what was found at the marks."""
+    quieten()
+    keep_freed_memory()
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+    data = build(config("data=digits").data)
+    data.prepare_data()
+    data.setup()
+    images = data.images("train")
+    classifier = trained_classifier(images, *questions(data.labels("train"), "digits"), "cpu", cache)
+    encoders = {"distance": build(config(name="eval").features), "classifier": ClassifierFeatures(classifier, "digits")}
+    reals = {key: reference(images, encoder, 100, "cpu", cache) for key, encoder in encoders.items()}
+    real_features = encoders["distance"](images[:N_SAMPLES])
+
+    @torch.no_grad()
+    def score(sample: Callable[[int], Tensor]) -> dict[str, float]:
+        fakes = to_uint8(sample(N_SAMPLES))
+        found = {
+            key: feature_statistics(lambda rows: fakes[rows], N_SAMPLES, encoder, 100, "cpu", keep=True)
+            for key, encoder in encoders.items()
+        }
+        recall = manifold_metrics(found["distance"].features, real_features)[0].recall
+        return {key: frechet(population, reals[key]) for key, population in found.items()} | {"recall": recall}
+
+    torch.manual_seed(seed)
+    clock = Clock(marks, score)
+    if plain := {"plain_gan": plain_gan, "plain_vae": plain_vae}.get(name):
+        plain(to_float(images[:]), clock)
+    else:
+        experiment(name, seed, clock)
+    return clock.found
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Mean and standard deviation over seeds, and the ratio of the mean to that of the plain contestant."""
+    groups = pd.DataFrame(rows).groupby(["contestant", "seconds"], sort=False)
+    means, deviations = groups.mean(), groups.std(ddof=1)
+    found = pd.DataFrame({"steps": means["steps"].round().astype(int)})
+    for key, digits in {"distance": 0, "classifier": 1, "recall": 2}.items():
+        found[key] = [f"{m:.{digits}f} ± {s:.{digits}f}" for m, s in zip(means[key], deviations[key], strict=True)]
+        ratios = [
+            value / means[key].get((AGAINST.get(name, "plain_gan"), mark), nan)
+            for (name, mark), value in means[key].items()
+        ]
+        found[f"{key} ratio"] = [f"{ratio:.2f}" for ratio in ratios]
+    return found
+
+
+def main() -> None:
+    """Train all, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=CONTESTANTS)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--marks", default="60,120,240", help="seconds of training")
+    parser.add_argument("--train", metavar="FOLDER", help="the one contestant, in this process; prints JSON")
+    typed = parser.parse_args()
+    seeds, marks = ([int(part) for part in text.split(",")] for text in (typed.seeds, typed.marks))
+    if typed.train:
+        print(json.dumps(train(typed.names[0], seeds[0], marks, Path(typed.train))))
+        return
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def run(job: tuple[str, int]) -> list[dict[str, Any]]:
+            options = ["--seeds", str(job[1]), "--marks", typed.marks, "--train", folder]
+            command = [sys.executable, __file__, job[0], *options]
+            out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            print(*job, out.splitlines()[-1], flush=True)
+            return [{"contestant": job[0]} | row for row in json.loads(out.splitlines()[-1])]
+
+        rows = [row for found in pool.map(run, product(typed.names, seeds)) for row in found]
+    print(table(rows).to_string())
+
+
+if __name__ == "__main__":
+    main()
