@@ -29,12 +29,13 @@ import contest  # noqa: F401  # first: it puts src and tests on the path
 import pandas as pd
 import torch
 from lightning.pytorch import Callback
+from omegaconf import DictConfig
 from settings import config
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from genlab.commands.machine import keep_freed_memory, quieten
+from genlab.commands.machine import keep_freed_memory, know_there_is_no_gpu, quieten
 from genlab.config.build import build
 from genlab.evaluation.second_opinion import questions
 from genlab.images import to_float, to_uint8
@@ -161,6 +162,9 @@ def plain_vae(images: Tensor, clock: Clock) -> None:
             return
 
 
+PLAIN = {"plain_gan": plain_gan, "plain_vae": plain_vae}
+
+
 class Contestant(Callback):
     """Has an experiment's samples scored, with the averaged weights as everywhere; stops it when the time is over."""
 
@@ -183,10 +187,14 @@ class Contestant(Callback):
         trainer.should_stop = not self.clock.tick(sample)
 
 
-def experiment(name: str, seed: int, clock: Clock) -> None:
-    """Train an experiment with its default callbacks, but for those that measure between epochs."""
+def configured(name: str, seed: int) -> DictConfig:
+    """The configuration of an experiment with its overrides, without an end."""
     setting, *overrides = name.split()
-    cfg = config(f"experiment={setting}", "trainer=cpu", "trainer.max_epochs=-1", f"seed={seed}", *overrides)
+    return config(f"experiment={setting}", "trainer=cpu", "trainer.max_epochs=-1", f"seed={seed}", *overrides)
+
+
+def experiment(cfg: DictConfig, clock: Clock) -> None:
+    """Train a model with its default callbacks, but for those that measure between epochs."""
     callbacks = [build(cfg.callbacks[key]) for key in ("ema", "guard", "health") if key in cfg.callbacks]
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "limit_val_batches": 0}
     build(cfg.trainer, callbacks=[*callbacks, Contestant(clock)], **quiet).fit(build(cfg.model), build(cfg.data))
@@ -196,6 +204,7 @@ def train(name: str, seed: int, marks: list[int], cache: Path) -> list[dict[str,
     """Train a contestant in this process, and return what was found at the marks."""
     quieten()
     keep_freed_memory()
+    know_there_is_no_gpu()
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     data = build(config("data=digits").data)
@@ -219,10 +228,10 @@ def train(name: str, seed: int, marks: list[int], cache: Path) -> list[dict[str,
 
     torch.manual_seed(seed)
     clock = Clock(marks, score)
-    if plain := {"plain_gan": plain_gan, "plain_vae": plain_vae}.get(name):
-        plain(to_float(images[:]), clock)
+    if name in PLAIN:
+        PLAIN[name](to_float(images[:]), clock)
     else:
-        experiment(name, seed, clock)
+        experiment(configured(name, seed), clock)
     return clock.found
 
 
@@ -253,6 +262,9 @@ def main() -> None:
     if typed.train:
         print(json.dumps(train(typed.names[0], seeds[0], marks, Path(typed.train))))
         return
+    for name in typed.names:
+        if name not in PLAIN:
+            configured(name, 0)  # fails before anything has trained
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def run(job: tuple[str, int]) -> list[dict[str, Any]]:
