@@ -5,7 +5,7 @@ that the processor spends on training; scoring is not among them. After 60, 120 
 compared with the training images: by their Fréchet distance in the default encoder and in the features of a small
 classifier of the digits, by which nothing was chosen, and by their recall. `plain_gan` and `plain_vae` are below, as
 one writes them by hand; any other NAME is an experiment, such as `digits_gan`, which overrides may follow:
-"digits_gan data.batch_size=64".
+"digits_gan data.batch_size=32".
 """
 
 import argparse
