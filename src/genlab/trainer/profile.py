@@ -10,7 +10,7 @@ from lightning.pytorch.profilers import Profiler
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from genlab.bounds import NonNegativeInt, PositiveInt
-from genlab.files import warn_on_failure
+from genlab.files import warn_on_failure, write_text
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Profile(Profiler):
         averages = recorder.key_averages()
         with warn_on_failure("the profile"):
             recorder.export_chrome_trace(str(self.folder / f"trace{rank}.json"))
-            (self.folder / f"profile{rank}.txt").write_text(f"{head}\n{_tables(averages, n_steps, 50)}\n")
+            write_text(self.folder / f"profile{rank}.txt", f"{head}\n{_tables(averages, n_steps, 50)}\n")
         log.info(
             "%s\n%s\n\nMore is in profile.txt and trace.json of the run folder.", head, _tables(averages, n_steps, 8)
         )
