@@ -4,9 +4,10 @@ import atexit
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 Result = TypeVar("Result")
 
@@ -43,6 +44,12 @@ def mean_over_processes(value: Tensor) -> Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / world_size
+
+
+def stream_of(rank: int) -> Generator:
+    """A random stream of a process's own, out of the seed that all have: they would draw the same codes by that."""
+    sequence = np.random.SeedSequence([torch.initial_seed(), rank])
+    return Generator().manual_seed(int(sequence.generate_state(1)[0]))
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Generator, Tensor, nn
@@ -16,7 +15,7 @@ from genlab.bounds import AtLeastTwo, PositiveInt, ShareBelowOne
 from genlab.conditioning import drawn_labels, given
 from genlab.conditions import Condition
 from genlab.devices import send
-from genlab.distributed import broadcast_buffers
+from genlab.distributed import broadcast_buffers, stream_of
 from genlab.errors import UsageError
 from genlab.models.codes import code_shape
 from genlab.models.scheduled import Target, attributes, changed, check_schedules, check_total_steps, of_optimizers
@@ -90,7 +89,7 @@ class ImageModel(LightningModule, ABC):
         self.latent_shape = code_shape(self.image_shape, latent_dim, latent_shape, downsample, latent_channels)
         self.latent_dim = prod(self.latent_shape)
         self.images_seen = 0  # by training, over all processes
-        self.terms: Mapping[str, Tensor] = {}  # of the newest loss, by name
+        self.terms: dict[str, Tensor] = {}  # of the newest loss, by name
         self._notes: dict[str, Tensor] = {}
         self.weights_in_use = "raw"  # or "ema"
         self.density: Density | None = None  # fitted to codes, in the place of the own prior
@@ -176,10 +175,9 @@ class ImageModel(LightningModule, ABC):
         """One optimiser for all parameters, with its schedule."""
         optimizer = self.optimizer_factory(self.parameters())
         check_schedules(self.schedules, self.schedule_targets([optimizer]), self.scheduler_factory is not None)
-        if self.scheduler_factory is None:
+        if (make := self.scheduler_factory) is None:
             return optimizer
-        schedule = {"scheduler": self.scheduler_factory(optimizer), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make(optimizer), "interval": "step"}}
 
     def schedule_targets(self, optimizers: Sequence[Optimizer]) -> dict[str, Target]:
         """What `schedules` can change, by name: numbers of the model, and of its optimisers, if these are given."""
@@ -204,15 +202,13 @@ class ImageModel(LightningModule, ABC):
             self.condition.fit(self.trainer.datamodule.labels("train"))  # type: ignore[attr-defined]
 
     def on_fit_start(self) -> None:
-        """Give each process its own random stream: DDP seeds all ranks alike, and all would train on the same z."""
-        stream = np.random.SeedSequence([torch.initial_seed(), self.global_rank])
-        self.noise = Generator().manual_seed(int(stream.generate_state(1)[0]))
+        """Give each process its own random stream: DDP seeds all ranks alike."""
+        self.noise = stream_of(self.global_rank)
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
         check_total_steps(self.trainer)
-        mode = {"mode": self.compile_networks} if isinstance(self.compile_networks, str) else {}
-        for network in self.children() if self.compile_networks else ():
-            network.compile(**mode)  # in place: the names of its weights stay
+        for network in self.children() if self.compile_networks else ():  # in place: the names of its weights stay
+            network.compile(mode=None if self.compile_networks is True else self.compile_networks)
 
     def rank_state(self) -> dict[str, Any]:
         """State that differs between processes and that a resumed run needs: tensors and plain containers."""
@@ -242,9 +238,8 @@ class ImageModel(LightningModule, ABC):
         if 0 <= self.trainer.max_steps <= self.trainer.global_step:
             self.trainer.should_stop = True
         if loggers_are_due(self.trainer):
-            values = {f"train/{name}": term for name, term in self.terms.items()}
-            values["train/images_seen"] = torch.tensor(float(self.images_seen))
-            log_row(self.trainer, values | self._notes)
+            values = self.terms | {"images_seen": torch.tensor(float(self.images_seen))}
+            log_row(self.trainer, {f"train/{name}": value for name, value in values.items()} | self._notes)
         self._notes.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
