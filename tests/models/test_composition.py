@@ -79,7 +79,9 @@ def test_compiling_gives_the_same_training(name, monkeypatch):
     R1's second derivatives take the uncompiled D. D of a first stage joins when its networks are compiled already.
     """
     compile_module = torch.nn.Module.compile
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_module(self, backend="aot_eager"))
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, mode: compile_module(self, mode=mode, backend="aot_eager")
+    )
     typed = {"gan": ["model/objective=r1"], "klgan": ["model.d_start=1"], "vqgan": ["model.d_start=1"]}.get(name, [])
     plain, compiled = (
         fitted(f"model={name}", *typed, f"model.compile={value}", "trainer.max_steps=2") for value in (False, True)
