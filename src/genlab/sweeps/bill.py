@@ -79,7 +79,8 @@ def read_cost(probe: SweepRun) -> Cost:
     if probe.state != "completed" or not file.is_file():
         size = (probe.config.get("data") or {}).get("batch_size") or 1
         smaller = f": try data.batch_size={size // 2}" if size > 1 and "memory runs out" in (probe.error or "") else ""
-        raise UsageError(f"{probe.label}: {probe.error or 'it has ended before its first batch'}{smaller}.")
+        said = (probe.error or "it has ended before its first batch").rstrip(".")
+        raise UsageError(f"{probe.label}: {said}{smaller}.")
     found = json.loads(file.read_text(encoding="utf-8"))
     beside = (probe.seconds or 0) - found["spent"]
     seconds = None if found["seconds"] is None else found["seconds"] + beside
