@@ -36,12 +36,12 @@ def descend(loss: Tensor, optimizer: Optimizer) -> None:
     optimizer.step()
 
 
-def autoencoder(model: Any, x: Tensor, optimizer: Optimizer) -> None:
+def one_loss(model: Any, x: Tensor, optimizer: Optimizer) -> None:
     """Models with one loss."""
     descend(model.losses(x)["loss"], optimizer)
 
 
-vae = iwae = wae = autoencoder
+vae = iwae = wae = vqvae = drifting = one_loss
 
 
 def ae(model: Any, x: Tensor, optimizer: Optimizer) -> None:
@@ -106,6 +106,19 @@ def vaegan(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
     fake = torch.cat([model.decode(z.detach()), model.sample(len(x))])
     descend(model.gamma * model.dissimilarity(x, fake[: len(x)]) + loss.generator(d(fake)), g_optimizer)
     descend(loss.discriminator(d(x).repeat(2, 1), d(fake.detach())), d_optimizer)
+
+
+def first_stage(model: Any, x: Tensor, optimizers: list[Optimizer]) -> None:
+    """The autoencoder, then D."""
+    optimizer, d_optimizer = optimizers
+    d, loss = model.discriminator, model.objective.loss
+    x_hat, terms = model.reconstruction_terms(x, None)
+    g_loss = loss.generator(d(x_hat))
+    descend(terms["loss"] + model.adapted_weight(terms["nll"], g_loss) * g_loss, optimizer)
+    descend(loss.discriminator(d(x), d(model.reconstruct(x).detach())), d_optimizer)
+
+
+klgan = vqgan = first_stage
 
 
 def batches(data: Any) -> Iterator[Tensor]:

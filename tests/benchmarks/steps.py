@@ -21,7 +21,6 @@ from time import perf_counter, process_time
 from contest import header  # first: it puts src and tests on the path
 
 # isort: split
-import by_hand
 import torch
 from lightning.pytorch import Callback, Trainer
 from settings import config, options
@@ -37,6 +36,7 @@ from genlab.trainer.signals import Signals
 
 SECONDS = 15  # of training, a model
 BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA
+D_PLAYS = dict.fromkeys(("klgan", "vqgan"), ("model.d_start=0",))  # from the first step on
 NOTHING = {"vae": ("encoder", "decoder"), "gan": ("generator", "discriminator")}  # networks that get tiny
 
 
@@ -99,10 +99,9 @@ if __name__ == "__main__":
     logging.disable(logging.WARNING)
     overrides = [argument for argument in sys.argv[1:] if "=" in argument or argument.startswith("~")]
     header()
-    written = [model for model in options("model") if hasattr(by_hand, model)]
-    for model in [argument for argument in sys.argv[1:] if argument not in overrides] or written:
+    for model in [argument for argument in sys.argv[1:] if argument not in overrides] or options("model"):
         if model != "nothing":
-            measure(model, *overrides)
+            measure(model, *D_PLAYS.get(model, ()), *overrides)
             continue
         for model, roles in NOTHING.items():
             tiny = [text for role in roles for text in (f"model/{role}=mlp", f"model.{role}.width=2")]

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -35,6 +35,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
+from genlab.callbacks import EMA
+from genlab.cli import USER_ERRORS
 from genlab.commands.machine import keep_freed_memory, know_there_is_no_gpu, quieten
 from genlab.config.build import build
 from genlab.evaluation.second_opinion import questions
@@ -43,6 +45,7 @@ from genlab.metrics.classifier import ClassifierFeatures, trained_classifier
 from genlab.metrics.neighbours import manifold_metrics
 from genlab.metrics.population import feature_statistics, frechet
 from genlab.metrics.reference import reference
+from genlab.sentences import sentence
 
 N_SAMPLES, BATCH_SIZE = 1000, 64
 CONTESTANTS = ["plain_gan", "plain_vae", "digits_gan", "digits_vae", "digits_vaegan"]
@@ -175,13 +178,16 @@ class Contestant(Callback):
         self.clock.start = process_time()
 
     def on_train_batch_end(self, trainer, model, *_: object) -> None:
+        averages = [callback for callback in trainer.callbacks if isinstance(callback, EMA)]
+
         def sample(n: int) -> Tensor:
-            average = next(callback for callback in trainer.callbacks if hasattr(callback, "average"))
-            average.on_validation_start(trainer, model)
+            for average in averages:
+                average.on_validation_start(trainer, model)
             model.eval()
             images = model.sample(n, torch.Generator().manual_seed(0))
             model.train()
-            average.on_validation_end(trainer, model)
+            for average in averages:
+                average.on_validation_end(trainer, model)
             return images
 
         trainer.should_stop = not self.clock.tick(sample)
@@ -241,7 +247,10 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     means, deviations = groups.mean(), groups.std(ddof=1)
     found = pd.DataFrame({"steps": means["steps"].round().astype(int)})
     for key, digits in {"distance": 0, "classifier": 1, "recall": 2}.items():
-        found[key] = [f"{m:.{digits}f} ± {s:.{digits}f}" for m, s in zip(means[key], deviations[key], strict=True)]
+        found[key] = [
+            f"{m:.{digits}f}" if isnan(s) else f"{m:.{digits}f} ± {s:.{digits}f}"  # one seed has no deviation
+            for m, s in zip(means[key], deviations[key], strict=True)
+        ]
         ratios = [
             value / means[key].get((AGAINST.get(name, "plain_gan"), mark), nan)
             for (name, mark), value in means[key].items()
@@ -263,8 +272,10 @@ def main() -> None:
         print(json.dumps(train(typed.names[0], seeds[0], marks, Path(typed.train))))
         return
     for name in typed.names:
-        if name not in PLAIN:
-            configured(name, 0)  # fails before anything has trained
+        try:
+            _ = name in PLAIN or configured(name, 0)
+        except USER_ERRORS as error:
+            parser.error(sentence(error))
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def run(job: tuple[str, int]) -> list[dict[str, Any]]:
