@@ -10,7 +10,7 @@ of its input with the seconds of the processor that so many steps take.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import process_time
 from typing import Any
 
@@ -18,6 +18,7 @@ import contest  # noqa: F401  # puts src and tests on the path
 
 # isort: split
 import torch
+from omegaconf import DictConfig
 from settings import config
 from torch import Tensor
 from torch.optim import Optimizer
@@ -129,20 +130,25 @@ def batches(data: Any) -> Iterator[Tensor]:
             yield to_float(images[rows])
 
 
+def loop(cfg: DictConfig, device: str = "cpu") -> Callable[[], None]:
+    """Build a model with its data; what comes back takes one step when called."""
+    model, endless = build(cfg.model).to(device), batches(build(cfg.data))
+    optimizers = model.configure_optimizers()  # with a list of schedules, where there are players
+    optimizers = optimizers[0] if isinstance(optimizers, tuple) else optimizers
+    step = globals()[cfg.model._target_.rpartition(".")[2].lower()]
+    return lambda: step(model, next(endless).to(device), optimizers)
+
+
 def answer(n_steps: int, *overrides: str) -> None:
     """Take `n_steps` for each line that comes in, and say how long they took."""
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)  # Lightning's, with which PyTorch's optimisers are slower
     keep_freed_memory()
     torch.manual_seed(0)
-    cfg = config(*overrides)
-    model, endless = build(cfg.model), batches(build(cfg.data))
-    optimizers = model.configure_optimizers()  # with a list of schedules, where there are players
-    optimizers = optimizers[0] if isinstance(optimizers, tuple) else optimizers
-    step = globals()[cfg.model._target_.rpartition(".")[2].lower()]
+    step = loop(config(*overrides))
     for _ in sys.stdin:
         start = process_time()
         for _ in range(n_steps):
-            step(model, next(endless), optimizers)
+            step()
         print(process_time() - start, flush=True)
 
 

@@ -82,8 +82,8 @@ class Check:
         if column == "resume":
             return self.resume()
         if column == "by hand":
-            other = by_hand(config(*self.typed), self.name, self.device, self.n_steps)
-            return "" if other is None else f"{float(self.cells['img/s']) / other:.2f}"
+            other = by_hand(config(*self.typed), self.device, self.n_steps)
+            return f"{float(self.cells['img/s']) / other:.2f}"
         torch._dynamo.reset()
         return f"{self.rate((FACTORS | COMPILED)[column]) / float(self.cells['img/s']):.2f}"
 

@@ -61,20 +61,13 @@ class Watch(Callback):
         assert all(torch.isfinite(loss) for loss in self.losses), "a loss is not finite"
 
 
-def by_hand(cfg: Any, name: str, device: str, n_steps: int) -> float | None:
-    """Images per second of the loop by hand; None if there is none for this model."""
-    import by_hand as loops
+def by_hand(cfg: Any, device: str, n_steps: int) -> float:
+    """Images per second of the loop by hand."""
+    from by_hand import loop
 
-    from genlab.config.build import build
-
-    step = getattr(loops, name, None)
-    if step is None:
-        return None
-    model, batches, seconds = build(cfg.model).to(device), loops.batches(build(cfg.data)), 0.0
-    optimizers = model.configure_optimizers()  # with a list of schedules, where there are players
-    optimizers = optimizers[0] if isinstance(optimizers, tuple) else optimizers
+    step, seconds = loop(cfg, device), 0.0
     for n_done in range(1, SETTLE + n_steps + 1):
-        step(model, next(batches).to(device), optimizers)
+        step()
         if n_done in (SETTLE, SETTLE + n_steps):
             synchronise()
             seconds = perf_counter() - seconds
