@@ -33,9 +33,9 @@ sys.path[:0] = ["{ROOT / "src"}", "{ROOT / "tests"}"]
 import torch, torchvision
 from genlab.networks import ConvDown, ConvUp
 images = torch.randint(256, (5000, 1, 28, 28), dtype=torch.uint8)
-encoder, decoder = ConvDown((1, 28, 28), (20,)), ConvUp((10,), (1, 28, 28))
+encoder, decoder = ConvDown((1, 28, 28), (32,), hidden=256), ConvUp((16,), (1, 28, 28), hidden=256)
 optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], fused=True)
-for rows in torch.randint(len(images), ({N_STEPS}, 64)):
+for rows in torch.randint(len(images), ({N_STEPS}, 32)):
     x = images[rows] / 127.5 - 1
     mean, logvar = encoder(x).chunk(2, 1)
     x_hat = decoder(mean + (0.5 * logvar).exp() * torch.randn_like(mean))

@@ -3,9 +3,9 @@
 Each runs in a process of its own, and they take blocks of steps in turn: what disturbs the machine disturbs both. A
 ratio is the time of a block by hand over that of one in the trainer, with the default callbacks and loggers; above 1
 the trainer is faster. What it does between epochs (checkpoints, validation) is no part of a step. Both have the same
-settings of the allocator. Overrides may stand among the models: `vae ~callbacks.ema`. Seconds are those of the
-processor, which others on the machine do not add to; two threads that wait for each other do, so set OMP_NUM_THREADS=1
-where it is not quiet.
+settings of the allocator, and batches of 64. Overrides may stand among the models: `vae ~callbacks.ema`. Seconds are
+those of the processor, which others on the machine do not add to; two threads that wait for each other do, so set
+OMP_NUM_THREADS=1 where it is not quiet.
 
 `steps.py nothing` does so with networks of nearly no work: what the trainer takes longer is what it adds to any step.
 """
@@ -75,7 +75,7 @@ class InTurn(Callback):
 def measure(name: str, *overrides: str) -> None:
     """Train a model in turn with its loop by hand, and print the ratio."""
     folder = tempfile.mkdtemp()
-    every = ("trainer=cpu", "trainer.max_epochs=1000", "trainer.check_val_every_n_epoch=1000")
+    every = ("data.batch_size=64", "trainer=cpu", "trainer.max_epochs=1000", "trainer.check_val_every_n_epoch=1000")
     cfg = config(f"model={name}", *every, *overrides, run_dir=folder)
     torch.manual_seed(0)
     in_turn = InTurn(f"model={name}", *every, *overrides)

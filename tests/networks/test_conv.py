@@ -39,6 +39,11 @@ def test_hidden_units_stand_between_the_maps_and_the_code(hidden, down, up):
     assert networks[1](torch.zeros(2, 5)).shape == (2, 1, 8, 8)
 
 
+def test_between_maps_there_are_no_hidden_units():
+    networks = ConvDown((1, 8, 8), (5, 4, 4), width=4, hidden=7), ConvUp((5, 4, 4), (1, 8, 8), width=4, hidden=7)
+    assert not [m for network in networks for m in network.modules() if isinstance(m, nn.Linear)]
+
+
 def convolution(size: int, c_in: int, c_out: int) -> nn.Conv2d:
     """The first layer of a `ConvDown` on images of that size with 3 channels, or on 1 of them."""
     return ConvDown((c_in, size, size), (1,), width=c_out).double().layers[0]

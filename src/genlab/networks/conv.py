@@ -11,6 +11,7 @@ from genlab.networks.layers import (
     Norm,
     activated,
     add_spectral_norm,
+    are_maps,
     connected,
     init_normal,
     stage_widths,
@@ -30,7 +31,7 @@ class ConvDown(nn.Module):
         out_shape: shape of one output, such as (2 * latent_dim,) or (1,), or of maps (C, h, w).
         width: channels of the first stage; they double at each further one.
         max_width: where doubling ends.
-        hidden: units of one more fully connected layer, between the maps and `out_shape`; None for none.
+        hidden: units of one more fully connected layer, between the maps and a vector; None for none.
         norm: makes the normalisation of a stage from its number of channels, or None.
         activation: makes the non-linearity of a stage.
         init_std: if given, weights are drawn from N(0, init_std^2); else PyTorch's default.
@@ -124,7 +125,7 @@ class ConvUp(nn.Module):
 def _connected(
     in_shape: tuple[int, ...], out_shape: tuple[int, ...], hidden: int | None, activation: Activation
 ) -> list[nn.Module]:
-    """The layer between maps and what is no map, or two with so many units between them."""
-    if hidden is None:
+    """The layer between the coarsest maps and a code, or two with so many units between them if that is a vector."""
+    if hidden is None or are_maps(in_shape, out_shape):
         return connected(in_shape, out_shape)
     return [*connected(in_shape, (hidden,)), activation(), *connected((hidden,), out_shape)]

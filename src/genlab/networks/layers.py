@@ -93,6 +93,11 @@ def fully_connected(
     return [nn.Flatten(), linear(prod(in_shape), prod(out_shape)), nn.Unflatten(1, out_shape)]
 
 
+def are_maps(in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> bool:
+    """Whether both are maps (C, h, w) of the same size."""
+    return len(in_shape) == len(out_shape) == 3 and in_shape[1:] == out_shape[1:]
+
+
 def connected(
     in_shape: tuple[int, ...],
     out_shape: tuple[int, ...],
@@ -100,7 +105,7 @@ def connected(
     conv: Callable[[int, int], nn.Module] = conv3x3,
 ) -> list[nn.Module]:
     """A 3x3 convolution from (B, C, h, w) to other channels of the same size, or one linear layer for other shapes."""
-    if len(in_shape) == len(out_shape) == 3 and in_shape[1:] == out_shape[1:]:
+    if are_maps(in_shape, out_shape):
         return [conv(in_shape[0], out_shape[0])]
     return fully_connected(in_shape, out_shape, linear)
 
