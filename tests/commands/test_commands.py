@@ -68,7 +68,7 @@ def test_what_can_not_be_built_is_said_in_one_sentence(typed, parts, tmp_path):
 
 HYDRAS = [  # what Hydra and OmegaConf refuse with errors that name nothing, or in words of their own
     ("model=null", "There is no model 'null'. Valid: aae, ae,"),
-    ("model/encoder=1", "There is no model/encoder '1'. Valid: conv, mlp,"),
+    ("model/encoder=1", "There is no model/encoder '1'. Valid: conv, conv_fc,"),
     ("debug=null", "There is no debug 'null'. Valid: fast, overfit, profile."),
     ("~model=3", "There is no model '3'. Valid: aae, ae,"),
     ("=5", "=5 is not possible: Config group override must be a string or a list."),

@@ -31,11 +31,11 @@ def said(error: Exception, *overrides: str) -> str:
 
 def test_a_gpu_is_relieved_by_half_batches_or_half_precision(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    half = "The GPU has no memory left for another 20.00 MiB, at data.batch_size=64: type data.batch_size=32 "
+    half = "The GPU has no memory left for another 20.00 MiB, at data.batch_size=32: type data.batch_size=16 "
     instead = ", or trainer.precision=bf16-mixed."
     error = torch.OutOfMemoryError(CUDA)
     assert said(error) == f"{half}+trainer.accumulate_grad_batches=2{instead}"
-    assert said(error, "model=gan", "data.batch_size=64") == f"{half}model.accumulate=2{instead}"
+    assert said(error, "model=gan", "data.batch_size=32") == f"{half}model.accumulate=2{instead}"
     longer = said(error, "model=gan", "trainer.max_steps=100")  # its steps count batches
     assert longer == f"{half}model.accumulate=2 trainer.max_steps=200{instead}"
     assert said(error, "trainer.precision=bf16-mixed") == f"{half}+trainer.accumulate_grad_batches=2."

@@ -346,7 +346,7 @@ def test_auto_starts_a_run_and_goes_on_with_it_by_the_same_command(vae, tmp_path
     assert_same_end(run, vae)
     with pytest.raises(UsageError, match="complete with 2 epochs"):
         trained(run, auto, "trainer.max_epochs=1")
-    with pytest.raises(UsageError, match=r"with model\.latent_dim=10 and model\.latent_dim=3 is asked for"):
+    with pytest.raises(UsageError, match=r"with model\.latent_dim=16 and model\.latent_dim=3 is asked for"):
         trained(run, auto, "model.latent_dim=3", "trainer.max_epochs=9")
 
 

@@ -32,9 +32,8 @@ def test_schedules_step_at_every_batch():
     schedule = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.5}"
     for name, n_optimizers in (("gan", 2), ("vae", 1)):
         _, trainer = trained(name, f"model.scheduler={schedule}")
-        initial = 1e-3 if name == "gan" else 2e-3
         rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
-        assert rates == [pytest.approx(initial / 2**4)] * n_optimizers
+        assert rates == [pytest.approx(1e-3 / 2**4)] * n_optimizers
 
 
 def test_the_gradient_of_a_player_is_clipped_to_its_largest_norm(monkeypatch):

@@ -11,7 +11,7 @@ from genlab.networks import SpatialDown, SpatialUp
 from genlab.networks.layers import stages_between
 from genlab.networks.spatial_blocks import NormedBlock, SelfAttention, StridedConv, group_norm
 
-WITHOUT_LINEAR = ["conv", "resnet", "spatial"]
+WITHOUT_LINEAR = ["conv", "conv_fc", "resnet", "spatial"]
 CODES = [  # an image and maps of one of its halvings, which round down; the image's own size, and one place
     ((3, 64, 64), (4, 8, 8)),
     ((1, 28, 28), (2, 7, 7)),
