@@ -3,9 +3,9 @@
 Contestants train on the digits, on one core each and as many at a time as there are cores. What counts is the seconds
 that the processor spends on training; scoring is not among them. After 60, 120 and 240 of them 1,000 samples are
 compared with the training images: by their Fréchet distance in the default encoder and in the features of a small
-classifier of the digits, by which nothing was chosen, and by their recall. `plain_gan` and `plain_vae` are below, as
-one writes them by hand; any other NAME is an experiment, such as `digits_gan`, which overrides may follow:
-"digits_gan data.batch_size=32".
+classifier of the digits, by which nothing was chosen, and by their recall. `plain_gan` and `plain_vae` (plain.py) are
+as one writes them by hand; `pythae_vae` (peers.py) joins where pythae is installed; any other NAME is an experiment,
+such as `digits_gan`, which overrides may follow: "digits_gan data.batch_size=32".
 """
 
 import argparse
@@ -14,7 +14,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from math import isnan, nan
@@ -30,10 +30,10 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
+from peers import PEERS
+from plain import Sample, plain_gan, plain_vae
 from settings import config
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
 from genlab.callbacks import EMA
 from genlab.cli import USER_ERRORS
@@ -47,125 +47,27 @@ from genlab.metrics.population import feature_statistics, frechet
 from genlab.metrics.reference import reference
 from genlab.sentences import sentence
 
-N_SAMPLES, BATCH_SIZE = 1000, 64
-CONTESTANTS = ["plain_gan", "plain_vae", "digits_gan", "digits_vae", "digits_vaegan"]
-AGAINST = {"digits_vae": "plain_vae"}  # others are held against the plain GAN
+N_SAMPLES = 1000
+OTHERS = {"plain_gan": plain_gan, "plain_vae": plain_vae, **PEERS}
+CONTESTANTS = [*OTHERS, "digits_gan", "digits_vae", "digits_vaegan"]
+AGAINST = {"digits_vae": "plain_vae", "pythae_vae": "plain_vae"}  # others are held against the plain GAN
 
 
 class Clock:
     """Counts seconds of training, and has the samples scored when they reach a mark."""
 
-    def __init__(self, marks: list[int], score: Callable[[Callable[[int], Tensor]], dict[str, float]]) -> None:
+    def __init__(self, marks: list[int], score: Callable[[Sample], dict[str, float]]) -> None:
         self.marks, self.score = list(marks), score
         self.found: list[dict[str, float]] = []
         self.start, self.n_steps = process_time(), 0
 
-    def tick(self, sample: Callable[[int], Tensor]) -> bool:
+    def tick(self, sample: Sample) -> bool:
         """Count a step; False once all is over."""
         self.n_steps += 1
         if (now := process_time()) - self.start >= self.marks[0]:
             self.found.append({"seconds": self.marks.pop(0), "steps": self.n_steps} | self.score(sample))
             self.start += process_time() - now
         return bool(self.marks)
-
-
-def plain_batches(images: Tensor) -> Iterator[Tensor]:
-    while True:
-        yield from (images[rows] for rows in torch.randperm(len(images)).split(BATCH_SIZE)[:-1])
-
-
-def plain_gan(images: Tensor, clock: Clock) -> None:
-    """A DCGAN of two stages, with what an expert knows: the fake reused, D frozen in G's step, an EMA with a ramp."""
-    generator = nn.Sequential(
-        nn.Linear(64, 64 * 7 * 7, bias=False),
-        nn.Unflatten(1, (64, 7, 7)),
-        nn.BatchNorm2d(64),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.ConvTranspose2d(32, 1, 4, 2, 1),
-        nn.Tanh(),
-    )
-    discriminator = nn.Sequential(
-        nn.Conv2d(1, 32, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(32, 64, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-        nn.Linear(64 * 7 * 7, 1),
-    )
-    for layer in [*generator, *discriminator]:
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, std=0.02)
-    g_optimizer, d_optimizer = (
-        torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999), fused=True) for network in (generator, discriminator)
-    )
-    n_steps = 0
-
-    def lerp(old: Any, new: Any, _: object) -> None:
-        if old[0].is_floating_point():
-            torch._foreach_lerp_(old, new, 1 - min(0.999, (1 + n_steps) / (10 + n_steps)))
-
-    average = AveragedModel(generator, multi_avg_fn=lerp, use_buffers=True)
-
-    def sample(n: int) -> Tensor:
-        return average.module.eval()(torch.randn(n, 64, generator=torch.Generator().manual_seed(0)))
-
-    for real in plain_batches(images):
-        fake = generator(torch.randn(len(real), 64))
-        logits = discriminator(torch.cat([real, fake.detach()]))
-        d_optimizer.zero_grad()
-        (F.softplus(-logits[: len(real)]).mean() + F.softplus(logits[len(real) :]).mean()).backward()
-        d_optimizer.step()
-        discriminator.requires_grad_(False)
-        g_optimizer.zero_grad()
-        F.softplus(-discriminator(fake)).mean().backward()
-        g_optimizer.step()
-        discriminator.requires_grad_(True)
-        average.update_parameters(generator)
-        n_steps += 1
-        if not clock.tick(sample):
-            return
-
-
-class PlainVAE(nn.Module):
-    """As pythae's default: one hidden layer of 512 each way, 10 entries a code, half the squared error on [0, 1]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 512), nn.ReLU())
-        self.mean, self.logvar = nn.Linear(512, 10), nn.Linear(512, 10)
-        self.decoder = nn.Sequential(nn.Linear(10, 512), nn.ReLU(), nn.Linear(512, 28 * 28), nn.Sigmoid())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The negative ELBO of images (B, 1, 28, 28) in [0, 1]."""
-        hidden = self.encoder(x)
-        mean, logvar = self.mean(hidden), self.logvar(hidden)
-        z = mean + (0.5 * logvar).exp() * torch.randn_like(mean)
-        error = 0.5 * (self.decoder(z) - x.flatten(1)).square().sum(1)
-        return (error - 0.5 * (1 + logvar - mean.square() - logvar.exp()).sum(1)).mean()
-
-
-def plain_vae(images: Tensor, clock: Clock) -> None:
-    """pythae's default model and trainer: Adam of 1e-4, batches of 64."""
-    model = PlainVAE()
-    optimizer = torch.optim.Adam(model.parameters(), 1e-4)
-
-    def sample(n: int) -> Tensor:
-        z = torch.randn(n, 10, generator=torch.Generator().manual_seed(0))
-        return model.decoder(z).unflatten(1, (1, 28, 28)) * 2 - 1
-
-    for x in plain_batches(images / 2 + 0.5):
-        loss = model(x)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if not clock.tick(sample):
-            return
-
-
-PLAIN = {"plain_gan": plain_gan, "plain_vae": plain_vae}
 
 
 class Contestant(Callback):
@@ -223,7 +125,7 @@ def train(name: str, seed: int, marks: list[int], cache: Path) -> list[dict[str,
     real_features = encoders["distance"](images[:N_SAMPLES])
 
     @torch.no_grad()
-    def score(sample: Callable[[int], Tensor]) -> dict[str, float]:
+    def score(sample: Sample) -> dict[str, float]:
         fakes = to_uint8(sample(N_SAMPLES))
         found = {
             key: feature_statistics(lambda rows: fakes[rows], N_SAMPLES, encoder, 100, "cpu", keep=True)
@@ -234,8 +136,8 @@ def train(name: str, seed: int, marks: list[int], cache: Path) -> list[dict[str,
 
     torch.manual_seed(seed)
     clock = Clock(marks, score)
-    if name in PLAIN:
-        PLAIN[name](to_float(images[:]), clock)
+    if name in OTHERS:
+        OTHERS[name](to_float(images[:]), clock.tick)
     else:
         experiment(configured(name, seed), clock)
     return clock.found
@@ -273,7 +175,7 @@ def main() -> None:
         return
     for name in typed.names:
         try:
-            _ = name in PLAIN or configured(name, 0)
+            _ = name in OTHERS or configured(name, 0)
         except USER_ERRORS as error:
             parser.error(sentence(error))
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
