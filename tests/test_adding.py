@@ -85,7 +85,7 @@ REFUSED = [
     ("train model=ae model.decoder._target_=genlab.mistakes.NoChannels", "decode makes images of shape (28, 28), and"),
     (
         "train model=gan model/discriminator=mlp model.discriminator._target_=genlab.mistakes.TwoLogits callbacks=none",
-        "logits (B, 1), and this one gives the shape (64, 2)",
+        "logits (B, 1), and this one gives the shape (32, 2)",
     ),
     ("train ~model.encoder._target_", "model.encoder has no _target_"),
     ("eval run=logs/vae +metrics.measures.mine._target_=genlab.mistakes.Alone", "Alone is no measure: it takes needs_"),

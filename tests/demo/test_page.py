@@ -85,7 +85,7 @@ def test_sliders_samples_test_images_and_strokes_change_what_is_decoded(page, va
     number = find("input[type=number]")  # beside the first slider
     number.send_keys(Keys.CONTROL + "a")
     number.send_keys("2.5")
-    moved = changed(found)
+    moved = wait_for(lambda: 2.5 in code() and code())  # after "2" and "2."
     assert [value for value, before in zip(moved, found, strict=True) if value != before] == [2.5]
     assert wait_for(lambda: find("#decoded0 img").get_attribute("src") != picture)
 

@@ -75,7 +75,7 @@ def test_only_networks_that_inference_needs_are_in_it_with_the_averaged_or_the_r
 @pytest.mark.slow
 def test_onnx_files_take_batches_of_any_size(folder, vae_run):
     model = load_run(str(vae_run.path)).model
-    for name, shape, method in (("decoder", (10,), model.decode), ("encoder", (1, 28, 28), model.encode)):
+    for name, shape, method in (("decoder", model.latent_shape, model.decode), ("encoder", (1, 28, 28), model.encode)):
         session = onnxruntime.InferenceSession(folder / f"{name}.onnx")
         for n in (1, 2, 5):
             x = torch.randn(n, *shape)
@@ -86,7 +86,7 @@ def test_onnx_files_take_batches_of_any_size(folder, vae_run):
 @pytest.mark.slow
 def test_an_onnx_file_that_is_off_is_refused(vae_run, tmp_path):
     model = load_run(str(vae_run.path)).model
-    program = trace(model, "decode", torch.zeros(2, 10))
+    program = trace(model, "decode", torch.zeros(2, *model.latent_shape))
     with pytest.raises(UsageError, match=r"decoder\.onnx gives results that are 0\.\d+ off.*onnx=false"):
         onnx.write_onnx(program, tmp_path / "decoder.onnx", "codes", "images", lambda z: model.decode(z) + 2e-4)
 
