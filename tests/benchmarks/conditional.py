@@ -38,7 +38,8 @@ class Clock(Callback):
 
 def seconds(name: str, *overrides: str) -> list[float]:
     """Those of the steps of one epoch."""
-    cfg, clock = config(f"model={name}", "trainer=cpu", "trainer.max_epochs=1", "data.limit=1920", *overrides), Clock()
+    short = ("trainer=cpu", "trainer.max_epochs=1", "data.limit=1920", "data.batch_size=64")
+    cfg, clock = config(f"model={name}", *short, *overrides), Clock()
     torch.manual_seed(0)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "limit_val_batches": 0}
     build(cfg.trainer, callbacks=[clock], **quiet).fit(build(cfg.model), build(cfg.data))
