@@ -69,7 +69,8 @@ def step(key: str, *overrides: str, batch: int = 64) -> Measure:
         side, n = (value if key == "side" else 28), (value if key == "batch" else batch)
         data, folder = data_of(torch.randint(256, (N_STEPS * n, 1, side, side), dtype=torch.uint8), n), mkdtemp()
         typed = [text.format(value) for text in overrides]
-        cfg = config("trainer=cpu", f"trainer.max_steps={N_STEPS}", f"data.size={side}", *typed, run_dir=folder)
+        shallow = ("model/encoder=conv", "model/decoder=conv", "trainer=cpu", f"trainer.max_steps={N_STEPS}")
+        cfg = config(*shallow, f"data.size={side}", *typed, run_dir=folder)
         ends: list[float] = []
         watch = LambdaCallback(on_train_batch_end=lambda *_: ends.append(perf_counter()))
         callbacks = [ResumeState({}), *(build(node) for node in cfg.callbacks.values()), watch]
