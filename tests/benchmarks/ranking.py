@@ -34,7 +34,7 @@ from genlab.stamp import NORMAL
 
 N_STEPS, N_SAMPLES, N_SEEDS, N_TABLES = 200, 300, 5, 200
 SETTING = ("model=vae", "model/encoder=conv", "model/decoder=conv", "model.latent_dim=10", "model.optimizer.lr=2e-3")
-SETTING += ("model.optimizer.betas=[0.9,0.999]", "data=digits", "data.size=8", "data.batch_size=32", "trainer=cpu")
+SETTING += ("data=digits", "data.size=8", "data.batch_size=32", "trainer=cpu")
 
 
 class Scores(Callback):
