@@ -45,7 +45,8 @@ class Running:
         variables = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")} | environment
         path = script if isinstance(script, Path) else ROOT / "src" / f"{script}.py"
         self.args = [str(path), *arguments]
-        self._outputs = [Path(tempfile.mkdtemp(prefix="typed-")) / name for name in ("stdout", "stderr")]
+        folder = Path(tempfile.mkdtemp(prefix="typed-"))
+        self._outputs = [folder / name for name in ("stdout", "stderr")]
         self._process = _server().Process(target=_be, args=(self.args, str(cwd), variables, *map(str, self._outputs)))
         self._process.start()
         self.pid: int = self._process.pid
