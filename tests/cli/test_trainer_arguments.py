@@ -118,6 +118,12 @@ def test_values_that_change_nothing_are_taken():
     assert checked("trainer.devices=auto").strategy == "auto"
 
 
+def test_ddp_takes_options_of_pytorchs():
+    checked("trainer=ddp", "+trainer.strategy.bucket_cap_mb=50", "+trainer.strategy.static_graph=true")
+    with pytest.raises(UsageError, match=r"bucket_cap'.*It takes: bucket_cap_mb"):
+        checked("trainer=ddp", "+trainer.strategy.bucket_cap=50")
+
+
 def test_machines_that_have_been_started_together_may_be_several(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "elsewhere")
     assert checked("trainer.num_nodes=2").strategy == {"_target_": "genlab.trainer.strategy.DDP"}

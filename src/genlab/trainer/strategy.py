@@ -20,7 +20,29 @@ class DDP(DDPStrategy):
 
     There a backward pass of D leaves G's parameters unused. PyTorch's DDP would look for those in the graph, and send
     the gradients of all after each backward pass: for two players twice as much, for each batch of an update.
+
+    Args:
+        bucket_cap_mb: gradients that are sent together, in MB; as the other three, `DistributedDataParallel`'s own, and
+            without effect where several optimisers step.
+        gradient_as_bucket_view: whether gradients lie where they are sent from, which saves a copy of them.
+        **kwargs: `DDPStrategy`'s.
     """
+
+    def __init__(
+        self,
+        bucket_cap_mb: float = 25,
+        find_unused_parameters: bool = False,
+        gradient_as_bucket_view: bool = True,
+        static_graph: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            bucket_cap_mb=bucket_cap_mb,
+            find_unused_parameters=find_unused_parameters,
+            gradient_as_bucket_view=gradient_as_bucket_view,
+            static_graph=static_graph,
+            **kwargs,
+        )
 
     def configure_ddp(self) -> None:
         assert self.lightning_module is not None
