@@ -34,7 +34,8 @@ from genlab.trainer.resume_state import ResumeState
 from genlab.trainer.schedule import Validation
 from genlab.trainer.signals import Signals
 
-SECONDS = 15  # of training, a model
+SECONDS = 15  # of training, a model: more where these are few blocks
+FEWEST = 3  # blocks, of which the first one warms up
 BLOCK = 20  # steps: a multiple of the intervals of logging, of the progress bar and of the EMA
 D_PLAYS = dict.fromkeys(("klgan", "vqgan"), ("model.d_start=0",))  # from the first step on
 NOTHING = {"vae": ("encoder", "decoder"), "gan": ("generator", "discriminator")}  # networks that get tiny
@@ -68,7 +69,7 @@ class InTurn(Callback):
         assert isinstance(batch_idx, int)
         if (batch_idx + 1) % BLOCK == 0:
             self.blocks.append((process_time() - self.mark, self.by_hand()))
-            trainer.should_stop = perf_counter() - self.start > SECONDS
+            trainer.should_stop = perf_counter() - self.start > SECONDS and len(self.blocks) >= FEWEST
             self.mark = process_time()
 
 
