@@ -11,6 +11,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch.optim import Optimizer
 
+from genlab.bounds import PositiveInt
 from genlab.distributed import average_gradients
 from genlab.trainer.watch import known_to_children, waiting_for_the_watch, watching_children
 
@@ -22,15 +23,15 @@ class DDP(DDPStrategy):
     the gradients of all after each backward pass: for two players twice as much, for each batch of an update.
 
     Args:
-        bucket_cap_mb: gradients that are sent together, in MB; as the other three, `DistributedDataParallel`'s own, and
-            without effect where several optimisers step.
+        bucket_cap_mb: gradients that are sent together, in MB; None for PyTorch's choice. As the other three an option
+            of `DistributedDataParallel`, without effect where several optimisers step.
         gradient_as_bucket_view: whether gradients lie where they are sent from, which saves a copy of them.
         **kwargs: `DDPStrategy`'s.
     """
 
     def __init__(
         self,
-        bucket_cap_mb: float = 25,
+        bucket_cap_mb: PositiveInt | None = None,
         find_unused_parameters: bool = False,
         gradient_as_bucket_view: bool = True,
         static_graph: bool = False,
