@@ -22,11 +22,11 @@ def frechet_distance(a: Moments, b: Moments, root: Tensor | None = None) -> floa
         ValueError: if a set has fewer than two vectors, as it has no covariance then.
     """
     _require_two(a.n, b.n)
-    cov_a, cov_b = a.cov.double(), b.cov.double()
-    root_a = symmetric_root(cov_a) if root is None else root.double()
-    eigenvalues = torch.linalg.eigvalsh(root_a @ cov_b @ root_a)
-    rank = min(a.n - 1, b.n - 1)
-    return _distance(a.mean.double() - b.mean.double(), cov_a.trace() + cov_b.trace(), eigenvalues, rank)
+    root = symmetric_root(a.cov.double()) if root is None else root.double()
+    cov = b.cov.double()
+    eigenvalues = torch.linalg.eigvalsh(_between_roots(root, cov))
+    traces = a.scatter.double().trace() / (a.n - 1) + cov.trace()
+    return _distance(a.mean.double() - b.mean.double(), traces, eigenvalues, min(a.n - 1, b.n - 1))
 
 
 def frechet_distance_of_few(reference: Moments, features: Tensor) -> float:
@@ -80,7 +80,7 @@ def frechet_with_influence(
     _require_two(reference.n, moments.n)
     cov, own = reference.cov.double(), moments.cov.double()
     root = symmetric_root(cov) if root is None else root.double()
-    w, v = torch.linalg.eigh(root @ own @ root)
+    w, v = torch.linalg.eigh(_between_roots(root, own))
     is_spanned = w > w[-1] * 1e-12  # the others are rounding
     axes = root.float() @ (v[:, is_spanned] * w[is_spanned].pow(-1 / 4)).float()  # M = axes axes^T
     shift = moments.mean.double() - reference.mean.double()
@@ -111,6 +111,16 @@ def frechet_with_influence_of_few(reference: Moments, features: Tensor) -> tuple
     traces = cov.trace() + centred.square().sum(1).sum() / (n - 1)
     distance = _distance(shift, traces, w, min(n - 1, reference.n - 1, len(mean)))
     return distance, _influence(centred, shift, (n - 1) * (u.square() @ w.clamp(min=0).sqrt()))
+
+
+def _between_roots(root: Tensor, cov: Tensor) -> Tensor:
+    """The lower triangle of S^(1/2) cov S^(1/2), (D, D), all that `eigh` reads of it; by blocks, which is faster."""
+    left, product = root @ cov, torch.zeros_like(cov)
+    step = len(root) // 4 + 1
+    for start in range(0, len(root), step):
+        rows, stop = slice(start, start + step), start + step
+        product[rows, :stop] = left[rows] @ root[:, :stop]
+    return product
 
 
 def _influence(centred: Tensor, shift: Tensor, transported: Tensor) -> Tensor:
