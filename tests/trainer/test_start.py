@@ -107,6 +107,23 @@ def test_a_signal_to_the_workers_of_the_data_too_has_the_run_save(tmp_path):
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "interrupted"
 
 
+STUCK = """
+import multiprocessing, signal, time
+from genlab.commands.machine import kill_workers_at_exit
+kill_workers_at_exit()
+signal.signal(signal.SIGTERM, lambda *_: None)
+multiprocessing.get_context("fork").Process(target=time.sleep, args=[1000], daemon=True).start()
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_of_the_data_that_does_not_listen_does_not_keep_a_run_from_ending(tmp_path):
+    script = tmp_path / "stuck.py"
+    script.write_text(STUCK)
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, str(script)], env=env, timeout=60, check=True)
+
+
 def _waited_for(look):
     for _ in range(600):
         try:
