@@ -108,10 +108,10 @@ def test_a_signal_to_the_workers_of_the_data_too_has_the_run_save(tmp_path):
 
 
 STUCK = """
-import multiprocessing, signal, time
-from genlab.commands.machine import kill_workers_at_exit
-kill_workers_at_exit()
-signal.signal(signal.SIGTERM, lambda *_: None)
+import atexit, multiprocessing, signal, time
+from genlab.data.loader import kill_workers
+atexit.register(kill_workers)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 multiprocessing.get_context("fork").Process(target=time.sleep, args=[1000], daemon=True).start()
 """
 

@@ -1,10 +1,8 @@
 """What the machine offers, against what the config asks for."""
 
-import atexit
 import ctypes
 import faulthandler
 import logging
-import multiprocessing
 import os
 import sys
 import warnings
@@ -95,19 +93,6 @@ def know_there_is_no_gpu() -> None:
     """
     if not torch.cuda.is_available():
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
-
-
-def kill_workers_at_exit() -> None:
-    """Have Python kill what is left of the data's workers before it ends.
-
-    It would ask them to end and wait: for ever, if one has inherited the handler that only notes a signal and is stuck.
-    """
-    atexit.register(_kill_workers)
-
-
-def _kill_workers() -> None:
-    for worker in multiprocessing.active_children():
-        worker.kill()
 
 
 def allow_tf32(is_allowed: bool) -> None:

@@ -20,7 +20,6 @@ from genlab.commands.machine import (
     allow_tf32,
     check_machine,
     keep_freed_memory,
-    kill_workers_at_exit,
     know_there_is_no_gpu,
     quieten,
     say_where_it_crashed,
@@ -149,7 +148,6 @@ def _build(cfg: DictConfig, config: Any, resumed: Resumption | None, signals: Si
     know_there_is_no_gpu()
     allow_tf32(cfg.get("tf32", False))
     leave_group_at_exit()
-    kill_workers_at_exit()
     say_where_it_crashed()
     seed_everything(cfg.seed, workers=True, verbose=False)
     metrics = CSVLogger(str(run_dir))

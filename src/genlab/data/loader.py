@@ -1,5 +1,7 @@
 """Batches out of arrays, by one index each, at a position that a checkpoint keeps."""
 
+import atexit
+import multiprocessing
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -32,6 +34,12 @@ class Batches(Dataset):
         return RawBatch(self.split.images[rows], self.split.labels[rows], batch.seed, self.is_training)
 
 
+def kill_workers() -> None:
+    """End the workers of all loaders. At exit Python sends SIGTERM, which they have blocked, and waits without end."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
+
+
 class BatchLoader(DataLoader):
     """Loads the batches of a sampler, and counts those that it has given out.
 
@@ -49,6 +57,8 @@ class BatchLoader(DataLoader):
             generator=Generator(),  # a loader without one draws from PyTorch's global one at every epoch
         )
         self.batches, self.position = sampler, 0
+        if num_workers > 0:
+            atexit.register(kill_workers)
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Start when the first batch is asked for: Lightning makes the iterator before it sets the epoch."""
